@@ -1,0 +1,66 @@
+"""Checks of values that users give: each says what was expected and what came."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import Any
+
+
+def _number(value: Any) -> float:
+    """`value` as a float; NaN, which no range holds, for what is not a number."""
+    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+
+
+def positive(name: str, value: Any) -> float:
+    """`value` as a float if it is a positive, finite number, else ValueError."""
+    if not 0 < _number(value) < math.inf:
+        raise ValueError(f"{name}: expected a positive number, got {value!r}")
+    return float(value)
+
+
+def not_negative(name: str, value: Any) -> float:
+    """`value` as a float if it is zero or a positive, finite number, else ValueError."""
+    if not 0 <= _number(value) < math.inf:
+        raise ValueError(f"{name}: expected zero or a positive number, got {value!r}")
+    return float(value)
+
+
+def finite(name: str, value: Any) -> float:
+    """`value` as a float if it is a finite number, else ValueError."""
+    if not math.isfinite(_number(value)):
+        raise ValueError(f"{name}: expected a finite number, got {value!r}")
+    return float(value)
+
+
+def fraction(name: str, value: Any) -> float:
+    """`value` as a float if it is in [0, 1), else ValueError."""
+    if not 0 <= _number(value) < 1:
+        raise ValueError(f"{name}: expected a number from 0 up to, but not including, 1, got {value!r}")
+    return float(value)
+
+
+def whole(name: str, value: Any, least: int = 1) -> int:
+    """`value` as an int if it is a whole number of at least `least`, else ValueError."""
+    number = _number(value)
+    if not least <= number < math.inf or number != math.floor(number):
+        raise ValueError(f"{name}: expected a whole number of at least {least}, got {value!r}")
+    return int(value)
+
+
+def true_or_false(name: str, value: Any) -> bool:
+    """`value` if it is a bool, else ValueError."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name}: expected True or False, got {value!r}")
+    return value
+
+
+def even_popsize(value: Any) -> int:
+    """`value` as an int if it is a population size: even (mirrored pairs), at least 2."""
+    popsize = whole("popsize", value, least=2)
+    if popsize % 2:
+        raise ValueError(
+            f"popsize: expected an even number, because solutions come in mirrored pairs, got {popsize}; "
+            f"use {popsize - 1} or {popsize + 1}"
+        )
+    return popsize

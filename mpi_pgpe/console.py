@@ -1,0 +1,84 @@
+"""What a run prints: a line for each generation, a progress bar on a terminal, the summary at the end."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from mpi_pgpe.policies import PolicyShape
+from mpi_pgpe.schedule import Rounds
+from mpi_pgpe.settings import Settings
+from mpi_pgpe.trainer import Report
+
+
+class Console:
+    """Prints to standard output; the bar goes to the terminal alone, never into a record."""
+
+    def __init__(self, niters: int) -> None:
+        self._niters = niters
+        self._bar: Any = None
+        self._terminal = sys.__stderr__ if sys.__stderr__ is not None and sys.__stderr__.isatty() else None
+
+    def start(self, settings: Settings, shape: PolicyShape, ranks: int, folder: Path) -> None:
+        """What is about to happen."""
+        hidden = "x".join(map(str, settings.hidden)) or "linear"
+        print(
+            f"training {settings.env_name}: {shape.num_parameters} parameters "
+            f"({shape.observation_size}-{hidden}-{shape.action_size}), popsize {settings.popsize}, "
+            f"{settings.niters} generations, seed {settings.seed}, {ranks} rank{'s' * (ranks > 1)}\n"
+            f"agents are saved in {folder}",
+            flush=True,
+        )
+
+    def progress(self, what: str, tasks: Rounds) -> None:
+        """Move the bar over the episodes of the running generation, where there is a terminal."""
+        if self._terminal is None:
+            return
+        if self._bar is None or self._bar.desc != f"{what}: ":
+            self._close_bar()
+            self._bar = tqdm(desc=what, unit="task", leave=False, file=self._terminal, dynamic_ncols=True)
+        self._bar.total = tasks.rounds * tasks.size
+        self._bar.update(tasks.done - self._bar.n)
+
+    def _close_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def report(self, report: Report) -> None:
+        """One line for a generation, a second one if it was re-evaluated."""
+        self._close_bar()
+        groups: dict[bool, list[str]] = {False: [], True: []}
+        for name, value in report.metrics.items():
+            if name != "pop_nonfinite" or value:
+                groups[name.startswith("re_eval_")].append(f"{name}={_short(value)}")
+        for group in groups.values():
+            if group:
+                print(*group, flush=True)
+
+    def finish(self, re_eval: dict[str, Any], folder: Path, agent: Path | None, recorded: bool) -> None:
+        """What came of it, and where it is."""
+        if re_eval:
+            print(
+                f"re-evaluated mean return {re_eval['re_eval_mean']:.1f} "
+                f"(from {re_eval['re_eval_min']:.1f} to {re_eval['re_eval_max']:.1f}) "
+                f"after generation {re_eval['re_eval_generation']}"
+            )
+        if recorded:
+            print(f"run: {folder}")
+        if agent is not None:
+            print(f"agent: {agent}")
+        best = folder / "best.pickle"
+        if best.exists():
+            print(f"best agent: {best}", flush=True)
+
+    def close(self) -> None:
+        """Leave the terminal in order."""
+        self._close_bar()
+
+
+def _short(value: float) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,16 @@
+"""Environments behind one small interface; nothing outside this package imports a simulator.
+
+check_name("HumanoidBulletEnv-v0")       # raises UnknownEnvironment with the nearest names
+env = make("HumanoidBulletEnv-v0", {})   # an Environment (see interface.py)
+"""
+
+from mpi_pgpe.envs.gym_adapter import check_name, make
+from mpi_pgpe.envs.interface import Environment, UnknownEnvironment, UnsupportedEnvironment
+
+__all__ = [
+    "Environment",
+    "UnknownEnvironment",
+    "UnsupportedEnvironment",
+    "check_name",
+    "make",
+]

@@ -1,0 +1,45 @@
+"""What the rest of the package sees of an environment."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpi_pgpe.policies import ActionSpace
+
+
+class UnknownEnvironment(ValueError):
+    """No environment of this name can be made here."""
+
+
+class UnsupportedEnvironment(ValueError):
+    """The environment exists, but its spaces are not among those that a policy here can serve."""
+
+
+class Environment(Protocol):
+    """One environment; an episode depends on its seed and its actions alone.
+
+    `time_limit` is the number of steps after which the caller has to end an episode (truncate it), or
+    None. `step` is an attribute rather than a method where that saves a call for every step.
+    """
+
+    observation_size: int
+    action_space: ActionSpace
+    time_limit: int | None
+
+    def reset(self, seed: int) -> Any:
+        """Begin an episode; returns the first observation, shape (observation_size,)."""
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, Any]:
+        """One step: (observation, reward, terminated, truncated, anything)."""
+
+    def frame(self) -> NDArray[np.uint8]:
+        """A picture of the present state, shape (height, width, 3); needs render_mode 'rgb_array'."""
+
+    def remake(self) -> None:
+        """Start over with a fresh environment, after an episode that may have damaged this one."""
+
+    def close(self) -> None:
+        """Free what the environment holds."""

@@ -1,0 +1,35 @@
+"""What is mended in simulators so that an episode depends on its seed alone, and costs what it must."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def mend(env: Any, config: Mapping[str, Any]) -> None:
+    """Mend a freshly made environment, in place."""
+    modules = {cls.__module__ for cls in type(env).__mro__}
+    if any(module.startswith("pybullet_envs.") for module in modules):
+        _discard_first_reset(env)
+    if "gym.envs.box2d.lunar_lander" in modules and config.get("render_mode") is None:
+        _leave_out_smoke(env)
+
+
+def _discard_first_reset(env: Any) -> None:
+    """pybullet_envs saves the state that resets return to after the first reset, not before it."""
+    env.seed(0)
+    env.reset()
+
+
+class _NoParticle:
+    """Takes the place of a smoke particle: the thrust on it is computed and goes nowhere."""
+
+    def ApplyLinearImpulse(self, *_: Any) -> None:  # noqa: N802 (Box2D's name)
+        pass
+
+
+def _leave_out_smoke(env: Any) -> None:
+    """Smoke particles collide with the ground alone; simulating them costs 7/8 of the time."""
+    particle = _NoParticle()
+    env._create_particle = lambda *_: particle
+    env._clean_particles = lambda *_: None

@@ -1,0 +1,51 @@
+"""Names known to gym: the package's own environments and, with gym 0.26, those of pybullet_envs.
+
+setup.py names `register` as a plugin of gym, so that `gym.make` finds all of them in any program after
+`import gym`, without importing this package first.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+
+TINY_TRAJ_HUMANOID = "mpi_pgpe/TinyTrajHumanoidBulletEnv-v0"
+
+
+def register() -> None:
+    """Enter the environments into gym's registry; safe to call again. Imports no simulator."""
+    from gym.envs import registration
+
+    if TINY_TRAJ_HUMANOID in registration.registry or importlib.util.find_spec("pybullet_envs") is None:
+        return
+    _register_pybullet_envs(registration)
+    registration.register(
+        id=TINY_TRAJ_HUMANOID,
+        entry_point="mpi_pgpe.envs.tiny_traj:TinyTrajHumanoidBulletEnv",
+        max_episode_steps=200,
+        apply_api_compatibility=True,
+        disable_env_checker=True,
+    )
+
+
+def _register_pybullet_envs(registration) -> None:  # type: ignore[no-untyped-def]
+    """Let pybullet_envs 3.2.7 register with gym 0.26, whose registry lost the `env_specs` it asks for."""
+
+    class RegistryOfOld(dict):  # type: ignore[type-arg]
+        @property
+        def env_specs(self) -> dict:  # type: ignore[type-arg]
+            return self
+
+    # gym calls its plugins while it is itself being imported, before it has its attribute `envs`.
+    sys.modules["gym"].envs = sys.modules["gym.envs"]  # type: ignore[attr-defined]
+    registry = registration.registry
+    registration.registry = RegistryOfOld(registry)
+    try:
+        importlib.import_module("pybullet_envs")
+        added = {name: spec for name, spec in registration.registry.items() if name not in registry}
+    finally:
+        registration.registry = registry
+    for spec in added.values():
+        spec.apply_api_compatibility = True  # they step in 4-tuples
+        spec.disable_env_checker = True
+    registry.update(added)

@@ -1,0 +1,166 @@
+"""The sacred experiment on rank 0: configuration, records, saved agents and what is printed."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # pkg_resources is deprecated, says setuptools of sacred
+    from sacred import SETTINGS, Experiment
+from docopt import docopt
+from sacred.observers import FileStorageObserver
+from sacred.run import Run
+from sacred.utils import SacredError
+
+from mpi_pgpe import configs, envs
+from mpi_pgpe.agents import Agent, write_agent
+from mpi_pgpe.console import Console
+from mpi_pgpe.envs import UnknownEnvironment, UnsupportedEnvironment
+from mpi_pgpe.farm import TaskFailed
+from mpi_pgpe.settings import BadSettings, Settings
+from mpi_pgpe.team import Team
+from mpi_pgpe.trainer import Report, Trainer
+
+# Nothing of sacred's may fork once MPI runs (IDSIA/sacred issue 743): no capture through `tee`, no
+# questions to nvidia-smi, lscpu or git.
+SETTINGS.CAPTURE_MODE = "sys"
+SETTINGS.HOST_INFO.INCLUDE_GPU_INFO = False
+SETTINGS.HOST_INFO.INCLUDE_CPU_INFO = False
+
+
+class Refused(SacredError):
+    """What was asked for cannot be done; the message says why. Printed without a traceback."""
+
+    __module__ = "builtins"  # sacred prints the class's name before the message, with its module or not
+
+    def __init__(self, message: object) -> None:
+        super().__init__(str(message), print_traceback=False)
+
+
+def run(argv: list[str], team: Team | None) -> None:
+    """Run sacred's command line; `team` is None for commands that only print."""
+    experiment = Experiment("mpi_pgpe", base_dir=str(Path(__file__).parent), save_git_info=False)
+    experiment.config(configs.default)
+    for named in configs.NAMED:
+        experiment.named_config(named)
+
+    @experiment.main
+    def main(_config: dict[str, Any], _run: Run, env_config: dict[str, Any], re_eval_env_config: Any) -> float | None:
+        """Train an agent."""
+        # The two dictionaries are arguments so that sacred lets their entries be set one by one.
+        assert team is not None
+        return train(_config, _run, team)
+
+    options = docopt(experiment.get_usage()[2], argv[1:], default_help=False)
+
+    @experiment.config_hook
+    def check(config: dict[str, Any], command_name: str, logger: Any) -> dict[str, Any]:
+        if not options["--force"]:
+            check_names(config)
+        if command_name == "main":
+            check_config(config)
+        return {}
+
+    if options["--file_storage"] and not options["help"]:
+        check_results_folder(options["--file_storage"])
+    experiment.run_commandline(argv)
+
+
+def check_names(config: dict[str, Any]) -> None:
+    """Refuse an entry that no configuration has."""
+    known = [*Settings.__dataclass_fields__]
+    for name in sorted(set(config) - set(known)):
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else "; `print_config` shows the known ones"
+        raise Refused(f"unknown configuration entry {name!r}{hint}")
+
+
+def check_config(config: dict[str, Any]) -> None:
+    """Refuse a configuration that cannot run, before a run is recorded or an environment made."""
+    try:
+        settings = settings_from(config)
+        envs.check_name(settings.env_name)
+        envs.check_name(settings.re_evaluation[0])
+    except (BadSettings, UnknownEnvironment) as error:
+        raise Refused(error) from None
+
+
+def settings_from(config: dict[str, Any]) -> Settings:
+    """The settings in sacred's configuration, without what `-f` let in beside them."""
+    known = Settings.__dataclass_fields__
+    return Settings.check({"seed": 0} | {key: value for key, value in config.items() if key in known})
+
+
+def check_results_folder(folder: str) -> None:
+    """Refuse a folder after -F that cannot be written to, before anything is done."""
+    path = Path(folder).absolute()
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    if not path.is_dir() or not os.access(path, os.W_OK | os.X_OK):
+        what = "is not a folder" if not path.is_dir() else "cannot be written to"
+        raise SystemExit(
+            f"-F {folder}: expected a folder to write results in, but {path} {what}; "
+            "choose another one or change its permissions"
+        )
+
+
+def train(config: dict[str, Any], run: Run, team: Team) -> float | None:
+    """Train, log and save; returns the last re-evaluated mean return."""
+    settings = settings_from(config)
+    console = Console(settings.niters)
+    try:
+        trainer = Trainer(settings, team, console.progress)
+    except (BadSettings, UnknownEnvironment, UnsupportedEnvironment) as error:
+        raise Refused(error) from None
+    folder, recorded = agents_folder(run, settings)
+    console.start(settings, trainer.shape, team.farm.size, folder)
+    last_agent = None
+    try:
+        for report in trainer:
+            for name, value in report.metrics.items():
+                run.log_scalar(name, value, report.generation)
+            console.report(report)
+            last_agent = save(report, settings, run, folder) or last_agent
+            run.result = trainer.re_eval.get("re_eval_mean")
+    except TaskFailed as error:
+        raise Refused(error) from None
+    finally:
+        console.close()
+    console.finish(trainer.re_eval, folder, last_agent, recorded)
+    return trainer.re_eval.get("re_eval_mean")
+
+
+def agents_folder(run: Run, settings: Settings) -> tuple[Path, bool]:
+    """(where agents are saved, whether a results folder holds it): the run's own folder if it has one."""
+    for observer in run.observers:
+        if isinstance(observer, FileStorageObserver):
+            return Path(str(observer.dir)), True
+    stamp = time.strftime("%Y_%m_%d_%H_%M_%S")
+    folder = Path("saved_agents") / f"{stamp}_{_file_name(settings.env_name)}_{os.getpid()}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder, False
+
+
+def save(report: Report, settings: Settings, run: Run, folder: Path) -> Path | None:
+    """Write the agents of a report, and record them as artifacts; returns the path of the center's."""
+
+    def write(name: str, agent: Agent) -> Path:
+        path = folder / name
+        write_agent(path, agent)
+        run.add_artifact(str(path), name)  # the file observer finds it in its place already
+        return path
+
+    if report.best is not None:
+        write("best.pickle", report.best)
+    if report.agent is None:
+        return None
+    return write(f"{_file_name(settings.env_name)}_seed{settings.seed}_iter{report.generation}.pickle", report.agent)
+
+
+def _file_name(env_name: str) -> str:
+    return env_name.rpartition(":")[2].rpartition("/")[2]

@@ -1,0 +1,116 @@
+"""Linear and multilayer policies on one flat float32 vector, in numpy alone.
+
+The vector holds, layer after layer, the weight matrix (outputs x inputs, row by row) and the bias: the
+order of torch's `parameters_to_vector` for `Sequential(Linear, Tanh, ..., Linear)`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class ActionSpace:
+    """Continuous actions (`low` and `high` set, shape (size,), float32) or `size` discrete ones.
+
+    The discrete actions are the integers start, start + 1, ..., start + size - 1.
+    """
+
+    size: int
+    low: NDArray[np.float32] | None = None
+    high: NDArray[np.float32] | None = None
+    start: int = 0
+
+    @property
+    def discrete(self) -> bool:
+        return self.low is None
+
+
+@dataclass(frozen=True)
+class PolicyShape:
+    """Sizes of a policy's input, output and hidden layers; no hidden layer makes it linear."""
+
+    observation_size: int
+    action_size: int
+    hidden: tuple[int, ...] = ()
+
+    def layers(self) -> list[tuple[int, int]]:
+        """(outputs, inputs) of each layer."""
+        sizes = [self.observation_size, *self.hidden, self.action_size]
+        return [(n_out, n_in) for n_in, n_out in itertools.pairwise(sizes)]
+
+    @property
+    def num_parameters(self) -> int:
+        return sum(n_out * (n_in + 1) for n_out, n_in in self.layers())
+
+    def split(self, parameters: NDArray[Any]) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+        """Views of the vector as (weights of shape (outputs, inputs), bias of shape (outputs,))."""
+        views, start = [], 0
+        for n_out, n_in in self.layers():
+            middle, end = start + n_out * n_in, start + n_out * (n_in + 1)
+            views.append((parameters[start:middle].reshape(n_out, n_in), parameters[middle:end]))
+            start = end
+        return views
+
+
+class Policy:
+    """Maps an observation to an action; made once, loaded with many parameter vectors.
+
+    Each layer is kept as one matrix [weights | bias] that meets inputs with a 1 appended, so that a
+    layer is a single matrix-vector product into an array that is already there.
+    """
+
+    def __init__(self, shape: PolicyShape, action_space: ActionSpace) -> None:
+        self.shape = shape
+        self.action_space = action_space
+        self._matrices = [np.empty((n_out, n_in + 1), np.float32) for n_out, n_in in shape.layers()]
+        # Inputs of the layers after the first, each with its 1, and the last layer's output.
+        self._inputs = [np.ones(n + 1, np.float32) for n in shape.hidden]
+        outputs = [*(x[:-1] for x in self._inputs), np.empty(shape.action_size, np.float32)]
+        self._first = self._matrices[0]
+        self._outputs = outputs
+        self._rest = list(zip(self._matrices[1:], self._inputs, outputs[:-1], outputs[1:], strict=True))
+        self._low, self._high = action_space.low, action_space.high
+
+    def load(
+        self,
+        parameters: NDArray[np.float32],
+        mean: NDArray[np.float64] | None = None,
+        stdev: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Take a parameter vector, and fold the normalization (x - mean) / stdev into the first layer.
+
+        W ((x - mean) / stdev) + b = (W / stdev) x + (b - (W / stdev) mean)
+        """
+        for matrix, (weights, bias) in zip(self._matrices, self.shape.split(parameters), strict=True):
+            matrix[:, :-1] = weights
+            matrix[:, -1] = bias
+        if mean is not None and stdev is not None:
+            scaled = self._first[:, :-1] / stdev  # float64
+            self._first[:, :-1] = scaled
+            self._first[:, -1] -= scaled @ mean
+
+    def act(self, observation_and_1: NDArray[np.float32]) -> Any:
+        """The action for an observation.
+
+        Args:
+            observation_and_1: the observation with a 1 appended, float32, shape (observation_size + 1,),
+                contiguous.
+
+        Returns:
+            a new float32 array within the action space's bounds, or an int.
+        """
+        output = self._outputs[0]
+        self._first.dot(observation_and_1, output)
+        for matrix, inputs, hidden, output in self._rest:
+            np.tanh(hidden, hidden)
+            matrix.dot(inputs, output)
+        if self._low is None or self._high is None:
+            return int(output.argmax()) + self.action_space.start
+        # A new array: an environment may keep the action that it was given.
+        return np.minimum(np.maximum(output, self._low), self._high)

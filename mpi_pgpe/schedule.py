@@ -1,0 +1,94 @@
+"""Which tasks a generation consists of, and which may be handed out now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+COLUMNS = 4
+"""Numbers in a result: fitness and interactions of the first member of a pair, then of the second."""
+
+
+class Rounds:
+    """Tasks 0, 1, 2, ... in rounds of `size`; how many rounds are needed shows as results come in.
+
+    Round after round belongs to the generation until their interactions reach `num_interactions` or
+    `max_rounds` are complete. Tasks of the following round are handed out before a round is complete,
+    so that nobody waits; those that turn out not to be needed are dropped. Which tasks belong depends
+    on the results alone, never on the order in which they come. `on_record` is called after each result.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        max_rounds: int = 1,
+        num_interactions: int | None = None,
+        on_record: Callable[[Rounds], None] | None = None,
+    ) -> None:
+        self.size = size
+        self._on_record = on_record
+        self._target = num_interactions
+        self._limit = 1 if num_interactions is None else max_rounds  # no more rounds than these
+        self._next = 0
+        self._results = np.full((size, COLUMNS), np.nan)
+        self._done = np.zeros(size, bool)
+        self._interactions: list[int] = [0]  # of each round, as far as known
+        self._missing: list[int] = [size]  # results of each round yet to come
+
+    @property
+    def rounds(self) -> int:
+        """Rounds that belong to the generation, as far as known (exact once it is complete)."""
+        return self._limit
+
+    @property
+    def done(self) -> int:
+        """Results that have come, of tasks that may belong to the generation."""
+        return int(self._done[: self._limit * self.size].sum())
+
+    @property
+    def available(self) -> int:
+        """Tasks that could be handed out now."""
+        return self._limit * self.size - self._next
+
+    @property
+    def complete(self) -> bool:
+        """Whether all the results are there that the generation needs."""
+        known = len(self._missing)
+        return self._limit <= known and not any(self._missing[: self._limit])
+
+    def next(self) -> int | None:
+        """The next task to hand out, or None when there is none."""
+        if self.available <= 0:
+            return None
+        self._next += 1
+        return self._next - 1
+
+    def record(self, task: int, result: NDArray[np.float64]) -> None:
+        """Take in the result of a task; a second one for the same task changes nothing."""
+        number = task // self.size
+        while number >= len(self._missing):
+            self._missing.append(self.size)
+            self._interactions.append(0)
+            self._results = np.concatenate([self._results, np.full((self.size, COLUMNS), np.nan)])
+            self._done = np.concatenate([self._done, np.zeros(self.size, bool)])
+        if self._done[task]:
+            return
+        self._done[task] = True
+        self._results[task] = result
+        self._missing[number] -= 1
+        self._interactions[number] += int(result[1] + result[3])
+        if self._target is not None and number < self._limit:
+            # Interactions only grow: once the known ones suffice, no later round can be needed.
+            enough = np.flatnonzero(np.cumsum(self._interactions[: self._limit]) >= self._target)
+            if len(enough):
+                self._limit = int(enough[0]) + 1
+        if self._on_record is not None:
+            self._on_record(self)
+
+    def results(self) -> NDArray[np.float64]:
+        """The results of the tasks that belong, shape (rounds * size, COLUMNS), in their order."""
+        if not self.complete:
+            raise RuntimeError("results are asked for before they are complete")
+        return self._results[: self._limit * self.size]

@@ -1,0 +1,174 @@
+"""The settings of a training run, checked before any work begins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from mpi_pgpe.checks import even_popsize, finite, positive, true_or_false, whole
+from mpi_pgpe.noise import weighted_sums
+from mpi_pgpe.optimizers import OPTIMIZERS
+from mpi_pgpe.pgpe import PGPE, SumDirections
+
+
+class BadSettings(ValueError):
+    """A setting that cannot be; the message says what was expected and what came."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that a training run depends on; see the table in the README."""
+
+    env_name: str
+    seed: int
+    re_eval_env_name: str | None = None
+    env_config: Mapping[str, Any] = field(default_factory=dict)
+    re_eval_env_config: Mapping[str, Any] | None = None
+    obs_norm: bool = True
+    niters: int = 1000
+    popsize: int = 200
+    popsize_max: int | None = None
+    num_interactions: int | None = None
+    max_speed: float = 0.15
+    center_lr: float | None = None
+    radius: float | None = None
+    stdev_lr: float = 0.1
+    hidden_size: int = 64
+    num_hidden: int = 0
+    decrease_rewards_by: float = 0.0
+    max_episode_length: int | None = None
+    num_episodes: int = 1
+    common_random_numbers: bool = False
+    save_interval: int = 10
+    re_eval_interval: int = 10
+    re_eval_num_episodes: int = 16
+    target_return: float | None = None
+    optimizer: str = "clipup"
+    solution_ranking: bool = True
+    notes: str = ""
+
+    @classmethod
+    def check(cls, values: Mapping[str, Any]) -> Settings:
+        """Settings from plain values, in the types that they must have.
+
+        Raises:
+            BadSettings: for the first value that cannot be.
+        """
+        unknown = set(values) - {f.name for f in fields(cls)}
+        if unknown:
+            raise BadSettings(f"unknown settings: {', '.join(sorted(unknown))}")
+        given = dict(values)
+        try:
+            for name, convert in _CONVERT.items():
+                if name in given:
+                    given[name] = convert(name, given[name])
+            settings = cls(**given)
+            settings.make_search(1)
+        except ValueError as error:
+            raise BadSettings(str(error)) from None
+        return settings
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """Sizes of the policy's hidden layers."""
+        return (self.hidden_size,) * self.num_hidden
+
+    @property
+    def re_evaluation(self) -> tuple[str, dict[str, Any]]:
+        """Name and keyword arguments of the environment for re-evaluation."""
+        name = self.re_eval_env_name or self.env_name
+        config = self.re_eval_env_config
+        if config is None:
+            config = self.env_config if name == self.env_name else {}
+        return name, dict(config)
+
+    def make_search(self, solution_length: int, sum_directions: SumDirections = weighted_sums) -> PGPE:
+        """The search distribution that a run with these settings begins with."""
+        radius = self.max_speed * 15 if self.radius is None else self.radius
+        return PGPE(
+            solution_length=solution_length,
+            popsize=self.popsize,
+            popsize_max=self.popsize_max,
+            num_interactions=self.num_interactions,
+            optimizer=self.optimizer,
+            optimizer_config={"max_speed": self.max_speed} if self.optimizer == "clipup" else {},
+            center_learning_rate=self.center_lr,
+            stdev_learning_rate=self.stdev_lr,
+            stdev_init=math.sqrt(radius**2 / solution_length),
+            solution_ranking=self.solution_ranking,
+            seed=self.seed,
+            sum_directions=sum_directions,
+        )
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{name}: expected text, got {value!r}")
+    return value
+
+
+def _env_name(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{name}: expected the name of an environment, got {value!r}")
+    return value
+
+
+def _keywords(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise ValueError(f"{name}: expected keyword arguments, such as {{'gravity': -5.0}}, got {value!r}")
+    return dict(value)
+
+
+def _optimizer(name: str, value: Any) -> str:
+    if value not in OPTIMIZERS:
+        raise ValueError(f"{name}: expected one of {', '.join(OPTIMIZERS)}, got {value!r}")
+    return str(value)
+
+
+def _or_none(convert: Any) -> Any:
+    def convert_or_none(name: str, value: Any) -> Any:
+        if value is None:
+            return None
+        try:
+            return convert(name, value)
+        except ValueError as error:
+            raise ValueError(str(error).replace("expected ", "expected None or ", 1)) from None
+
+    return convert_or_none
+
+
+def _from_zero(name: str, value: Any) -> int:
+    return whole(name, value, 0)
+
+
+_CONVERT: dict[str, Any] = {
+    "env_name": _env_name,
+    "seed": _from_zero,
+    "re_eval_env_name": _or_none(_env_name),
+    "env_config": _keywords,
+    "re_eval_env_config": _or_none(_keywords),
+    "obs_norm": true_or_false,
+    "niters": whole,
+    "popsize": lambda _, value: even_popsize(value),
+    "popsize_max": _or_none(whole),
+    "num_interactions": _or_none(whole),
+    "max_speed": positive,
+    "center_lr": _or_none(positive),
+    "radius": _or_none(positive),
+    "stdev_lr": positive,
+    "hidden_size": whole,
+    "num_hidden": _from_zero,
+    "decrease_rewards_by": finite,
+    "max_episode_length": _or_none(whole),
+    "num_episodes": whole,
+    "common_random_numbers": true_or_false,
+    "save_interval": whole,
+    "re_eval_interval": whole,
+    "re_eval_num_episodes": whole,
+    "target_return": _or_none(finite),
+    "optimizer": _optimizer,
+    "solution_ranking": true_or_false,
+    "notes": _or_none(_text),
+}
