@@ -59,16 +59,17 @@ class Farm:
 
     Args:
         root_evaluates: whether rank 0 runs tasks as well (it does when it is alone).
+        comm: the communicator of the ranks; default all of them.
     """
 
-    def __init__(self, root_evaluates: bool = True) -> None:
+    def __init__(self, root_evaluates: bool = True, comm: Any = None) -> None:
         import mpi4py
 
         mpi4py.rc.thread_level = "funneled"
         from mpi4py import MPI
 
         self._mpi = MPI
-        self._comm = MPI.COMM_WORLD.Dup()
+        self._comm = (MPI.COMM_WORLD if comm is None else comm).Dup()
         self.rank: int = self._comm.Get_rank()
         self.size: int = self._comm.Get_size()
         self.root_evaluates = root_evaluates or self.size == 1

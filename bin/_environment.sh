@@ -1,0 +1,36 @@
+# Sourced by the scripts beside it: makes .venv and installs into it, once for each set of extras.
+#   . "$(dirname "$0")/_environment.sh"; install all test
+# Afterwards $PY is the environment's python and its mpiexec comes first on PATH.
+# PYTHON names the interpreter to make .venv with (python3), VENV another place for it.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+VENV=${VENV:-$ROOT/.venv}
+PY=$VENV/bin/python
+export PATH=$VENV/bin:$PATH
+
+install() { # install EXTRA...
+  local wanted stamp log extras
+  extras=$(IFS=,; echo "$*")
+  stamp=$VENV/.installed-$extras
+  wanted=$(cat "$ROOT/setup.py" "$ROOT/bin/constraints.txt" | cksum)
+  if [ -x "$PY" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return; fi
+  log=$(mktemp)
+  echo "installing into $VENV (once; a minute or two)"
+  {
+    [ -x "$PY" ] || "${PYTHON:-python3}" -m venv "$VENV"
+    "$PY" -m pip install --disable-pip-version-check -c "$ROOT/bin/constraints.txt" setuptools wheel
+    # torch is named exactly: a range would bring gigabytes of CUDA libraries
+    "$PY" -m pip install --disable-pip-version-check -c "$ROOT/bin/constraints.txt" \
+      --no-build-isolation torch==2.13.0 -e "$ROOT[$extras]"
+    "$PY" -m pip check
+  } >"$log" 2>&1 || {
+    cat "$log" >&2
+    echo "installation failed (messages above); python3 with the venv module is needed: apt-get install python3-venv" >&2
+    rm -f "$log"
+    return 1
+  }
+  rm -f "$log"
+  echo "$wanted" >"$stamp"
+}
+
+ranks() { echo "${NRANKS:-$(nproc)}"; }

@@ -1,0 +1,53 @@
+"""Shared by all tests. The suite runs serially and, the same files, under mpiexec with 2 and 3 ranks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mpi_pgpe.farm import promised_rank
+
+Launch = Callable[..., subprocess.CompletedProcess[str]]
+
+UNDER_MPI = promised_rank() is not None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Under mpiexec leave out the tests that start programs: mpiexec inside mpiexec is no use to anyone."""
+    if UNDER_MPI:
+        launching = [item for item in items if item.get_closest_marker("launches")]
+        config.hook.pytest_deselected(items=launching)
+        items[:] = [item for item in items if item not in launching]
+
+
+def run_program(*command: str | os.PathLike[str], ranks: int = 1, timeout: float = 120, **keywords):
+    """Run a command, under mpiexec if `ranks` > 1; returns the completed process with its output as text.
+
+    A command that begins with "-" is for this Python. Raises TimeoutExpired after `timeout` seconds.
+    """
+    argv = [str(part) for part in command]
+    if argv[0].startswith("-"):
+        argv.insert(0, sys.executable)
+    if ranks > 1:
+        argv = [mpiexec(), "-n", str(ranks), *argv]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False, **keywords)
+
+
+def mpiexec() -> str:
+    """The mpiexec of this Python's environment, else the one on PATH."""
+    beside = Path(sys.executable).parent / "mpiexec"
+    found = str(beside) if beside.exists() else shutil.which("mpiexec")
+    assert found, "the tests need mpiexec: bin/test installs it (PyPI's mpich)"
+    return found
+
+
+@pytest.fixture
+def launch() -> Launch:
+    """`run_program`, as a fixture."""
+    return run_program
