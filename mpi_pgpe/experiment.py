@@ -42,6 +42,15 @@ class Refused(SacredError):
         super().__init__(str(message), print_traceback=False)
 
 
+class Failed(SacredError):
+    """The run failed; the message says where. Printed without a traceback of ours."""
+
+    __module__ = "builtins"
+
+    def __init__(self, message: object) -> None:
+        super().__init__(str(message), print_traceback=False)
+
+
 def run(argv: list[str], team: Team | None) -> None:
     """Run sacred's command line; `team` is None for commands that only print."""
     experiment = Experiment("mpi_pgpe", base_dir=str(Path(__file__).parent), save_git_info=False)
@@ -128,7 +137,7 @@ def train(config: dict[str, Any], run: Run, team: Team) -> float | None:
             last_agent = save(report, settings, run, folder) or last_agent
             run.result = trainer.re_eval.get("re_eval_mean")
     except TaskFailed as error:
-        raise Refused(error) from None
+        raise Failed(error) from None
     finally:
         console.close()
     console.finish(trainer.re_eval, folder, last_agent, recorded)

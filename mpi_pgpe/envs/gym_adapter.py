@@ -6,7 +6,9 @@ import contextlib
 import difflib
 import functools
 import importlib
+import importlib.util
 import io
+import re
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -72,6 +74,7 @@ def _creator(name: str) -> Any:
         if isinstance(attribute, type):
             return attribute
     if rest in registration.registry:
+        _check_simulator(rest, str(registration.registry[rest].entry_point))
         return rest
     known = list(registration.registry)
     near = (
@@ -81,6 +84,29 @@ def _creator(name: str) -> Any:
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     where = f"module {module_name!r} registered no environment" if module_name else "no environment"
     raise UnknownEnvironment(f"{where} {rest!r} in gym{hint}")
+
+
+# Simulators that gym registers environments for without having them: (what the entry point begins with,
+# the module that has to be there, how to install it).
+_SIMULATORS = [
+    (
+        r"gym\.envs\.mujoco(:|\.\w+_v3)",
+        "mujoco_py",
+        "MuJoCo 2.1 in ~/.mujoco/mujoco210, then: apt-get install -y --no-install-recommends python3-dev gcc "
+        "libc6-dev libosmesa6-dev libgl-dev patchelf && pip install 'cython<3' mujoco-py==2.1.2.14",
+    ),
+    (r"gym\.envs\.mujoco\.\w+_v4", "mujoco", "pip install mujoco==2.3.3 imageio"),
+    (r"gym\.envs\.box2d", "Box2D", "pip install Box2D==2.3.10 pygame-ce"),
+    (r"pybullet_envs", "pybullet", "pip install pybullet==3.2.7"),
+]
+
+
+def _check_simulator(name: str, entry_point: str) -> None:
+    for pattern, module, command in _SIMULATORS:
+        if re.match(pattern, entry_point) and importlib.util.find_spec(module) is None:
+            raise UnknownEnvironment(
+                f"environment {name!r} needs {module}, which is not installed; install it with: {command}"
+            )
 
 
 class GymEnvironment:
