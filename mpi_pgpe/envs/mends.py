@@ -11,6 +11,8 @@ def mend(env: Any, config: Mapping[str, Any]) -> None:
     modules = {cls.__module__ for cls in type(env).__mro__}
     if any(module.startswith("pybullet_envs.") for module in modules):
         _discard_first_reset(env)
+    if any(module.startswith("gym.envs.box2d.") for module in modules):
+        _renew_world(env)
     if "gym.envs.box2d.lunar_lander" in modules and config.get("render_mode") is None:
         _leave_out_smoke(env)
 
@@ -19,6 +21,18 @@ def _discard_first_reset(env: Any) -> None:
     """pybullet_envs saves the state that resets return to after the first reset, not before it."""
     env.seed(0)
     env.reset()
+
+
+def _renew_world(env: Any) -> None:
+    """gym resets Box2D's world by destroying the bodies in it, but contacts then come in another order."""
+    reset = env.reset
+
+    def reset_in_a_new_world(**keywords: Any) -> Any:
+        env._destroy()
+        env.world = type(env.world)(gravity=env.world.gravity)
+        return reset(**keywords)
+
+    env.reset = reset_in_a_new_world
 
 
 class _NoParticle:
