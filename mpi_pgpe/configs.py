@@ -109,7 +109,7 @@ def lunarlander():  # type: ignore[no-untyped-def]
     decrease_rewards_by = 0.0
 
 
-@_described("Half a minute of CartPole-v1, to see that everything works.")
+@_described("CartPole-v1 in a few seconds, to see that everything works.")
 def fast():  # type: ignore[no-untyped-def]
     env_name = "CartPole-v1"
     niters = 30

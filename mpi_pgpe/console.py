@@ -17,9 +17,10 @@ from mpi_pgpe.trainer import Report
 class Console:
     """Prints to standard output; the bar goes to the terminal alone, never into a record."""
 
-    def __init__(self, niters: int) -> None:
-        self._niters = niters
+    def __init__(self, episodes_per_direction: int) -> None:
+        self._episodes = {"training": episodes_per_direction, "re-evaluation": 1}  # of a task
         self._bar: Any = None
+        self._bar_is_of = ""
         self._terminal = sys.__stderr__ if sys.__stderr__ is not None and sys.__stderr__.isatty() else None
 
     def start(self, settings: Settings, shape: PolicyShape, ranks: int, folder: Path) -> None:
@@ -37,11 +38,13 @@ class Console:
         """Move the bar over the episodes of the running generation, where there is a terminal."""
         if self._terminal is None:
             return
-        if self._bar is None or self._bar.desc != f"{what}: ":
+        if self._bar is None or self._bar_is_of != what:
             self._close_bar()
-            self._bar = tqdm(desc=what, unit="task", leave=False, file=self._terminal, dynamic_ncols=True)
-        self._bar.total = tasks.rounds * tasks.size
-        self._bar.update(tasks.done - self._bar.n)
+            self._bar = tqdm(desc=what, unit=" episodes", leave=False, file=self._terminal, dynamic_ncols=True)
+            self._bar_is_of = what
+        episodes = self._episodes[what]
+        self._bar.total = tasks.rounds * tasks.size * episodes
+        self._bar.update(tasks.done * episodes - self._bar.n)
 
     def _close_bar(self) -> None:
         if self._bar is not None:

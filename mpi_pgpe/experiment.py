@@ -121,7 +121,7 @@ def check_results_folder(folder: str) -> None:
 def train(config: dict[str, Any], run: Run, team: Team) -> float | None:
     """Train, log and save; returns the last re-evaluated mean return."""
     settings = settings_from(config)
-    console = Console(settings.niters)
+    console = Console(episodes_per_direction=2 * settings.num_episodes)
     try:
         trainer = Trainer(settings, team, console.progress)
     except (BadSettings, UnknownEnvironment, UnsupportedEnvironment) as error:
