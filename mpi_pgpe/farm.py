@@ -66,7 +66,13 @@ class Farm:
         import mpi4py
 
         mpi4py.rc.thread_level = "funneled"
-        from mpi4py import MPI
+        try:
+            from mpi4py import MPI
+        except (ImportError, RuntimeError) as error:
+            raise SystemExit(
+                f"no MPI library can be loaded ({error}); expected MPICH, Open MPI or another one: "
+                "pip install mpich, or load your cluster's MPI module"
+            ) from None
 
         self._mpi = MPI
         self._comm = (MPI.COMM_WORLD if comm is None else comm).Dup()

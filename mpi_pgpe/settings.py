@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -118,7 +119,11 @@ def _env_name(name: str, value: Any) -> str:
 def _keywords(name: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise ValueError(f"{name}: expected keyword arguments, such as {{'gravity': -5.0}}, got {value!r}")
-    return dict(value)
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(value))  # they travel to all ranks, and into agents
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: expected numbers, text, lists and dictionaries, got {value!r} ({error})") from None
+    return plain
 
 
 def _optimizer(name: str, value: Any) -> str:

@@ -66,6 +66,8 @@ def entry_point() -> None:
     """Run `main`; an exception that nobody foresaw ends all ranks, not this one alone."""
     try:
         exit_code = main(sys.argv)
+    except SystemExit:
+        raise
     except BaseException:
         traceback.print_exc()
         mpi = sys.modules.get("mpi4py.MPI")
