@@ -144,15 +144,16 @@ class Trainer:
             },
         )
         last = search.generation >= settings.niters
+        best = False
         if search.generation % settings.re_eval_interval == 0 or last:
             self.re_eval = self._re_evaluate()
             report.metrics |= self.re_eval
-        last = last or self.reached_target()
-        if search.generation % settings.save_interval == 0 or last:
-            report.agent = self.agent(report.metrics)
-        re_evaluated = self.re_eval.get("re_eval_generation") == search.generation
-        if re_evaluated and self.re_eval["re_eval_mean"] > self.best_re_eval:
+            best = self.best_re_eval < self.re_eval["re_eval_mean"] < np.inf
+        if best:
             self.best_re_eval = self.re_eval["re_eval_mean"]
+        if search.generation % settings.save_interval == 0 or last or self.reached_target():
+            report.agent = self.agent(report.metrics)
+        if best:
             report.best = report.agent or self.agent(report.metrics)
         return report
 

@@ -47,7 +47,7 @@ def mpiexec() -> str:
     return found
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def launch() -> Launch:
     """`run_program`, as a fixture."""
     return run_program
