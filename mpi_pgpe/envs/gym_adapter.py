@@ -7,6 +7,7 @@ import difflib
 import functools
 import importlib
 import importlib.util
+import inspect
 import io
 import re
 import warnings
@@ -123,11 +124,17 @@ class GymEnvironment:
         creator = _creator(self.name)
         with silent_output(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pkg_resources, np.bool8: old news of old packages
-            if isinstance(creator, str):
-                env = gym.make(creator, disable_env_checker=True, **self._config)
-            else:
-                env = creator(**self._config)
-            env, self.time_limit, self._old_api = _unwrap(gym, env)
+            try:
+                if isinstance(creator, str):
+                    env = gym.make(creator, disable_env_checker=True, **self._config)
+                else:
+                    env = creator(**self._config)
+            except TypeError as error:  # an argument that it does not know, for one
+                raise UnsupportedEnvironment(
+                    f"environment {self.name!r} cannot be made with the arguments {self._config}: {error}"
+                ) from error
+            env, self.time_limit = _unwrap(gym, env)
+            self._old_api = _has_old_api(self.name, env)
             mends.mend(env, self._config)
         self._env = env
         self.close = env.close
@@ -160,17 +167,30 @@ class GymEnvironment:
         return np.asarray(self._env.render(mode="rgb_array") if self._old_api else self._env.render())
 
 
-def _unwrap(gym: Any, env: Any) -> tuple[Any, int | None, bool]:
-    """Peel off the wrappers that only check or count; return (env, its time limit, has the old API)."""
+def _unwrap(gym: Any, env: Any) -> tuple[Any, int | None]:
+    """Peel off the wrappers that only check or count; return (env, its time limit)."""
     wrappers, limit = gym.wrappers, None
     while True:
         if type(env) is wrappers.TimeLimit:
             limit = env._max_episode_steps if limit is None else min(limit, env._max_episode_steps)
         elif type(env) is wrappers.compatibility.EnvCompatibility:
-            return env.env, limit, True
+            return env.env, limit
         elif type(env) not in (wrappers.OrderEnforcing, wrappers.env_checker.PassiveEnvChecker):
-            return env, limit, False
+            return env, limit
         env = env.env
+
+
+def _has_old_api(name: str, env: Any) -> bool:
+    """Whether `env` is of the API before gym 0.26: a method `seed` in place of reset's argument, 4-tuples."""
+    parameters = inspect.signature(env.reset).parameters.values()
+    if any(p.name == "seed" or p.kind is p.VAR_KEYWORD for p in parameters):
+        return False
+    if not callable(getattr(env, "seed", None)):
+        raise UnsupportedEnvironment(
+            f"environment {name!r}: expected reset(seed=...) or a method seed(...), got neither; "
+            "without a seed its episodes cannot be repeated"
+        )
+    return True
 
 
 def _observation_size(gym: Any, name: str, space: Any) -> int:
