@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -13,6 +14,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # pkg_resources is deprecated, says setuptools of sacred
     from sacred import SETTINGS, Experiment
 from docopt import docopt
+from sacred.arg_parser import get_config_updates
 from sacred.observers import FileStorageObserver
 from sacred.run import Run
 from sacred.utils import SacredError
@@ -75,8 +77,10 @@ def run(argv: list[str], team: Team | None) -> None:
             check_config(config)
         return {}
 
-    if options["--file_storage"] and not options["help"]:
-        check_results_folder(options["--file_storage"])
+    if not options["help"]:
+        if options["--file_storage"]:
+            check_results_folder(options["--file_storage"])
+        check_updates(options["UPDATE"])
     experiment.run_commandline(argv)
 
 
@@ -110,12 +114,22 @@ def check_results_folder(folder: str) -> None:
     path = Path(folder).absolute()
     while not path.exists() and path != path.parent:
         path = path.parent
-    if not path.is_dir() or not os.access(path, os.W_OK | os.X_OK):
-        what = "is not a folder" if not path.is_dir() else "cannot be written to"
+    try:
+        tempfile.TemporaryDirectory(dir=path).cleanup()  # permissions alone do not tell
+    except OSError as error:
         raise SystemExit(
-            f"-F {folder}: expected a folder to write results in, but {path} {what}; "
-            "choose another one or change its permissions"
-        )
+            f"-F {folder}: expected a folder to write results in, but {path} cannot be written to "
+            f"({error.strerror}); choose another one or change its permissions"
+        ) from None
+
+
+def check_updates(updates: list[str]) -> None:
+    """Refuse values that cannot be, before sacred computes other entries from them."""
+    try:
+        for name, value in get_config_updates(updates)[0].items():
+            Settings.check_value(name, value)
+    except BadSettings as error:
+        raise SystemExit(f"Refused: {error}") from None
 
 
 def train(config: dict[str, Any], run: Run, team: Team) -> float | None:

@@ -71,6 +71,14 @@ class Settings:
             raise BadSettings(str(error)) from None
         return settings
 
+    @staticmethod
+    def check_value(name: str, value: Any) -> None:
+        """Raise BadSettings if the setting `name` cannot be `value`; unknown names pass."""
+        try:
+            _CONVERT.get(name, lambda *_: None)(name, value)
+        except ValueError as error:
+            raise BadSettings(str(error)) from None
+
     @property
     def hidden(self) -> tuple[int, ...]:
         """Sizes of the policy's hidden layers."""
