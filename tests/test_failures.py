@@ -1,0 +1,127 @@
+"""Failures are loud: every rank ends, the exit code is not zero, one message tells what, where and why."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import mpiexec
+
+pytestmark = pytest.mark.launches
+
+TESTS = Path(__file__).parent
+ENVIRON = os.environ | {"PYTHONPATH": str(TESTS)}
+COMMON = ("fast", "popsize=40", "num_interactions=None", "niters=50", "hidden_size=2", "seed=7")
+
+
+def processes(mark):
+    """Command lines of the running processes whose arguments contain `mark`."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            arguments = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if mark in arguments:
+            found.append(f"{folder.name}: {arguments}")
+    return found
+
+
+def wait_until(condition, seconds=60):
+    """Poll until `condition()` holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def train_command(results, *updates):
+    return ["-m", "mpi_pgpe.train", "-F", str(results), "with", *COMMON, *updates]
+
+
+def status(results):
+    return json.loads((results / "1" / "run.json").read_text())["status"]
+
+
+@pytest.mark.parametrize(("ranks", "broken"), [(3, 0), (3, 1), (3, 2), (1, 0)])
+def test_environment_that_raises_ends_all_ranks_with_one_message(launch, tmp_path, ranks, broken):
+    updates = ("env_name=small_envs:RaisesOnRank", f"env_config.rank={broken}")
+    done = launch(*train_command(tmp_path, *updates), ranks=ranks, env=ENVIRON)
+    assert done.returncode not in (0, None)
+    message = (
+        rf"environment 'small_envs:RaisesOnRank' failed on rank {broken} "
+        r"\(generation 1, direction \d+, sign [+-], environment seed \d+\): RuntimeError: the joint broke"
+    )
+    assert len(re.findall(message, done.stderr)) == 1, done.stderr
+    assert "in step" in done.stderr  # where in the environment
+    assert status(tmp_path) == "FAILED"
+    wait_until(lambda: not processes(str(tmp_path)))
+
+
+def test_message_has_the_seed_that_shows_the_failure_again(launch, tmp_path):
+    done = launch(*train_command(tmp_path, "env_name=small_envs:Raises", "env_config.every=5"), ranks=2, env=ENVIRON)
+    assert done.returncode not in (0, None)
+    (seed,) = re.findall(r"environment seed (\d+)", done.stderr)
+    assert int(seed) % 5 == 0
+
+
+def test_failure_in_a_re_evaluation_says_so(launch, tmp_path):
+    updates = ("env_name=small_envs:Slope", "re_eval_env_name=small_envs:Raises", "re_eval_interval=2")
+    done = launch(*train_command(tmp_path, *updates), ranks=2, env=ENVIRON)
+    assert done.returncode not in (0, None)
+    assert re.search(
+        r"'small_envs:Raises' failed on rank [01] \(re-evaluation after generation 2, episode", done.stderr
+    )
+    assert status(tmp_path) == "FAILED"
+
+
+@pytest.fixture
+def running(tmp_path):
+    """Starts a training that steps for ever; returns (process, ids of its ranks) once all of them do."""
+    started = []
+
+    def start(ranks):
+        (tmp_path / "pids").mkdir()
+        where = ("env_name=small_envs:Slow", f"env_config.folder='{tmp_path}/pids'")
+        command = [sys.executable, *train_command(tmp_path / "results", *where)]
+        if ranks > 1:
+            command = [mpiexec(), "-n", str(ranks), *command]
+        process = subprocess.Popen(command, env=ENVIRON, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        started.append(process)
+        wait_until(lambda: len(list((tmp_path / "pids").iterdir())) == ranks or process.poll() is not None)
+        assert process.poll() is None, process.stderr.read()
+        return process, [int(p.name) for p in (tmp_path / "pids").iterdir()]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_ctrl_c_ends_a_run_as_interrupted(running, tmp_path, ranks):
+    process, _ = running(ranks)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert status(tmp_path / "results") == "INTERRUPTED"
+    assert "Traceback (most recent call last)" not in stderr
+    wait_until(lambda: not processes(str(tmp_path)))
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_killed_rank_ends_the_job(running, tmp_path, victim):
+    process, pids = running(3)
+    ranks = {pid: re.search(rb"PMI_RANK=(\d+)", Path(f"/proc/{pid}/environ").read_bytes()).group(1) for pid in pids}
+    (pid,) = [pid for pid, rank in ranks.items() if int(rank) == victim]
+    os.kill(pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    wait_until(lambda: not processes(str(tmp_path)))

@@ -1,0 +1,148 @@
+"""The farm, on all ranks of the world together; on one rank it is the same program."""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import numpy as np
+import pytest
+
+from mpi_pgpe.farm import Farm, TaskFailed, promised_rank
+from mpi_pgpe.schedule import COLUMNS, Rounds
+
+TYPES = ["<i8", "<f8", "<u8", "<f4", "<i4", "|u1"]
+STOP = 4
+
+
+@pytest.fixture
+def farm():
+    farm = Farm()
+    yield farm
+    farm.goodbye()
+
+
+def each_rank(farm, value):
+    """The values of all ranks, on all ranks."""
+    return farm._comm.allgather(value)
+
+
+def test_world_is_as_large_as_the_launcher_promised(farm):
+    rank, size = promised_rank() or (0, 1)
+    assert (farm.rank, farm.size) == (rank, size)
+
+
+@pytest.mark.parametrize("sizes", [(), (0,), (3,), (5, 0, 2), (100_000, 1), (7, 6, 5, 4, 3, 2)])
+def test_what_rank_0_tells_is_what_the_others_hear(farm, sizes):
+    rng = np.random.default_rng(1)
+    arrays = [
+        rng.integers(0, 256, size * np.dtype(kind).itemsize, np.uint8).view(kind)
+        for size, kind in zip(sizes, TYPES, strict=False)
+    ]
+    if farm.rank == 0:
+        farm.tell(17, *arrays)
+        return
+    command, heard = farm.hear()
+    assert command == 17
+    assert [a.dtype for a in heard] == [a.dtype for a in arrays]
+    assert [a.tobytes() for a in heard] == [a.tobytes() for a in arrays]
+
+
+def test_sum_on_root_is_exact(farm):
+    own = np.array([2**61 // 3 + farm.rank, -(2**40) * farm.rank, 1])
+    total = farm.sum_on_root(own)
+    ranks = range(farm.size)
+    expected = [sum(2**61 // 3 + r for r in ranks), sum(-(2**40) * r for r in ranks), farm.size]
+    assert total.tolist() == (expected if farm.rank == 0 else [0, 0, 0])
+
+
+def test_maximum_is_on_all_ranks(farm):
+    own = np.array([farm.rank, -farm.rank, np.pi])
+    assert farm.maximum(own).tolist() == [farm.size - 1, 0, np.pi]
+
+
+@pytest.mark.parametrize("root_evaluates", [True, False])
+@pytest.mark.parametrize("tasks", [1, 2, 61])
+def test_each_task_is_run_once_however_long_it_takes(root_evaluates, tasks):
+    farm = Farm(root_evaluates=root_evaluates)
+    pause = np.random.default_rng(farm.rank)
+    mine = []
+
+    def run(task, poll):
+        mine.append(task)
+        for _ in range(int(pause.integers(4))):
+            time.sleep(pause.uniform(0, 0.002))
+            if poll is not None:
+                poll()
+        return np.array([task, 1, -task, 2.0])
+
+    recorded = []
+    rounds = Rounds(tasks, on_record=lambda rounds: recorded.append(rounds.done))
+    if farm.rank == 0:
+        farm.hand_out(rounds, run)
+        assert rounds.results().tolist() == [[task, 1, -task, 2] for task in range(tasks)]
+        assert recorded == list(range(1, tasks + 1))
+        assert bool(mine) <= farm.root_evaluates
+    else:
+        farm.take(run)
+    assert sorted(itertools.chain(*each_rank(farm, mine))) == list(range(tasks))
+    assert farm.goodbye()
+
+
+def test_rounds_that_are_needed_depend_on_the_results_alone(farm):
+    """Task t makes 10 steps: 4 rounds of 6 tasks are 240 steps, 3 are 180."""
+
+    def run(task, poll):
+        time.sleep(np.random.default_rng([farm.rank, task]).uniform(0, 0.003))
+        if poll is not None:
+            poll()
+        return np.array([task, 4, 0, 6.0])
+
+    for target, needed in [(181, 4), (180, 3), (10**6, 7), (1, 1)]:  # one generation after another
+        if farm.rank == 0:
+            rounds = Rounds(6, max_rounds=7, num_interactions=target)
+            farm.hand_out(rounds, run)
+            assert rounds.rounds == needed
+            assert rounds.results()[:, 0].tolist() == list(range(6 * needed))
+        else:
+            farm.take(run)
+
+
+@pytest.mark.parametrize("failing", [[0], [7], [29], range(30)])
+def test_failed_task_ends_the_tasks_and_leaves_the_farm_in_order(failing):
+    farm = Farm()
+
+    def run(task, poll):
+        time.sleep(1e-4)
+        if poll is not None:
+            poll()
+        if task in failing:
+            raise TaskFailed(f"task {task} failed")
+        return np.zeros(COLUMNS)
+
+    if farm.rank == 0:
+        with pytest.raises(TaskFailed, match=r"task \d+ failed") as failure:
+            farm.hand_out(Rounds(30), run)
+        assert int(str(failure.value).split()[1]) in failing
+        farm.stop(STOP, 9)
+    else:
+        farm.take(run)
+        command, arrays = farm.hear()
+        assert (command, arrays[0].tolist()) == (STOP, [9])
+        assert farm.goodbye()
+    assert each_rank(farm, "here") == ["here"] * farm.size
+    assert not farm._comm.Iprobe()  # no message is left over
+
+
+@pytest.mark.parametrize(
+    ("environ", "promised"),
+    [
+        ({}, None),
+        ({"PMI_RANK": "3", "PMI_SIZE": "8"}, (3, 8)),
+        ({"OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_SIZE": "2"}, (0, 2)),
+        ({"SLURM_PROCID": "5", "SLURM_NTASKS": "64"}, (5, 64)),
+        ({"SLURM_NTASKS": "64"}, None),  # a batch script, not a task
+    ],
+)
+def test_rank_that_launchers_promise(environ, promised):
+    assert promised_rank(environ) == promised

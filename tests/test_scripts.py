@@ -1,0 +1,87 @@
+"""The scripts in bin/, with the environment that the tests run in: nothing is installed here."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.launches
+
+ROOT = Path(__file__).parent.parent
+SCRIPTS = sorted(p for p in (ROOT / "bin").iterdir() if p.suffix == ".sh" or "." not in p.name)
+
+
+@pytest.fixture
+def environ(tmp_path):
+    """Variables that give the scripts this environment by way of links, with the stamp that all is installed."""
+    venv = tmp_path / "venv"
+    venv.mkdir()
+    for entry in Path(sys.prefix).iterdir():
+        if not entry.name.startswith(".installed"):
+            (venv / entry.name).symlink_to(entry)
+    wanted = subprocess.run(
+        "cat setup.py bin/constraints.txt | cksum", shell=True, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    (venv / ".installed-all").write_text(wanted.stdout)
+    return os.environ | {"VENV": str(venv), "NRANKS": "2"}
+
+
+def plain(text):
+    return re.sub(r"\x1b\[\d+m", "", text)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_are_well_formed(launch, script):
+    assert launch("bash", "-n", script).returncode == 0
+    if script.name[0] != "_":
+        assert os.access(script, os.X_OK)
+
+
+@pytest.mark.parametrize(
+    ("script", "env_name"),
+    [("humanoid", "Humanoid-v2"), ("walker2d", "Walker2d-v2"), ("lunarlander", "LunarLanderContinuous-v2")],
+)
+def test_train_scripts_print_their_configuration(launch, environ, script, env_name):
+    done = launch(ROOT / "bin" / f"train_{script}.sh", "print_config", env=environ)
+    assert done.returncode == 0, done.stderr
+    assert "installing" not in done.stdout
+    assert plain(done.stdout).count(f"env_name = '{env_name}'") == 1
+    done = launch(ROOT / "bin" / f"train_{script}.sh", "print_config", "with", "popsize=400", env=environ)
+    assert "popsize = 400 " in plain(done.stdout)
+    assert f"env_name = '{env_name}'" in plain(done.stdout)
+
+
+def test_train_script_trains_on_the_ranks_that_are_asked_for(launch, environ, tmp_path):
+    updates = ["seed=3", "niters=1", "popsize=4", "max_episode_length=20", "re_eval_num_episodes=1"]
+    command = [ROOT / "bin" / "train_lunarlander.sh", "-F", "results", "with", *updates]
+    done = launch(*command, env=environ, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "seed 3, 2 ranks" in done.stdout
+    config = json.loads((tmp_path / "results/1/config.json").read_text())
+    assert (config["env_name"], config["seed"], config["max_speed"]) == ("LunarLanderContinuous-v2", 3, 0.3)
+
+
+def test_train_script_hands_on_the_exit_code(launch, environ):
+    done = launch(ROOT / "bin" / "train_lunarlander.sh", "with", "popsize=7", env=environ)
+    assert done.returncode == 1
+    assert done.stderr.count("popsize: expected an even number") == 1
+
+
+def test_quickstart_trains_draws_and_says_what_comes_next(launch, environ, tmp_path):
+    updates = ["niters=1", "popsize=4", "max_episode_length=20", "re_eval_num_episodes=1"]
+    done = launch(ROOT / "bin" / "quickstart", *updates, env=environ, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "re-evaluated mean return" in done.stdout
+    assert (tmp_path / "results/1/learning_curve.png").exists()
+    command = done.stdout.splitlines()[-1].split()
+    assert command[1:4] == ["-m", "mpi_pgpe.enjoy", "results/1/best.pickle"]
+    shown = launch(*command[:4], "--episodes", "1", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    failed = launch(ROOT / "bin" / "quickstart", "popsize=7", env=environ, cwd=tmp_path)
+    assert failed.returncode != 0
