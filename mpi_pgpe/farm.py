@@ -176,7 +176,10 @@ class Farm:
             status = self._mpi.Status()
             while self._comm.Iprobe(status=status):
                 if status.Get_tag() == _FAILURE:
-                    raise TaskFailed(self._comm.recv(source=status.Get_source(), tag=_FAILURE))
+                    generation, text = self._comm.recv(source=status.Get_source(), tag=_FAILURE)
+                    if generation == self._generation:
+                        raise TaskFailed(text)
+                    continue
                 message = np.empty(2 + COLUMNS)
                 self._comm.Recv(message, status.Get_source(), _RESULT)
                 if message[0] == self._generation:
@@ -215,7 +218,8 @@ class Farm:
         queue: deque[int] = deque()
 
         def receive() -> None:
-            while self._comm.Iprobe(0, _TASK):
+            # What follows the end is of the next generation.
+            while not (queue and queue[-1] == _END) and self._comm.Iprobe(0, _TASK):
                 message = np.empty(1, np.int64)
                 self._comm.Recv(message, 0, _TASK)
                 queue.append(int(message[0]))
@@ -239,7 +243,7 @@ class Farm:
             except Abandoned:
                 return
             except TaskFailed as failure:
-                self._comm.send(str(failure), 0, _FAILURE)
+                self._comm.send((self._generation, str(failure)), 0, _FAILURE)
                 continue
             self._comm.Send(np.array([self._generation, task, *result]), 0, _RESULT)
             self._naps = _FIRST_NAP
