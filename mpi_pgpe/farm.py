@@ -7,7 +7,6 @@ the core that a neighbour computes on.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections import deque
@@ -157,7 +156,7 @@ class Farm:
         """Rank 0: have all the tasks run that are needed; results go to `tasks.record`.
 
         Raises:
-            TaskFailed: a task failed on some rank. The other ranks have been told to stop theirs.
+            TaskFailed: a needed task failed on some rank. The other ranks have been told to stop theirs.
         """
         self._generation += 1
         held = [0] * self.size  # tasks that each rank has
@@ -176,9 +175,9 @@ class Farm:
             status = self._mpi.Status()
             while self._comm.Iprobe(status=status):
                 if status.Get_tag() == _FAILURE:
-                    generation, text = self._comm.recv(source=status.Get_source(), tag=_FAILURE)
+                    generation, task, failure = self._comm.recv(source=status.Get_source(), tag=_FAILURE)
                     if generation == self._generation:
-                        raise TaskFailed(text)
+                        tasks.fail(task, failure)  # the rank gets no more: nothing after this task can be needed
                     continue
                 message = np.empty(2 + COLUMNS)
                 self._comm.Recv(message, status.Get_source(), _RESULT)
@@ -189,7 +188,7 @@ class Farm:
 
         def poll() -> None:
             answer()
-            if tasks.complete:
+            if tasks.complete or tasks.failure:
                 raise Abandoned
 
         others = range(1, self.size)
@@ -199,13 +198,18 @@ class Farm:
             while not tasks.complete:
                 task = tasks.next() if self.root_evaluates else None
                 if task is not None:
-                    with contextlib.suppress(Abandoned):
+                    try:
                         tasks.record(task, run(task, poll if self.size > 1 else None))
                         self._naps = _FIRST_NAP
+                    except Abandoned:
+                        pass
+                    except TaskFailed as failure:
+                        tasks.fail(task, str(failure))
                 elif not self._comm.Iprobe():
                     self._nap()
-                if self.size > 1:
-                    answer()
+                answer()
+                if tasks.failure:
+                    raise TaskFailed(tasks.failure)
         finally:
             for rank in others:
                 self._comm.Send(np.array([_END], np.int64), rank, _TASK)
@@ -243,7 +247,7 @@ class Farm:
             except Abandoned:
                 return
             except TaskFailed as failure:
-                self._comm.send((self._generation, str(failure)), 0, _FAILURE)
+                self._comm.send((self._generation, task, str(failure)), 0, _FAILURE)
                 continue
             self._comm.Send(np.array([self._generation, task, *result]), 0, _RESULT)
             self._naps = _FIRST_NAP

@@ -34,6 +34,7 @@ class Rounds:
         self._next = 0
         self._results = np.full((size, COLUMNS), np.nan)
         self._done = np.zeros(size, bool)
+        self._failures: dict[int, str] = {}
         self._interactions: list[int] = [0]  # of each round, as far as known
         self._missing: list[int] = [size]  # results of each round yet to come
 
@@ -57,6 +58,19 @@ class Rounds:
         """Whether all the results are there that the generation needs."""
         known = len(self._missing)
         return self._limit <= known and not any(self._missing[: self._limit])
+
+    @property
+    def failure(self) -> str | None:
+        """What failed a task that is known to belong: the rounds before its own are complete and did not suffice."""
+        for task, message in sorted(self._failures.items()):
+            number = task // self.size
+            if number < self._limit and number <= len(self._missing) and not any(self._missing[:number]):
+                return message
+        return None
+
+    def fail(self, task: int, message: str) -> None:
+        """Take in that a task failed, which matters only if it belongs to the generation."""
+        self._failures[task] = message
 
     def next(self) -> int | None:
         """The next task to hand out, or None when there is none."""

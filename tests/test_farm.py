@@ -168,6 +168,33 @@ def test_failed_task_ends_the_tasks_and_leaves_the_farm_in_order(failing):
     assert not farm._comm.Iprobe()  # no message is left over
 
 
+@pytest.mark.parametrize(("failing", "fails"), [(range(6, 99), False), ([5], True), ([7], False), ([0, 8], True)])
+@pytest.mark.parametrize("root_evaluates", [True, False])
+def test_only_a_task_that_the_generation_needs_can_fail_it(failing, fails, root_evaluates):
+    """On any number of ranks: two rounds of 3 tasks of 4 steps are needed, more may be begun."""
+    farm = Farm(root_evaluates=root_evaluates)
+
+    def run(task, poll):
+        time.sleep(np.random.default_rng([farm.rank, task]).uniform(0, 0.003))
+        if poll is not None:
+            poll()
+        if task in failing:
+            raise TaskFailed(f"task {task} failed")
+        return np.array([task, 2, task, 2.0])
+
+    if farm.rank == 0:
+        rounds = Rounds(3, max_rounds=9, num_interactions=13)
+        if fails:
+            with pytest.raises(TaskFailed, match=f"task {failing[0]} failed"):
+                farm.hand_out(rounds, run)
+        else:
+            farm.hand_out(rounds, run)
+            assert rounds.results()[:, 0].tolist() == list(range(6))
+    else:
+        farm.take(run)
+    assert farm.goodbye()
+
+
 @pytest.mark.parametrize(
     ("environ", "promised"),
     [
