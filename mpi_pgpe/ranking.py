@@ -51,14 +51,13 @@ def raw(fitnesses: ArrayLike) -> Weights:
     """
     fitness = np.asarray(fitnesses, dtype=np.float64)
     finite = np.isfinite(fitness)
-    if not finite.any():
+    worst = fitness[finite].min(initial=np.inf)
+    fitness = np.where(finite, fitness, worst)
+    if (fitness == fitness[0]).all():
         return Weights(np.zeros(len(fitness), np.int64), 1.0)
-    fitness = np.where(finite, fitness, fitness[finite].min())
-    # Halved, so that the distance of two huge fitnesses cannot overflow; min and max are exact.
-    halves = fitness / 2
-    distance = halves - halves.mean()
-    largest = np.abs(distance).max()
-    if largest == 0:
-        return Weights(np.zeros(len(fitness), np.int64), 1.0)
-    exponent = int(np.frexp(largest)[1]) - _RAW_BITS
-    return Weights(np.rint(np.ldexp(distance, -exponent)).astype(np.int64), float(np.ldexp(2.0, exponent)))
+    # Scaled by a power of two to at most 1, so that neither the mean nor a distance can overflow.
+    scale = int(np.frexp(np.abs(fitness).max())[1])
+    scaled = np.ldexp(fitness, -scale)
+    distance = scaled - scaled.mean()
+    exponent = int(np.frexp(np.abs(distance).max())[1]) - _RAW_BITS
+    return Weights(np.rint(np.ldexp(distance, -exponent)).astype(np.int64), float(np.ldexp(1.0, exponent + scale)))
