@@ -1,0 +1,104 @@
+"""The noise is a function of its seed alone, on its grid, normal; its sums are exact in any order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mpi_pgpe.noise import GRID, Noise, seed_table, weighted_sums
+
+
+def sums_of_python_integers(size: int, seeds, a, b) -> list[list[int]]:
+    """weighted_sums once more, in integers that cannot overflow or be rounded."""
+    total = [[0] * size, [0] * size]
+    for seed, a_i, b_i in zip(seeds, a, b, strict=True):
+        for j, e in enumerate(Noise(size).direction(seed)):
+            units = int(float(e) / GRID)  # exact, as e is a multiple of GRID
+            # e^2 in units of GRID is units^2 / 2^16, rounded half to even.
+            quotient, rest = divmod(units * units, 2**16)
+            squared = quotient + (rest > 2**15 or (rest == 2**15 and quotient % 2))
+            total[0][j] += int(a_i) * units
+            total[1][j] += int(b_i) * (squared - 2**16)
+    return total
+
+
+def table_and_weights(n: int, largest: int, seed: int = 0):
+    rng = np.random.default_rng(seed)
+    a, b = rng.integers(-largest, largest, (2, n), endpoint=True)
+    return seed_table(seed, 0, n), a, b
+
+
+def test_a_direction_depends_on_its_seed_alone():
+    noise = Noise(1001)
+    first = noise.direction(7)
+    assert not np.array_equal(first, noise.direction(8))
+    np.testing.assert_array_equal(noise.direction(7), first)
+    np.testing.assert_array_equal(Noise(1001).direction(np.uint64(7)), first)
+
+
+def test_a_direction_is_on_the_grid():
+    e = Noise(10_000).direction(3)
+    assert e.dtype == np.float32
+    units = e.astype(np.float64) * 2**16
+    np.testing.assert_array_equal(units, np.rint(units))
+
+
+def test_directions_are_standard_normal():
+    n, size = 200, 5000
+    noise = Noise(size)
+    e = np.array([noise.direction(seed) for seed in seed_table(5, 0, n)], np.float64)
+    # Tolerances: five standard errors of each figure over a million independent normal numbers.
+    error = 5 / np.sqrt(n * size)
+    assert abs(e.mean()) < error
+    assert abs(e.var() - 1) < np.sqrt(2) * error
+    assert abs((e**3).mean()) < np.sqrt(15) * error
+    assert abs((e**4).mean() - 3) < np.sqrt(96) * error
+    # Directions are independent of one another, and so are the elements of one.
+    assert abs((e[1:] * e[:-1]).mean()) < error
+    assert abs((e[:, 1:] * e[:, :-1]).mean()) < error
+
+
+def test_a_longer_seed_table_begins_with_a_shorter_one():
+    table = seed_table(1, 2, 100)
+    assert table.dtype == np.uint64
+    for count in (0, 1, 37):
+        np.testing.assert_array_equal(seed_table(1, 2, count), table[:count])
+
+
+def test_seed_tables_of_runs_and_generations_differ():
+    tables = [seed_table(run, generation, 50) for run in range(10) for generation in range(10)]
+    assert len(np.unique(np.concatenate(tables))) == 10 * 10 * 50
+
+
+@pytest.mark.parametrize(
+    ("n", "size", "largest"),
+    [(0, 3, 5), (1, 1, 5), (17, 9, 1000), (1100, 2, 2**21), (3, 300, 2**21)],
+    ids=["none", "one", "few", "beyond 512 directions", "wide"],
+)
+def test_weighted_sums_equal_those_of_python_integers(n, size, largest):
+    seeds, a, b = table_and_weights(n, largest)
+    np.testing.assert_array_equal(weighted_sums(size, seeds, a, b), sums_of_python_integers(size, seeds, a, b))
+
+
+def test_weighted_sums_are_exact_where_float64_would_round():
+    """The largest weights, all of one sign, on the same direction: sums beyond 2^53."""
+    n, size = 4000, 4
+    seeds = np.full(n, seed_table(0, 0, 1)[0])
+    a = b = np.full(n, 2**21 - 1)
+    sums = weighted_sums(size, seeds, a, b)
+    one = sums_of_python_integers(size, seeds[:1], a[:1], b[:1])
+    assert [[n * x for x in row] for row in one] == sums.tolist()
+    assert max(abs(x) for row in sums.tolist() for x in row) > 2**48
+
+
+@pytest.mark.parametrize("size", [1, 130, 70_000])
+def test_any_split_and_order_of_directions_gives_the_same_sums(size):
+    n = 60 if size > 1000 else 1500
+    seeds, a, b = table_and_weights(n, 2**21, seed=size)
+    whole = weighted_sums(size, seeds, a, b)
+    rng = np.random.default_rng(size)
+    for parts in (1, 2, 3, 7):
+        order = rng.permutation(n)
+        cuts = np.sort(rng.integers(0, n, parts - 1, endpoint=True))
+        shared = sum(weighted_sums(size, seeds[own], a[own], b[own]) for own in np.split(order, cuts))
+        np.testing.assert_array_equal(shared, whole)
