@@ -9,7 +9,12 @@ from typing import Any
 
 def _number(value: Any) -> float:
     """`value` as a float; NaN, which no range holds, for what is not a number."""
-    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:  # an int beyond the range of floats; no check takes an infinite one
+        return math.inf
 
 
 def positive(name: str, value: Any) -> float:
