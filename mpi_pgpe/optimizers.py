@@ -115,6 +115,7 @@ class Adam(Optimizer):
         self.epsilon = positive("epsilon", epsilon)
 
     def _step(self, gradient: Vector) -> Vector:
+        gradient = np.clip(gradient, -1e150, 1e150)  # so that its square stays in range
         self.m += (1 - self.beta1) * (gradient - self.m)
         self.v += (1 - self.beta2) * (gradient**2 - self.v)
         m_hat = self.m / (1 - self.beta1**self.steps)

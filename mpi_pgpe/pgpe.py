@@ -176,9 +176,10 @@ class PGPE:
         # Sehnke et al. 2010, eq. 11-12 with mirrored samples; (stdev e)^2 - stdev^2 = stdev^2 (e^2 - 1).
         center_gradient = self._stdev * sum_e
         stdev_gradient = self._stdev * sum_e2
-        self._center += self.optimizer.ascent(center_gradient)
+        # New arrays, so that those given out before stay as they were.
+        self._center = self._center + self.optimizer.ascent(center_gradient)
         change = self.stdev_max_change * self._stdev
-        self._stdev += np.clip(self.stdev_learning_rate * stdev_gradient, -change, change)
+        self._stdev = self._stdev + np.clip(self.stdev_learning_rate * stdev_gradient, -change, change)
 
     def state(self) -> dict[str, Any]:
         """Copies of all that the next generation depends on, at the end of a generation."""
