@@ -7,9 +7,11 @@ numpy or Python.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import pickle
+import pickletools
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,29 +50,35 @@ class Agent:
 
 
 def write_agent(path: str | os.PathLike[str], agent: Agent) -> None:
-    """Write `agent` to `path`: all of it or nothing, even if the machine fails meanwhile."""
+    """Write `agent` to `path`: all of it or nothing, even if the machine fails meanwhile.
+
+    Raises:
+        ValueError: the metadata is not plain data, so that it could not be read again.
+    """
     space, moments = agent.action_space, agent.moments
-    write_atomically(
-        path,
-        pickle.dumps(
-            {
-                "format": FORMAT,
-                "version": VERSION,
-                "parameters": _pack(agent.parameters),
-                "observation_size": agent.shape.observation_size,
-                "action_size": agent.shape.action_size,
-                "hidden": list(agent.shape.hidden),
-                "action_low": None if space.low is None else _pack(space.low),
-                "action_high": None if space.high is None else _pack(space.high),
-                "action_start": space.start,
-                "moments": None
-                if moments is None
-                else {"count": moments.count, "sum": _pack(moments.sum), "sumsq": _pack(moments.sumsq)},
-                "metadata": agent.metadata,
-            },
-            protocol=4,
-        ),
+    content = pickle.dumps(
+        {
+            "format": FORMAT,
+            "version": VERSION,
+            "parameters": _pack(agent.parameters),
+            "observation_size": agent.shape.observation_size,
+            "action_size": agent.shape.action_size,
+            "hidden": list(agent.shape.hidden),
+            "action_low": None if space.low is None else _pack(space.low),
+            "action_high": None if space.high is None else _pack(space.high),
+            "action_start": space.start,
+            "moments": None
+            if moments is None
+            else {"count": moments.count, "sum": _pack(moments.sum), "sumsq": _pack(moments.sumsq)},
+            "metadata": agent.metadata,
+        },
+        protocol=4,
     )
+    try:
+        _plain_data(content)
+    except AgentFileError as error:
+        raise ValueError("metadata: expected plain data: numbers, text, lists, dictionaries") from error
+    write_atomically(path, content)
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
@@ -104,8 +112,7 @@ def read_agent(path: str | os.PathLike[str]) -> Agent:
     try:
         if os.path.getsize(path) > _LARGEST_FILE:
             raise AgentFileError(f"{path}: expected a saved agent, got a file of over {_LARGEST_FILE} bytes")
-        with open(path, "rb") as file:
-            data = _PlainUnpickler(file).load()
+        data = _plain_data(Path(path).read_bytes())
     except OSError as error:
         raise AgentFileError(f"{path}: cannot be read: {error.strerror or error}") from None
     except AgentFileError as error:
@@ -119,8 +126,16 @@ def read_agent(path: str | os.PathLike[str]) -> Agent:
         return _agent(data)
     except AgentFileError as error:
         raise AgentFileError(f"{path}: {error}") from None
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise AgentFileError(f"{path}: expected a saved agent, but {error!r} is missing or odd") from None
+
+
+def _plain_data(content: bytes) -> Any:
+    for opcode, argument, _ in pickletools.genops(content):
+        # A damaged number of a memo's entry would have the unpickler make gigabytes of room for it.
+        if "PUT" in opcode.name and isinstance(argument, int) and argument > len(content):
+            raise AgentFileError("expected a saved agent, but the file is damaged")
+    return _PlainUnpickler(io.BytesIO(content)).load()
 
 
 class _PlainUnpickler(pickle.Unpickler):
@@ -145,6 +160,8 @@ def _agent(data: Any) -> Agent:
         )
     shape = PolicyShape(int(data["observation_size"]), int(data["action_size"]), tuple(int(n) for n in data["hidden"]))
     low, high = (None if data[key] is None else _unpack(data[key]) for key in ("action_low", "action_high"))
+    if (low is None) != (high is None):
+        raise AgentFileError("action_low and action_high: expected both or neither")
     parameters = _unpack(data["parameters"])
     expected = {"parameters": (parameters, shape.num_parameters)}
     if low is not None and high is not None:

@@ -1,0 +1,222 @@
+"""Saved agents: written whole, read back the same, and nothing that a file brings is ever run."""
+
+from __future__ import annotations
+
+import copy
+import io
+import os
+import pickle
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from mpi_pgpe.agents import Agent, AgentFileError, read_agent, write_agent
+from mpi_pgpe.moments import Moments
+from mpi_pgpe.policies import ActionSpace, PolicyShape
+
+BOX = ActionSpace(2, np.float32([-1, -np.inf]), np.float32([0.5, np.inf]))
+
+
+def make_agent(hidden=(3,), space=BOX, normalized=True) -> Agent:
+    shape = PolicyShape(4, space.size, hidden)
+    rng = np.random.default_rng(0)
+    moments = None
+    if normalized:
+        moments = Moments(4)
+        moments.observe(rng.normal(2, 3, (50, 4)))
+    metadata = {"env_name": "Some-v0", "env_config": {"size": [1, 2.5, None]}, "notes": "Größe", "returns": {"a": 1.5}}
+    return Agent(rng.normal(size=shape.num_parameters).astype(np.float32), shape, space, moments, metadata)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "agent.pickle"
+
+
+@pytest.mark.parametrize("hidden", [(), (3,), (5, 2)])
+@pytest.mark.parametrize("space", [BOX, ActionSpace(3, start=-1)], ids=["continuous", "discrete"])
+@pytest.mark.parametrize("normalized", [True, False], ids=["normalized", "plain"])
+def test_an_agent_is_read_as_it_was_written(path, hidden, space, normalized):
+    agent = make_agent(hidden, space, normalized)
+    write_agent(path, agent)
+    read = read_agent(path)
+    np.testing.assert_array_equal(read.parameters, agent.parameters)
+    assert read.parameters.dtype == np.float32
+    assert read.shape == agent.shape
+    assert read.metadata == agent.metadata
+    assert (read.action_space.size, read.action_space.start) == (space.size, space.start)
+    assert read.action_space.discrete == space.discrete
+    if not space.discrete:
+        np.testing.assert_array_equal(read.action_space.low, space.low)
+        np.testing.assert_array_equal(read.action_space.high, space.high)
+    assert (read.moments is None) is not normalized
+    if normalized:
+        assert read.moments.count == agent.moments.count
+        np.testing.assert_array_equal(read.moments.sum, agent.moments.sum)
+        np.testing.assert_array_equal(read.moments.sumsq, agent.moments.sumsq)
+
+
+def test_writing_leaves_one_file_readable_by_others(path):
+    for _ in range(2):  # the second replaces the first
+        write_agent(path, make_agent())
+    assert os.listdir(path.parent) == [path.name]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+@pytest.mark.parametrize(
+    "odd", [np.float64(1.0), np.zeros(2), torch.zeros(2), object()], ids=["scalar", "array", "tensor", "object"]
+)
+def test_metadata_that_could_not_be_read_again_is_not_written(path, odd):
+    write_agent(path, make_agent())
+    before = path.read_bytes()
+    agent = make_agent()
+    agent.metadata["returns"]["odd"] = odd
+    with pytest.raises(ValueError, match="plain data"):
+        write_agent(path, agent)
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == [path.name]
+
+
+class RunsACommand:
+    def __init__(self, touched) -> None:
+        self.touched = touched
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.touched}",)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_file_that_would_run_a_command_is_refused_and_runs_nothing(path, tmp_path, protocol):
+    touched = tmp_path / "touched"
+    data = {"format": "mpi_pgpe agent", "version": 1, "metadata": RunsACommand(touched)}
+    path.write_bytes(pickle.dumps(data, protocol))
+    with pytest.raises(AgentFileError, match=rf"refused: the file asks for {os.system.__module__}\.system"):
+        read_agent(path)
+    assert not touched.exists()
+    pickle.loads(path.read_bytes())
+    assert touched.exists()  # it would have
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (np.zeros(3), "numpy.core.multiarray._reconstruct"),
+        (np.float64(1), "numpy.core.multiarray.scalar"),
+        (torch.zeros(2), "torch._utils._rebuild_tensor_v2"),
+        (PolicyShape(1, 1), "mpi_pgpe.policies.PolicyShape"),
+        (getattr, "builtins.getattr"),
+        (range(3), "builtins.range"),
+        (complex(1), "builtins.complex"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_any_class_is_refused_by_name(path, content, name):
+    path.write_bytes(pickle.dumps({"metadata": [content]}, protocol=4))
+    with pytest.raises(AgentFileError) as caught:
+        read_agent(path)
+    message = str(caught.value)
+    assert f"refused: the file asks for {name}" in message.replace("numpy._core", "numpy.core")
+    assert str(path) in message
+
+
+def test_a_file_that_refers_to_objects_outside_is_refused(path):
+    class Outside(pickle.Pickler):
+        def persistent_id(self, obj):
+            return "elsewhere" if obj == "x" else None
+
+    stream = io.BytesIO()
+    Outside(stream).dump({"a": "x"})
+    path.write_bytes(stream.getvalue())
+    with pytest.raises(AgentFileError, match="refers to objects outside"):
+        read_agent(path)
+
+
+def test_every_truncation_is_refused(path):
+    write_agent(path, make_agent(hidden=()))
+    whole = path.read_bytes()
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(AgentFileError, match=r"agent\.pickle: "):
+            read_agent(path)
+
+
+def test_damage_at_any_place_is_refused_or_harmless(path):
+    """Whatever a changed byte does, it gives an agent or an AgentFileError and nothing else."""
+    write_agent(path, make_agent(hidden=()))
+    whole = path.read_bytes()
+    damage, refused = random.Random(0), 0
+    for position in range(len(whole)):
+        for byte in (whole[position] ^ 1 << damage.randrange(8), damage.randrange(256)):
+            path.write_bytes(whole[:position] + bytes([byte]) + whole[position + 1 :])
+            try:
+                assert isinstance(read_agent(path), Agent)
+            except AgentFileError:
+                refused += 1
+    assert refused > len(whole) / 2
+
+
+@pytest.mark.parametrize("key", [None, "count", "dtype", "shape", "bytes"])
+@pytest.mark.parametrize(
+    "odd",
+    [None, -1, 1.5, float("inf"), float("nan"), 10**30, "x", b"x", [], [[]], [-1, -1], {}, {"dtype": "O"}],
+    ids=repr,
+)
+def test_odd_contents_are_refused_or_harmless(path, odd, key):
+    write_agent(path, make_agent())
+    whole = pickle.loads(path.read_bytes())
+    names = [name for name in whole if key is None or (isinstance(whole[name], dict) and key in whole[name])]
+    for name in names:
+        data = copy.deepcopy(whole)
+        if key is None:
+            data[name] = odd
+        else:
+            data[name][key] = odd
+        path.write_bytes(pickle.dumps(data))
+        try:
+            assert isinstance(read_agent(path), Agent)
+        except AgentFileError:
+            continue
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": "another"}, "expected a saved agent of mpi_pgpe, got a pickle of something else"),
+        ({"version": 2}, "expected format version 1, got 2; a newer mpi_pgpe may read it"),
+        ({"action_size": 3}, "parameters: expected shape"),
+        ({"observation_size": 5}, "parameters: expected shape"),
+        ({"metadata": []}, "metadata: expected a dictionary"),
+        ({"action_high": None}, "action_low and action_high: expected both or neither"),
+    ],
+    ids=str,
+)
+def test_contents_that_do_not_fit_are_refused(path, change, message):
+    write_agent(path, make_agent())
+    path.write_bytes(pickle.dumps(pickle.loads(path.read_bytes()) | change))
+    with pytest.raises(AgentFileError, match=message):
+        read_agent(path)
+
+
+def test_a_damaged_memo_takes_no_memory(path):
+    """Unchecked, this file of 9 bytes takes tens of gigabytes to read."""
+    path.write_bytes(b"\x80\x04Nr\xff\xff\xff\x7f.")
+    with pytest.raises(AgentFileError, match="damaged"):
+        read_agent(path)
+
+
+@pytest.mark.parametrize("content", [{}, [1, 2], "text", None, {"format": []}], ids=repr)
+def test_another_pickle_is_refused(path, content):
+    path.write_bytes(pickle.dumps(content))
+    with pytest.raises(AgentFileError, match="expected a saved agent of mpi_pgpe, got a pickle of something else"):
+        read_agent(path)
+
+
+def test_what_is_no_file_is_refused(path):
+    with pytest.raises(AgentFileError, match=r"agent\.pickle: cannot be read: No such file"):
+        read_agent(path)
+    with pytest.raises(AgentFileError, match="cannot be read: Is a directory"):
+        read_agent(path.parent)
