@@ -1,0 +1,144 @@
+"""Imports point one way, and heavy libraries are imported in their one place only."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+import mpi_pgpe
+
+ROOT = Path(mpi_pgpe.__file__).parent
+
+# A module imports from the layers above its own line only; `envs` is a package with an order of its own.
+LAYERS = [
+    ["__init__", "one_thread", "checks", "noise", "ranking", "moments", "policies", "schedule"],
+    ["optimizers"],
+    ["pgpe"],
+    ["settings", "agents", "envs"],
+    ["restore", "rollout", "configs"],
+    ["farm"],
+    ["team"],
+    ["trainer"],
+    ["console"],
+    ["experiment"],
+    ["train", "enjoy", "plot"],
+]
+ENVS = [["interface", "mends", "quiet", "registration", "tiny_traj"], ["gym_adapter"], ["__init__"]]
+
+# Which module alone imports a library.
+HOME = {
+    "sacred": "experiment",
+    "docopt": "experiment",
+    "mpi4py": "farm",
+    "torch": "restore",
+    "matplotlib": "plot",
+    "tqdm": "console",
+} | dict.fromkeys(
+    ["gym", "gymnasium", "pybullet", "pybullet_envs", "pybullet_envs_gymnasium", "mujoco", "mujoco_py", "Box2D"], "envs"
+)
+
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts): ast.parse(path.read_text()) for path in ROOT.rglob("*.py")
+}
+every_module = pytest.mark.parametrize("module", MODULES)
+
+
+def imports(tree: ast.AST) -> set[str]:
+    """Full names of all that a module imports, in functions too, and of modules it names to import_module."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute here"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in (
+            "import_module",
+            "__import__",
+        ):
+            found |= {arg.value for arg in node.args if isinstance(arg, ast.Constant)}
+    return found
+
+
+def own_modules(names: set[str]) -> set[str]:
+    """Those of the package's modules that the names stand for, e.g. "envs.quiet" for mpi_pgpe.envs.quiet.text."""
+    found = set()
+    for name in names:
+        package, *parts = name.split(".")
+        if package == "mpi_pgpe":
+            while parts and ".".join(parts) not in MODULES and ".".join([*parts, "__init__"]) not in MODULES:
+                parts.pop()
+            found.add(".".join(parts) or "__init__")
+    return found
+
+
+def layer(layers: list[list[str]], name: str) -> int:
+    found = [number for number, names in enumerate(layers) if name in names]
+    assert len(found) == 1, f"put the module {name} into one of the layers of this test"
+    return found[0]
+
+
+@every_module
+def test_imports_point_one_way(module):
+    if module == "__init__":
+        return  # gives names of the others, when they are first used
+    top, _, rest = module.partition(".")
+    for imported in own_modules(imports(MODULES[module])):
+        other, _, inner = imported.partition(".")
+        if top == other == "envs":
+            assert layer(ENVS, inner or "__init__") < layer(ENVS, rest), f"{module} imports {imported}"
+        elif other != "__init__":
+            assert layer(LAYERS, other) < layer(LAYERS, top), f"{module} imports {imported}"
+
+
+@every_module
+def test_libraries_are_imported_in_their_one_place(module):
+    for name in imports(MODULES[module]):
+        home = HOME.get(name.partition(".")[0])
+        assert home in (None, module.partition(".")[0]), f"{module} imports {name}; only {home} does"
+
+
+@every_module
+def test_every_module_has_its_layer(module):
+    top, _, rest = module.partition(".")
+    layer(LAYERS, top)
+    if rest:
+        layer(ENVS, rest)
+
+
+def test_the_numerical_core_needs_numpy_alone():
+    allowed = {"numpy", "mpi_pgpe", "__future__", *sys.stdlib_module_names}
+    for module in LAYERS[0] + LAYERS[1] + LAYERS[2] + ["settings", "agents", "rollout"]:
+        assert {name.partition(".")[0] for name in imports(MODULES[module])} <= allowed, module
+
+
+HEAVY = ["torch", "gym", "gymnasium", "pybullet", "Box2D", "sacred", "matplotlib"]
+LOADED = "import sys; {}; print(*(n for n in {!r} if n in sys.modules))"
+
+
+@pytest.mark.launches
+@pytest.mark.parametrize(
+    ("statement", "loads"),
+    [
+        ("import mpi_pgpe; assert 'numpy' not in sys.modules", ""),
+        ("from mpi_pgpe import PGPE, ClipUp, Adam, SGD; PGPE(solution_length=2, popsize=2).ask()", ""),
+        ("import mpi_pgpe.train, mpi_pgpe.trainer, mpi_pgpe.console", ""),
+        ("import mpi_pgpe.envs, mpi_pgpe.rollout, mpi_pgpe.configs, mpi_pgpe.enjoy, mpi_pgpe.plot", ""),
+        ("import mpi_pgpe.restore", "torch"),
+        ("import mpi_pgpe.experiment", "sacred"),
+    ],
+)
+def test_importing_loads_no_heavy_library_but_the_one(launch, statement, loads):
+    done = launch("-c", LOADED.format(statement, [*HEAVY, "mpi4py"]))
+    assert (done.returncode, done.stdout.strip()) == (0, loads), done.stderr
+
+
+def test_names_of_the_package():
+    assert set(mpi_pgpe.__all__) <= set(dir(mpi_pgpe))
+    for name in mpi_pgpe.__all__:
+        assert getattr(mpi_pgpe, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = mpi_pgpe.Nothing
