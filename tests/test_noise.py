@@ -81,14 +81,14 @@ def test_weighted_sums_equal_those_of_python_integers(n, size, largest):
 
 
 def test_weighted_sums_are_exact_where_float64_would_round():
-    """The largest weights, all of one sign, on the same direction: sums beyond 2^53."""
-    n, size = 4000, 4
+    """Large weights, all of one sign, on the same direction: sums beyond 2^53."""
+    n, size = 60_000, 8
     seeds = np.full(n, seed_table(0, 0, 1)[0])
-    a = b = np.full(n, 2**21 - 1)
-    sums = weighted_sums(size, seeds, a, b)
-    one = sums_of_python_integers(size, seeds[:1], a[:1], b[:1])
-    assert [[n * x for x in row] for row in one] == sums.tolist()
-    assert max(abs(x) for row in sums.tolist() for x in row) > 2**48
+    a, b = 2**21 - np.random.default_rng(0).integers(0, 1000, (2, n))
+    sums = weighted_sums(size, seeds, a, b).tolist()
+    one = sums_of_python_integers(size, seeds[:1], [1], [1])
+    assert sums == [[sum(weights.tolist()) * x for x in row] for weights, row in zip((a, b), one, strict=True)]
+    assert max(abs(x) for row in sums for x in row) > 2**53
 
 
 @pytest.mark.parametrize("size", [1, 130, 70_000])

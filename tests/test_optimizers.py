@@ -130,21 +130,16 @@ def test_a_gradient_of_another_shape_is_refused(make):
 
 @every_optimizer
 def test_a_restored_optimizer_goes_on_with_the_same_bits(make):
-    optimizer, other = make(), make()
+    optimizer = make()
     first, second = np.split(gradients(20), 2)
     for gradient in first:
         optimizer.ascent(gradient)
     state = optimizer.state()
-    for _ in range(2):  # twice: the steps that follow leave the state as it is
+    expected = [optimizer.ascent(gradient) for gradient in second]
+    for _ in range(2):  # twice: neither the steps above nor those below change the state
+        other = make()
         other.restore(state)
-        again = make()
-        again.restore(state)
-        for gradient in second:
-            np.testing.assert_array_equal(other.ascent(gradient), again.ascent(gradient))
-    for gradient in second:
-        expected = optimizer.ascent(gradient)
-    np.testing.assert_array_equal(other.state()[optimizer.slots[0]], optimizer.state()[optimizer.slots[0]])
-    assert np.abs(expected).max() > 0
+        np.testing.assert_array_equal([other.ascent(gradient) for gradient in second], expected)
 
 
 @every_optimizer
