@@ -48,6 +48,16 @@ def default():  # type: ignore[no-untyped-def]
     target_return = None  # stop once a re-evaluation's mean return reaches it
     optimizer = "clipup"  # clipup, adam or sgd
     solution_ranking = True  # weigh solutions by centered ranks; False: by their fitnesses
+    env_reuse = True  # False: a new environment for every episode, for one that leaks from one into the next
+    on_episode_error = "fail"  # fail: the run ends; worst: the episode gets the worst fitness, and counts as failed
+    max_episode_errors = 10  # worst: the run ends after more failed episodes in a generation
+    episode_timeout = None  # seconds that an episode may take; one that takes longer has failed; None: no limit
+    checkpoint = None  # folder for checkpoints; None: the run's own
+    checkpoint_interval = 1  # a checkpoint at every so many generations,
+    checkpoint_seconds = 30  # unless the last one is younger
+    resume = None  # a checkpoint, or a folder of them, to go on from; auto: the newest of this configuration, if any
+    max_walltime = None  # HH:MM:SS from the program's start: checkpoint and exit code 75 before these are over
+    finish_generation = False  # when asked to stop (SIGTERM, SIGUSR1): finish the running generation first
     notes = ""  # free text that is stored with the agents
 
 

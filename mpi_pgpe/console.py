@@ -56,11 +56,15 @@ class Console:
         self._close_bar()
         groups: dict[bool, list[str]] = {False: [], True: []}
         for name, value in report.metrics.items():
-            if name != "pop_nonfinite" or value:
-                groups[name.startswith("re_eval_")].append(f"{name}={_short(value)}")
+            if name not in ("pop_nonfinite", "pop_failed") or value:
+                groups[name.startswith("re_eval_")].append(f"{name}={_short(name, value)}")
         for group in groups.values():
             if group:
                 print(*group, flush=True)
+        if report.failures:
+            print(
+                f"{len(report.failures)} failed and got the worst fitness; the first: {report.failures[0]}", flush=True
+            )
 
     def finish(self, re_eval: dict[str, Any], folder: Path, agent: Path | None, recorded: bool) -> None:
         """What came of it, and where it is."""
@@ -83,5 +87,7 @@ class Console:
         self._close_bar()
 
 
-def _short(value: float) -> str:
+def _short(name: str, value: float) -> str:
+    if name == "state_digest":
+        return f"{value:012x}"
     return f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import sys
 import tempfile
 import time
 import warnings
@@ -23,7 +24,9 @@ from mpi_pgpe import configs, envs
 from mpi_pgpe.agents import Agent, write_agent
 from mpi_pgpe.console import Console
 from mpi_pgpe.envs import UnknownEnvironment, UnsupportedEnvironment
-from mpi_pgpe.farm import TaskFailed
+from mpi_pgpe.farm import GivenUp, TaskFailed
+from mpi_pgpe.interruption import Interruption
+from mpi_pgpe.resume import CannotResume, Keeper, Start, find, recorded_until
 from mpi_pgpe.settings import BadSettings, Settings
 from mpi_pgpe.team import Team
 from mpi_pgpe.trainer import Report, Trainer
@@ -53,6 +56,10 @@ class Failed(SacredError):
         super().__init__(str(message), print_traceback=False)
 
 
+class Stopped(KeyboardInterrupt):
+    """The run was ended in order before it was complete; to sacred it is INTERRUPTED."""
+
+
 def run(argv: list[str], team: Team | None) -> None:
     """Run sacred's command line; `team` is None for commands that only print."""
     experiment = Experiment("mpi_pgpe", base_dir=str(Path(__file__).parent), save_git_info=False)
@@ -65,8 +72,9 @@ def run(argv: list[str], team: Team | None) -> None:
         """Train an agent."""
         # The two dictionaries are arguments so that sacred lets their entries be set one by one.
         assert team is not None
-        return train(_config, _run, team)
+        return train(_config, _run, team, start)
 
+    start: Start | None = None
     options = docopt(experiment.get_usage()[2], argv[1:], default_help=False)
 
     @experiment.config_hook
@@ -74,8 +82,9 @@ def run(argv: list[str], team: Team | None) -> None:
         if not options["--force"]:
             check_names(config)
         if command_name == "main":
-            check_config(config)
-        return {}
+            nonlocal start
+            start = check_config(config, options["--file_storage"])
+        return {} if start is None else {"seed": start.seed}
 
     if not options["help"]:
         if options["--file_storage"]:
@@ -93,14 +102,29 @@ def check_names(config: dict[str, Any]) -> None:
         raise Refused(f"unknown configuration entry {name!r}{hint}")
 
 
-def check_config(config: dict[str, Any]) -> None:
-    """Refuse a configuration that cannot run, before a run is recorded or an environment made."""
+def check_config(config: dict[str, Any], results: str | None) -> Start | None:
+    """Refuse a configuration that cannot run, before a run is recorded or an environment made.
+
+    Returns the checkpoint that the run goes on from, if it does; `results` is the folder after -F.
+    """
     try:
         settings = settings_from(config)
         envs.check_name(settings.env_name)
         envs.check_name(settings.re_evaluation[0])
-    except (BadSettings, UnknownEnvironment) as error:
+        return find(settings, config.get("seed"), checkpoint_folders(settings, results))
+    except (BadSettings, UnknownEnvironment, CannotResume) as error:
         raise Refused(error) from None
+
+
+def checkpoint_folders(settings: Settings, results: str | None) -> list[Path]:
+    """Where `resume=auto` looks: the folder for checkpoints or, if there is none, those of all recorded runs."""
+    if settings.checkpoint is not None:
+        return [Path(settings.checkpoint)]
+    if results is None:
+        raise CannotResume(
+            "resume=auto: expected -F FOLDER or checkpoint=FOLDER to look for checkpoints in, got neither"
+        )
+    return sorted(path for path in Path(results).glob("*") if path.is_dir())
 
 
 def settings_from(config: dict[str, Any]) -> Settings:
@@ -132,30 +156,76 @@ def check_updates(updates: list[str]) -> None:
         raise SystemExit(f"Refused: {error}") from None
 
 
-def train(config: dict[str, Any], run: Run, team: Team) -> float | None:
+def train(config: dict[str, Any], run: Run, team: Team, start: Start | None) -> float | None:
     """Train, log and save; returns the last re-evaluated mean return."""
     settings = settings_from(config)
     console = Console(episodes_per_direction=2 * settings.num_episodes)
+    interruption = Interruption(settings.max_walltime_seconds, settings.finish_generation)
+    team.farm.should_give_up = interruption.give_up
     try:
         trainer = Trainer(settings, team, console.progress)
     except (BadSettings, UnknownEnvironment, UnsupportedEnvironment) as error:
         raise Refused(error) from None
     folder, recorded = agents_folder(run, settings)
+    keeper = Keeper(settings, folder, {"id": run._id, "folder": str(folder.absolute())}, start)
     console.start(settings, trainer.shape, team.farm.size, folder)
+    logged = 0 if start is None else go_on(start, trainer, keeper, run)
     last_agent = None
-    try:
-        for report in trainer:
-            for name, value in report.metrics.items():
-                run.log_scalar(name, value, report.generation)
-            console.report(report)
-            last_agent = save(report, settings, run, folder) or last_agent
-            run.result = trainer.re_eval.get("re_eval_mean")
-    except TaskFailed as error:
-        raise Failed(error) from None
-    finally:
-        console.close()
+    with interruption.listening():
+        try:
+            while not (trainer.complete or interruption.stop()):
+                began = time.monotonic()
+                report = trainer.step()
+                if report.generation > logged:
+                    for name, value in report.metrics.items():
+                        run.log_scalar(name, value, report.generation)
+                console.report(report)
+                last_agent = save(report, settings, run, folder) or last_agent
+                run.result = trainer.re_eval.get("re_eval_mean")
+                keeper.keep(report, trainer)
+                interruption.learn(time.monotonic() - began, keeper.seconds)
+        except TaskFailed as error:
+            raise Failed(error) from None
+        except GivenUp:
+            pass  # the trainer is where it was before the generation
+        finally:
+            console.close()
+            keeper.write(trainer)
+    if not trainer.complete:
+        agent = Report(trainer.search.generation, {}, agent=trainer.agent({}))
+        save(agent, settings, run, folder)
+        raise Stopped(
+            f"stopped after generation {trainer.search.generation}: {interruption.reason}. "
+            f"To go on: the same command with resume={keeper.path}"
+        )
+    keeper.complete(
+        {
+            "generation": trainer.search.generation,
+            "timesteps": trainer.timesteps,
+            "state_digest": f"{trainer.digest():012x}",
+            **trainer.re_eval,
+            "folder": str(folder.absolute()),
+        }
+    )
     console.finish(trainer.re_eval, folder, last_agent, recorded)
     return trainer.re_eval.get("re_eval_mean")
+
+
+def go_on(start: Start, trainer: Trainer, keeper: Keeper, run: Run) -> int:
+    """Set the trainer where the checkpoint was; returns the last generation whose metrics are recorded.
+
+    The record of a run that was killed may end before its checkpoint or after it: what is missing is
+    recorded here, and what is there is not recorded again.
+    """
+    trainer.restore(start.content["trainer"])
+    until = recorded_until(start.runs)
+    if until is None:
+        until = start.generation
+    for name, value, generation in keeper.metrics(until):
+        run.log_scalar(name, value, generation)
+    run.info["continues"] = {**start.runs[-1], "generation": start.generation, "checkpoint": str(start.path)}
+    print(f"going on from {start.path}: generation {start.generation} of run {start.runs[-1]['folder']}", flush=True)
+    return until
 
 
 def agents_folder(run: Run, settings: Settings) -> tuple[Path, bool]:
@@ -174,8 +244,11 @@ def save(report: Report, settings: Settings, run: Run, folder: Path) -> Path | N
 
     def write(name: str, agent: Agent) -> Path:
         path = folder / name
-        write_agent(path, agent)
-        run.add_artifact(str(path), name)  # the file observer finds it in its place already
+        try:
+            write_agent(path, agent)
+            run.add_artifact(str(path), name)  # the file observer finds it in its place already
+        except OSError as error:
+            print(f"cannot save {path}: {error.strerror or error}; the run goes on", file=sys.stderr, flush=True)
         return path
 
     if report.best is not None:

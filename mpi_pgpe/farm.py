@@ -1,8 +1,7 @@
-"""Work out to the ranks, scalars back, sums over the ranks: the only place that imports mpi4py.
+"""Work out to the ranks and scalars back: the only place that imports mpi4py.
 
 Rank 0 hands out numbered tasks to whoever is free and runs tasks itself, answering the others between
-the steps of its own simulator. Waiting ranks sleep instead of spinning, because MPI's own waiting burns
-the core that a neighbour computes on.
+the steps of its own simulator.
 """
 
 from __future__ import annotations
@@ -11,21 +10,23 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mpi_pgpe.schedule import COLUMNS, Rounds
+from mpi_pgpe.ulfm import RanksLost
+from mpi_pgpe.watch import SECONDS_TO_RETURN
+from mpi_pgpe.world import World
 
 Poll = Callable[[], None]
 Run = Callable[[int, Poll | None], NDArray[np.float64]]
 """Runs a task, calling Poll now and then; returns its result, shape (schedule.COLUMNS,)."""
 
-_TASK, _RESULT, _FAILURE = 1, 2, 3  # tags of messages
+_TASK, _RESULT, _FAILURE, _REMARKS, _BEGIN = range(1, 6)  # tags of messages
 _END = -1  # in place of a task: the generation has all that it needs
-_FIRST_NAP, _LONGEST_NAP = 1e-5, 2e-3  # seconds
-_SECONDS_TO_STOP = 3.0
 
 # Where launchers tell a process its rank and the number of ranks, before MPI is started.
 _LAUNCHERS = [
@@ -41,8 +42,16 @@ class Abandoned(Exception):
     """Raised by Poll inside a task whose result is no longer needed."""
 
 
+class GivenUp(Exception):
+    """Rank 0 gave up what it had the ranks do, because `Farm.should_give_up` said so."""
+
+
 class TaskFailed(Exception):
     """A task failed; the message tells a person what, where and with which seed."""
+
+
+BREAKS = (Abandoned, GivenUp, TaskFailed, RanksLost)
+"""What Poll may raise inside a task."""
 
 
 def promised_rank(environ: Mapping[str, str] = os.environ) -> tuple[int, int] | None:
@@ -53,12 +62,33 @@ def promised_rank(environ: Mapping[str, str] = os.environ) -> tuple[int, int] | 
     return None
 
 
-class Farm:
-    """The ranks of a world, seen from one of them.
+@dataclass
+class Usage:
+    """How the ranks that run tasks spent a hand-out: seconds, summed over those ranks.
+
+    Attributes:
+        total: from its beginning to its end.
+        idle: without a task.
+        seconds: in each task that was completed; the rest went into tasks that were abandoned.
+    """
+
+    total: float = 0.0
+    idle: float = 0.0
+    seconds: dict[int, float] = field(default_factory=dict)
+
+
+class Farm(World):
+    """The ranks of a world, as hands for tasks.
 
     Args:
         root_evaluates: whether rank 0 runs tasks as well (it does when it is alone).
         comm: the communicator of the ranks; default all of them.
+
+    Attributes:
+        should_give_up: rank 0: asked now and then; True ends a hand-out with GivenUp.
+        episode_limit: seconds that what `begins` describes may take; None: no limit.
+        remarks: what the running task wants rank 0 to know; its end sends them to `Rounds.remarks`.
+        usage: rank 0: of all hand-outs since it was last set anew.
     """
 
     def __init__(self, root_evaluates: bool = True, comm: Any = None) -> None:
@@ -73,152 +103,48 @@ class Farm:
                 "pip install mpich, or load your cluster's MPI module"
             ) from None
 
-        self._mpi = MPI
-        self._comm = (MPI.COMM_WORLD if comm is None else comm).Dup()
-        self.rank: int = self._comm.Get_rank()
-        self.size: int = self._comm.Get_size()
-        self.root_evaluates = root_evaluates or self.size == 1
-        self._generation = 0  # serial number of hand-outs, so that late results are recognised
-        self._in_collective = False
-        self._naps = _FIRST_NAP
+        super().__init__(
+            MPI, MPI.COMM_WORLD if comm is None else comm, fault_tolerant="OMPI_MCA_mpi_ft_enable" in os.environ
+        )
+        self._root_evaluates = root_evaluates
+        self.should_give_up: Callable[[], bool] = lambda: False
+        self.episode_limit: float | None = None
+        self.remarks: list[str] = []
+        self.usage = Usage()
 
-    # -- to all ranks ---------------------------------------------------------------------------------
+    @property
+    def root_evaluates(self) -> bool:
+        """Whether rank 0 runs tasks."""
+        return self._root_evaluates or self.size == 1
 
-    def tell(self, command: int, *arrays: NDArray[Any]) -> None:
-        """Rank 0: send a command and 1-d arrays, those of larger items first, to all ranks, which `hear` them."""
-        if self.size == 1:
-            return
-        types = [np.dtype(a.dtype).str for a in arrays]
-        header = np.zeros(16, np.int64)
-        header[:2] = command, len(arrays)
-        for i, (array, kind) in enumerate(zip(arrays, types, strict=True)):
-            header[2 + 2 * i : 4 + 2 * i] = _TYPES.index(kind), array.size
-        payload = np.frombuffer(b"".join(a.tobytes() for a in arrays), np.uint8)
-        self._broadcast(header)
-        if len(payload):
-            self._broadcast(payload)
+    def begins(self, what: str) -> None:
+        """Inside a task: the limit starts anew for `what`. Where there is a limit, rank 0 is told."""
+        if self.episode_limit is not None and self.rank > 0:
+            with self._noticing_deaths():
+                self._comm.send(what, 0, _BEGIN)
 
-    def hear(self) -> tuple[int, list[NDArray[Any]]]:
-        """Other ranks: wait for what rank 0 tells."""
-        header = np.empty(16, np.int64)
-        self._broadcast(header)
-        command, n = int(header[0]), int(header[1])
-        kinds = [np.dtype(_TYPES[header[2 + 2 * i]]) for i in range(n)]
-        sizes = [int(header[3 + 2 * i]) * kind.itemsize for i, kind in enumerate(kinds)]
-        payload = np.empty(sum(sizes), np.uint8)
-        if len(payload):
-            self._broadcast(payload)
-        ends = np.cumsum(sizes)
-        return command, [
-            payload[end - size : end].view(kind) for size, end, kind in zip(sizes, ends, kinds, strict=True)
-        ]
-
-    def _broadcast(self, buffer: NDArray[Any]) -> None:
-        self._collective(self._comm.Ibcast(buffer, root=0))
-
-    def sum_on_root(self, array: NDArray[np.int64]) -> NDArray[np.int64]:
-        """All ranks: the sum of the ranks' arrays, on rank 0 (zeros elsewhere)."""
-        if self.size == 1:
-            return array
-        array = np.ascontiguousarray(array)
-        total = np.zeros_like(array)
-        self._collective(self._comm.Ireduce(array, total if self.rank == 0 else None, op=self._mpi.SUM, root=0))
-        return total
-
-    def maximum(self, array: NDArray[np.float64]) -> NDArray[np.float64]:
-        """All ranks: the elementwise largest of the ranks' arrays."""
-        if self.size == 1:
-            return array
-        array = np.ascontiguousarray(array)
-        result = np.empty_like(array)
-        self._collective(self._comm.Iallreduce(array, result, op=self._mpi.MAX))
-        return result
-
-    def _collective(self, request: Any, seconds: float = np.inf) -> bool:
-        """Wait for a collective operation, asleep; returns False if `seconds` are over before."""
-        self._in_collective = True
-        deadline = time.monotonic() + seconds
-        self._naps = _FIRST_NAP
-        while not request.Test():
-            if time.monotonic() > deadline:
-                return False
-            self._nap()
-        self._in_collective = False
-        return True
-
-    def _nap(self) -> None:
-        time.sleep(self._naps)
-        self._naps = min(2 * self._naps, _LONGEST_NAP)
-
-    # -- tasks, as rank 0 sees them -------------------------------------------------------------------
+    # -- as rank 0 sees it ----------------------------------------------------------------------------
 
     def hand_out(self, tasks: Rounds, run: Run) -> None:
         """Rank 0: have all the tasks run that are needed; results go to `tasks.record`.
 
         Raises:
             TaskFailed: a needed task failed on some rank. The other ranks have been told to stop theirs.
+            GivenUp: `should_give_up` said so; likewise.
         """
-        self._generation += 1
-        held = [0] * self.size  # tasks that each rank has
+        self.handouts += 1
+        with self._noticing_deaths():
+            giver = _Giver(self, tasks)
+            try:
+                giver.give(run)
+            finally:
+                giver.end()
 
-        def supply(rank: int) -> None:
-            # The next task beside the present one, so that a rank never waits for an answer; but not
-            # when they run short, so that none lies unstarted at one rank while another is idle.
-            while held[rank] < (2 if tasks.available > self.size else 1):
-                task = tasks.next()
-                if task is None:
-                    break
-                held[rank] += 1
-                self._comm.Send(np.array([task], np.int64), rank, _TASK)
-
-        def answer() -> None:
-            status = self._mpi.Status()
-            while self._comm.Iprobe(status=status):
-                if status.Get_tag() == _FAILURE:
-                    generation, task, failure = self._comm.recv(source=status.Get_source(), tag=_FAILURE)
-                    if generation == self._generation:
-                        tasks.fail(task, failure)  # the rank gets no more: nothing after this task can be needed
-                    continue
-                message = np.empty(2 + COLUMNS)
-                self._comm.Recv(message, status.Get_source(), _RESULT)
-                if message[0] == self._generation:
-                    held[status.Get_source()] -= 1
-                    tasks.record(int(message[1]), message[2:])
-                    supply(status.Get_source())
-
-        def poll() -> None:
-            answer()
-            if tasks.complete or tasks.failure:
-                raise Abandoned
-
-        others = range(1, self.size)
-        try:
-            for rank in others:
-                supply(rank)
-            while not tasks.complete:
-                task = tasks.next() if self.root_evaluates else None
-                if task is not None:
-                    try:
-                        tasks.record(task, run(task, poll if self.size > 1 else None))
-                        self._naps = _FIRST_NAP
-                    except Abandoned:
-                        pass
-                    except TaskFailed as failure:
-                        tasks.fail(task, str(failure))
-                elif not self._comm.Iprobe():
-                    self._nap()
-                answer()
-                if tasks.failure:
-                    raise TaskFailed(tasks.failure)
-        finally:
-            for rank in others:
-                self._comm.Send(np.array([_END], np.int64), rank, _TASK)
-
-    # -- tasks, as the other ranks see them -----------------------------------------------------------
+    # -- as the other ranks see it --------------------------------------------------------------------
 
     def take(self, run: Run) -> None:
         """Other ranks: run the tasks that rank 0 hands out, until it says that it has all it needs."""
-        self._generation += 1
+        self.handouts += 1
         queue: deque[int] = deque()
 
         def receive() -> None:
@@ -229,58 +155,156 @@ class Farm:
                 queue.append(int(message[0]))
 
         def poll() -> None:
-            receive()
+            with self._noticing_deaths():
+                receive()
             if queue and queue[-1] == _END:
                 raise Abandoned
 
-        self._naps = _FIRST_NAP
-        while True:
-            receive()
-            if not queue:
-                self._nap()
-                continue
-            if queue[-1] == _END:
-                return
-            task = queue.popleft()
-            try:
-                result = run(task, poll)
-            except Abandoned:
-                return
-            except TaskFailed as failure:
-                self._comm.send((self._generation, task, str(failure)), 0, _FAILURE)
-                continue
-            self._comm.Send(np.array([self._generation, task, *result]), 0, _RESULT)
-            self._naps = _FIRST_NAP
+        self._rested()
+        free_since = time.monotonic()
+        with self._noticing_deaths():
+            while True:
+                receive()
+                if not queue:
+                    self._nap()
+                    continue
+                if queue[-1] == _END:
+                    return
+                task = queue.popleft()
+                began = time.monotonic()
+                self.remarks = []
+                try:
+                    result = run(task, poll)
+                except Abandoned:
+                    return
+                except TaskFailed as failure:
+                    self._comm.send((self.handouts, task, str(failure)), 0, _FAILURE)
+                    continue
+                if self.remarks:
+                    self._comm.send((self.handouts, task, self.remarks), 0, _REMARKS)
+                ended = time.monotonic()
+                self._comm.Send(np.array([self.handouts, task, began - free_since, ended - began, *result]), 0, _RESULT)
+                self._rested()
+                free_since = ended
 
-    # -- the end ----------------------------------------------------------------------------------------
 
-    def stop(self, command: int, exit_code: int) -> None:
-        """Rank 0: tell all ranks to end with `exit_code`; end them by force if they do not listen."""
-        if self.size == 1:
+class _Giver:
+    """Rank 0 during one hand-out: who has what, and who has been without work for how long."""
+
+    def __init__(self, farm: Farm, tasks: Rounds) -> None:
+        self._farm, self._comm, self._tasks = farm, farm._comm, tasks
+        self._status = farm._mpi.Status()
+        self._held = [0] * farm.size  # tasks that each rank has
+        self._began = time.monotonic()
+        self._seen = [self._began] * farm.size  # when each rank sent its last result
+        self._busy = 0.0  # seconds of rank 0 in tasks
+        self._running: dict[int, tuple[str, float]] = {}  # what ranks said that they began, and when
+
+    def give(self, run: Run) -> None:
+        farm, tasks = self._farm, self._tasks
+        for rank in range(1, farm.size):
+            self._supply(rank)
+        while not tasks.complete:
+            task = tasks.next() if farm.root_evaluates else None
+            if task is not None:
+                self._run(run, task)
+            elif not self._comm.Iprobe():
+                farm._nap()
+            self._look_around()
+            if tasks.failure:
+                raise TaskFailed(tasks.failure)
+
+    def _run(self, run: Run, task: int) -> None:
+        farm, tasks = self._farm, self._tasks
+        began = time.monotonic()
+        farm.remarks = []
+        try:
+            result = run(task, self._poll)
+        except Abandoned:
             return
-        if self._in_collective:  # interrupted in the middle: what follows would not match
-            self.abort(exit_code)
-        header = np.zeros(16, np.int64)
-        header[:4] = command, 1, _TYPES.index("<i8"), 1
-        ok = self._collective(self._comm.Ibcast(header, root=0), _SECONDS_TO_STOP) and self._collective(
-            self._comm.Ibcast(np.array([exit_code], np.int64).view(np.uint8), root=0), _SECONDS_TO_STOP
-        )
-        if not (ok and self.goodbye()):
-            self.abort(exit_code)
+        except TaskFailed as failure:
+            tasks.fail(task, str(failure))
+            return
+        finally:
+            seconds = time.monotonic() - began
+            self._busy += seconds
+        farm.usage.seconds[task] = seconds
+        if farm.remarks:
+            tasks.remarks[task] = farm.remarks
+        tasks.record(task, result, 0)
+        farm._rested()
 
-    def goodbye(self) -> bool:
-        """All ranks: wait until every rank is here; returns False if one is not, after some seconds."""
-        if not self._collective(self._comm.Ibarrier(), _SECONDS_TO_STOP):
-            return False
-        status = self._mpi.Status()
-        while self._comm.Iprobe(status=status):  # results that came too late
-            late = np.empty(status.Get_count(self._mpi.BYTE), np.uint8)
-            self._comm.Recv(late, status.Get_source(), status.Get_tag())
-        return True
+    def _poll(self) -> None:
+        with self._farm._noticing_deaths():
+            self._look_around()
+        if self._tasks.complete or self._tasks.failure:
+            raise Abandoned
 
-    def abort(self, exit_code: int) -> None:
-        """End all ranks at once."""
-        self._comm.Abort(exit_code)
+    def _look_around(self) -> None:
+        if self._farm.should_give_up():
+            raise GivenUp
+        if self._farm.size > 1:
+            self._answer()
 
+    def _supply(self, rank: int) -> None:
+        # The next task beside the present one, so that a rank never waits for an answer; but not
+        # when they run short, so that none lies unstarted at one rank while another is idle.
+        while self._held[rank] < (2 if self._tasks.available > self._farm.size else 1):
+            task = self._tasks.next()
+            if task is None:
+                break
+            self._held[rank] += 1
+            self._comm.Send(np.array([task], np.int64), rank, _TASK)
 
-_TYPES = ["<i8", "<i4", "<u8", "<f4", "<f8", "|u1"]
+    def _answer(self) -> None:
+        farm, comm, tasks, status = self._farm, self._comm, self._tasks, self._status
+        while comm.Iprobe(status=status):
+            source, tag = status.Get_source(), status.Get_tag()
+            if tag == _FAILURE:
+                handout, task, failure = comm.recv(source=source, tag=tag)
+                self._running.pop(source, None)
+                if handout == farm.handouts:
+                    tasks.fail(task, failure)  # the rank gets no more: nothing after this task can be needed
+            elif tag == _BEGIN:
+                self._running[source] = comm.recv(source=source, tag=tag), time.monotonic()
+            elif tag == _REMARKS:
+                handout, task, remarks = comm.recv(source=source, tag=tag)
+                if handout == farm.handouts:
+                    tasks.remarks[task] = remarks
+            else:
+                message = np.empty(4 + COLUMNS)
+                comm.Recv(message, source, _RESULT)
+                self._running.pop(source, None)
+                if message[0] == farm.handouts:
+                    task = int(message[1])
+                    self._held[source] -= 1
+                    self._seen[source] = time.monotonic()
+                    farm.usage.idle += message[2]
+                    farm.usage.seconds[task] = float(message[3])
+                    tasks.record(task, message[4:], farm.members[source])
+                    self._supply(source)
+        if farm.episode_limit is not None:
+            self._look_for_the_stuck(farm.episode_limit + SECONDS_TO_RETURN / 2)
+
+    def _look_for_the_stuck(self, limit: float) -> None:
+        """Speak up for a rank that hangs in native code, before its watchdog ends it, and the job with it."""
+        for rank, (what, since) in self._running.items():
+            if self._held[rank] and time.monotonic() - since > limit and not self._farm.fault_tolerant:
+                raise TaskFailed(
+                    f"{what}: took longer than episode_timeout={self._farm.episode_limit:g} seconds and is stuck "
+                    f"in native code, where it cannot be stopped; rank {self._farm.members[rank]} is given up"
+                )
+
+    def end(self) -> None:
+        """Tell the others that there is no more, and settle the account of time."""
+        farm, now = self._farm, time.monotonic()
+        if farm._comm is not self._comm:  # a rank was lost: the others know, and are elsewhere
+            return
+        evaluating = range(0 if farm.root_evaluates else 1, farm.size)
+        farm.usage.total += len(evaluating) * (now - self._began)
+        if farm.root_evaluates:
+            farm.usage.idle += now - self._began - self._busy
+        for rank in range(1, farm.size):
+            if not self._held[rank]:
+                farm.usage.idle += now - self._seen[rank]
+            self._comm.Send(np.array([_END], np.int64), rank, _TASK)

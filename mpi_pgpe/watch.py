@@ -1,0 +1,75 @@
+"""A limit on how long an episode may take, for environments that hang.
+
+An alarm ends an episode that computes, sleeps or waits in Python. It cannot interrupt native code that
+does not return; for that a watchdog outside of Python's reach ends the process, after it has written
+where it hung.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import TypeVar
+
+T = TypeVar("T")
+Poll = Callable[[], None]
+
+SECONDS_TO_RETURN = 5.0
+"""An episode that is still running so long after its time is stuck in native code."""
+
+
+class EpisodeTimeout(Exception):
+    """An episode took longer than `episode_timeout`."""
+
+
+class Watch:
+    """Runs episodes that may take at most `seconds`; from the main thread alone."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._over = False
+        self._deaf = False  # the alarm waits, so that no message between ranks is cut in two
+
+    def run(self, episode: Callable[[Poll | None], T], poll: Poll | None) -> T:
+        """The result of `episode(poll)`; the poll that it is given is safe from the alarm.
+
+        Raises:
+            EpisodeTimeout: the episode was not over in time.
+        """
+
+        def safe_poll() -> None:
+            assert poll is not None
+            self._deaf = True
+            try:
+                poll()
+            finally:
+                self._deaf = False
+            if self._over:
+                raise self._timeout()
+
+        self._over, self._deaf = False, False
+        before = signal.signal(signal.SIGALRM, self._alarm)
+        faulthandler.dump_traceback_later(
+            self.seconds + SECONDS_TO_RETURN, exit=True, file=sys.__stderr__ or sys.stderr
+        )
+        signal.setitimer(signal.ITIMER_REAL, self.seconds)
+        try:
+            try:
+                return episode(None if poll is None else safe_poll)
+            finally:
+                self._deaf = True
+        finally:  # in any case, even if the alarm went off in the line above
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+            faulthandler.cancel_dump_traceback_later()
+
+    def _alarm(self, number: int, frame: FrameType | None) -> None:
+        self._over = True
+        if not self._deaf:
+            raise self._timeout()
+
+    def _timeout(self) -> EpisodeTimeout:
+        return EpisodeTimeout(f"the episode took longer than episode_timeout={self.seconds:g} seconds")

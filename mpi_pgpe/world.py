@@ -1,0 +1,165 @@
+"""The ranks of a world: what rank 0 tells all of them, what they add up, and how they part.
+
+Waiting ranks sleep instead of spinning, because MPI's own waiting burns the core that a neighbour
+computes on.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpi_pgpe.ulfm import RanksLost, noticing_deaths, survivors
+
+_FIRST_NAP, _LONGEST_NAP = 1e-5, 2e-3  # seconds
+_SECONDS_TO_STOP = 3.0
+_TYPES = ["<i8", "<i4", "<u8", "<f4", "<f8", "|u1"]
+
+
+class World:
+    """The ranks of a communicator, seen from one of them.
+
+    With fault tolerance (ulfm.py) any method may raise RanksLost, on every rank that is left; `rank`,
+    `size` and `members` are then those of the ranks that are left.
+
+    Attributes:
+        rank, size: of this process now, of the world now.
+        members: the ranks that are left, by the numbers they had at the start.
+        fault_tolerant: whether the loss of a rank leaves the others alive.
+    """
+
+    def __init__(self, mpi: Any, comm: Any, fault_tolerant: bool) -> None:
+        self._mpi = mpi
+        self.fault_tolerant = fault_tolerant
+        self._first = self._comm = comm.Dup()
+        self.rank: int = self._comm.Get_rank()
+        self.size: int = self._comm.Get_size()
+        self.members = list(range(self.size))
+        self.handouts = 0  # serial number of hand-outs, so that late results are recognised
+        self._in_collective = False
+        self._naps = _FIRST_NAP
+
+    def tell(self, command: int, *arrays: NDArray[Any]) -> None:
+        """Rank 0: send a command and 1-d arrays, those of larger items first, to all ranks, which `hear` them."""
+        if self.size == 1:
+            return
+        types = [np.dtype(a.dtype).str for a in arrays]
+        header = np.zeros(20, np.int64)
+        header[:2] = command, len(arrays)
+        for i, (array, kind) in enumerate(zip(arrays, types, strict=True)):
+            header[2 + 2 * i : 4 + 2 * i] = _TYPES.index(kind), array.size
+        payload = np.frombuffer(b"".join(a.tobytes() for a in arrays), np.uint8)
+        self._broadcast(header)
+        if len(payload):
+            self._broadcast(payload)
+
+    def hear(self) -> tuple[int, list[NDArray[Any]]]:
+        """Other ranks: wait for what rank 0 tells."""
+        header = np.empty(20, np.int64)
+        self._broadcast(header)
+        command, n = int(header[0]), int(header[1])
+        kinds = [np.dtype(_TYPES[header[2 + 2 * i]]) for i in range(n)]
+        sizes = [int(header[3 + 2 * i]) * kind.itemsize for i, kind in enumerate(kinds)]
+        payload = np.empty(sum(sizes), np.uint8)
+        if len(payload):
+            self._broadcast(payload)
+        ends = np.cumsum(sizes)
+        return command, [
+            payload[end - size : end].view(kind) for size, end, kind in zip(sizes, ends, kinds, strict=True)
+        ]
+
+    def _broadcast(self, buffer: NDArray[Any]) -> None:
+        with self._noticing_deaths():
+            self._collective(self._comm.Ibcast(buffer, root=0))
+
+    def sum_on_root(self, array: NDArray[np.int64]) -> NDArray[np.int64]:
+        """All ranks: the sum of the ranks' arrays, on rank 0 (zeros elsewhere)."""
+        if self.size == 1:
+            return array
+        array = np.ascontiguousarray(array)
+        total = np.zeros_like(array)
+        with self._noticing_deaths():
+            self._collective(self._comm.Ireduce(array, total if self.rank == 0 else None, op=self._mpi.SUM, root=0))
+        return total
+
+    def maximum(self, array: NDArray[np.float64]) -> NDArray[np.float64]:
+        """All ranks: the elementwise largest of the ranks' arrays."""
+        if self.size == 1:
+            return array
+        array = np.ascontiguousarray(array)
+        result = np.empty_like(array)
+        with self._noticing_deaths():
+            self._collective(self._comm.Iallreduce(array, result, op=self._mpi.MAX))
+        return result
+
+    def _collective(self, request: Any, seconds: float = np.inf) -> bool:
+        """Wait for a collective operation, asleep; returns False if `seconds` are over before."""
+        self._in_collective = True
+        deadline = time.monotonic() + seconds
+        self._naps = _FIRST_NAP
+        while not request.Test():
+            if time.monotonic() > deadline:
+                return False
+            self._nap()
+        self._in_collective = False
+        return True
+
+    def _nap(self) -> None:
+        time.sleep(self._naps)
+        self._naps = min(2 * self._naps, _LONGEST_NAP)
+
+    def _rested(self) -> None:
+        self._naps = _FIRST_NAP
+
+    # -- losses ---------------------------------------------------------------------------------------
+
+    def _noticing_deaths(self) -> AbstractContextManager[None]:
+        return noticing_deaths(self._mpi, self._recover)
+
+    def _recover(self) -> list[int]:
+        before = self.members
+        self._comm, self.members = survivors(self._mpi, self._comm, self._first)
+        self.rank, self.size = self._comm.Get_rank(), self._comm.Get_size()
+        self.handouts = 0  # the ranks may have come to different numbers
+        self._in_collective = False
+        return sorted(set(before) - set(self.members))
+
+    # -- the end --------------------------------------------------------------------------------------
+
+    def stop(self, command: int, exit_code: int) -> None:
+        """Rank 0: tell all ranks to end with `exit_code`; end them by force if they do not listen."""
+        while self.size > 1:
+            if self._in_collective:  # interrupted in the middle: what follows would not match
+                self.abort(exit_code)
+            header = np.zeros(20, np.int64)
+            header[:4] = command, 1, _TYPES.index("<i8"), 1
+            code = np.array([exit_code], np.int64).view(np.uint8)
+            try:
+                with self._noticing_deaths():
+                    ok = self._collective(self._comm.Ibcast(header, root=0), _SECONDS_TO_STOP) and self._collective(
+                        self._comm.Ibcast(code, root=0), _SECONDS_TO_STOP
+                    )
+                if not (ok and self.goodbye()):
+                    self.abort(exit_code)
+                return
+            except RanksLost:
+                continue
+
+    def goodbye(self) -> bool:
+        """All ranks: wait until every rank is here; returns False if one is not, after some seconds."""
+        with self._noticing_deaths():
+            if not self._collective(self._comm.Ibarrier(), _SECONDS_TO_STOP):
+                return False
+            status = self._mpi.Status()
+            while self._comm.Iprobe(status=status):  # results that came too late
+                late = np.empty(status.Get_count(self._mpi.BYTE), np.uint8)
+                self._comm.Recv(late, status.Get_source(), status.Get_tag())
+        return True
+
+    def abort(self, exit_code: int) -> None:
+        """End all ranks at once."""
+        self._comm.Abort(exit_code)
