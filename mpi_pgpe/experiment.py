@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import sys
 import tempfile
@@ -18,10 +19,11 @@ from docopt import docopt
 from sacred.arg_parser import get_config_updates
 from sacred.observers import FileStorageObserver
 from sacred.run import Run
+from sacred.serializer import flatten
 from sacred.utils import SacredError
 
 from mpi_pgpe import configs, envs
-from mpi_pgpe.agents import Agent, write_agent
+from mpi_pgpe.agents import Agent, write_agent, write_atomically
 from mpi_pgpe.console import Console
 from mpi_pgpe.envs import UnknownEnvironment, UnsupportedEnvironment
 from mpi_pgpe.farm import GivenUp, TaskFailed
@@ -36,6 +38,14 @@ from mpi_pgpe.trainer import Report, Trainer
 SETTINGS.CAPTURE_MODE = "sys"
 SETTINGS.HOST_INFO.INCLUDE_GPU_INFO = False
 SETTINGS.HOST_INFO.INCLUDE_CPU_INFO = False
+
+
+def _save_json_whole(observer: FileStorageObserver, content: Any, filename: str) -> None:
+    write_atomically(Path(observer.dir, filename), json.dumps(flatten(content), sort_keys=True, indent=2).encode())
+
+
+# sacred's own writes into the file itself, which a kill leaves half written.
+FileStorageObserver.save_json = _save_json_whole
 
 
 class Refused(SacredError):

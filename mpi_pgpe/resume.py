@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -127,16 +128,19 @@ def _compare(settings: Settings, seed: int | None, start: Start) -> None:
 
 def recorded_until(runs: Iterable[Mapping[str, Any]]) -> int | None:
     """The last generation whose metrics are in the file records of `runs`; None if there is no such record."""
-    last = None
-    for run in runs:
-        try:
-            metrics = json.loads((Path(str(run["folder"])) / "metrics.json").read_text())
-            last = max(last or 0, *metrics["generation"]["steps"])
-        except FileNotFoundError:
-            last = last or (0 if Path(str(run["folder"])).is_dir() else None)
-        except (OSError, ValueError, KeyError):
-            continue
-    return last
+    found = [last for run in runs if (last := _last_step(Path(str(run["folder"])))) is not None]
+    return max(found, default=None)
+
+
+def _last_step(folder: Path) -> int | None:
+    if not (folder / "run.json").exists():
+        return None  # not a folder of records, but one of agents alone, say
+    with contextlib.suppress(FileNotFoundError):
+        lines = (folder / "metrics.jsonl").read_bytes().splitlines(keepends=True)
+        return max((json.loads(line)["step"] for line in lines if line.endswith(b"\n")), default=0)
+    with contextlib.suppress(FileNotFoundError):
+        return max(json.loads((folder / "metrics.json").read_bytes())["generation"]["steps"], default=0)
+    return 0
 
 
 class Keeper:

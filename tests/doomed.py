@@ -1,0 +1,115 @@
+"""A training run in which chosen ranks end themselves with SIGKILL at chosen moments.
+
+    mpiexec -n N python doomed.py '[{"rank": 2, "when": "episode", "at": 5}, ...]' [obs_norm]
+
+`when`: "episode" (in the middle of the rank's at-th one), "reduction" (after joining its at-th one, before
+its end), "before reduction", "after moments" or "idle" (waiting for the at-th time to be told something).
+Rank 0 prints a line of JSON for each generation: the metrics.
+"""
+
+from __future__ import annotations
+
+import mpi_pgpe.one_thread  # noqa: F401
+
+# isort: split
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+from mpi_pgpe.farm import Farm
+from mpi_pgpe.settings import Settings
+from mpi_pgpe.team import Team
+from mpi_pgpe.trainer import Trainer
+
+
+def die(*_: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def doom(team: Team, when: str, at: int) -> None:
+    """Let this process die at the moment described."""
+    farm, calls = team.farm, [0]
+
+    def count() -> bool:
+        calls[0] += 1
+        return calls[0] == at
+
+    def around(owner: Any, name: str, before: Any = None, after: Any = None) -> None:
+        original = getattr(owner, name)
+
+        def wrapped(*arguments: Any, **keywords: Any) -> Any:
+            now = count()
+            if now and before:
+                before()
+            result = original(*arguments, **keywords)
+            if now and after:
+                after(result)
+            return result
+
+        setattr(owner, name, wrapped)
+
+    def in_the_step() -> None:
+        env = team.environment(team._purpose)
+        step, steps = env.step, [0]
+
+        def stumble(action: Any) -> Any:
+            steps[0] += 1
+            if steps[0] == 10:
+                die()
+            return step(action)
+
+        env.step = stumble
+
+    def joined_then_died() -> None:
+        collective = farm._collective
+
+        def join(request: Any, *arguments: Any) -> bool:
+            request.Test()
+            die()
+            return collective(request, *arguments)
+
+        farm._collective = join  # type: ignore[method-assign]
+
+    if when == "episode":
+        around(team, "_episode", before=in_the_step)
+    elif when == "reduction":
+        around(farm, "sum_on_root", before=joined_then_died)
+    elif when == "before reduction":
+        around(farm, "sum_on_root", before=die)
+    elif when == "after moments":
+        around(team, "_collect_moments", after=die)
+    elif when == "idle":
+        around(farm, "hear", before=die)
+    else:
+        raise SystemExit(f"unknown moment {when!r}")
+
+
+def main() -> None:
+    dooms = json.loads(sys.argv[1])
+    team = Team(Farm())
+    for d in dooms:
+        if d["rank"] == team.farm.rank:
+            doom(team, d["when"], d["at"])
+    if team.farm.rank > 0:
+        sys.exit(team.serve())
+    settings = Settings.check(
+        {
+            "env_name": "odd_envs:Slow",
+            "seed": 5,
+            "niters": 5,
+            "popsize": 12,
+            "popsize_max": 48,
+            "num_interactions": 700,
+            "re_eval_interval": 2,
+            "re_eval_num_episodes": 6,
+            "obs_norm": "obs_norm" in sys.argv,
+        }
+    )
+    for report in Trainer(settings, team):
+        print(json.dumps(report.metrics), flush=True)
+    team.stop(0)
+
+
+main()
