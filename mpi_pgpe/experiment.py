@@ -41,11 +41,11 @@ SETTINGS.HOST_INFO.INCLUDE_CPU_INFO = False
 
 
 def _save_json_whole(observer: FileStorageObserver, content: Any, filename: str) -> None:
-    write_atomically(Path(observer.dir, filename), json.dumps(flatten(content), sort_keys=True, indent=2).encode())
+    write_atomically(Path(str(observer.dir), filename), json.dumps(flatten(content), sort_keys=True, indent=2).encode())
 
 
 # sacred's own writes into the file itself, which a kill leaves half written.
-FileStorageObserver.save_json = _save_json_whole
+FileStorageObserver.save_json = _save_json_whole  # type: ignore[method-assign]
 
 
 class Refused(SacredError):

@@ -40,12 +40,15 @@ def main(argv: list[str]) -> int:
         return 1
     if team.farm.rank > 0:
         interruption.ignore()
-        return team.serve()
+        exit_code = team.serve()
+        team.farm.leave(exit_code)
+        return exit_code
     exit_code = 1
     try:
         exit_code = run_experiment(argv, team)
     finally:
         team.stop(exit_code)
+    team.farm.leave(exit_code)
     return exit_code
 
 

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+_SECONDS_TO_FINALIZE = 3.0
 
 
 class RanksLost(Exception):
@@ -54,3 +57,12 @@ def survivors(mpi: Any, comm: Any, first: Any) -> tuple[Any, list[int]]:
         sys.stderr.flush()
         os._exit(1)  # Finalize would wait for the dead
     return left, [int(member) for member in members]
+
+
+def leave(mpi: Any, exit_code: int) -> None:
+    """End MPI and this process, after ranks were lost: Open MPI's Finalize may then wait for them for ever."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    threading.Timer(_SECONDS_TO_FINALIZE, os._exit, (exit_code,)).start()
+    mpi.Finalize()
+    os._exit(exit_code)

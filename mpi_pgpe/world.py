@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe.ulfm import RanksLost, noticing_deaths, survivors
+from mpi_pgpe.ulfm import RanksLost, leave, noticing_deaths, survivors
 
 _FIRST_NAP, _LONGEST_NAP = 1e-5, 2e-3  # seconds
 _SECONDS_TO_STOP = 3.0
@@ -159,6 +159,11 @@ class World:
                 late = np.empty(status.Get_count(self._mpi.BYTE), np.uint8)
                 self._comm.Recv(late, status.Get_source(), status.Get_tag())
         return True
+
+    def leave(self, exit_code: int) -> None:
+        """All ranks, last of all: end this process if MPI would not let it end by itself."""
+        if self.members != list(range(self._first.Get_size())):
+            leave(self._mpi, exit_code)
 
     def abort(self, exit_code: int) -> None:
         """End all ranks at once."""

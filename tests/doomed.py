@@ -93,7 +93,9 @@ def main() -> None:
         if d["rank"] == team.farm.rank:
             doom(team, d["when"], d["at"])
     if team.farm.rank > 0:
-        sys.exit(team.serve())
+        exit_code = team.serve()
+        team.farm.leave(exit_code)
+        sys.exit(exit_code)
     settings = Settings.check(
         {
             "env_name": "odd_envs:Slow",
@@ -110,6 +112,8 @@ def main() -> None:
     for report in Trainer(settings, team):
         print(json.dumps(report.metrics), flush=True)
     team.stop(0)
+    team.farm.leave(0)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -74,7 +74,9 @@ def ranks_of(launcher: subprocess.Popen[str]) -> list[int]:
 def metrics(folder: Path) -> list[tuple[int, int]]:
     """(generation, digest) in the records of all the runs, oldest run first."""
     joined = []
-    for run in sorted((path for path in (folder / "results").iterdir() if path.name.isdigit()), key=lambda p: int(p.name)):
+    for run in sorted(
+        (path for path in (folder / "results").iterdir() if path.name.isdigit()), key=lambda p: int(p.name)
+    ):
         if (run / "metrics.json").exists():
             recorded = json.loads((run / "metrics.json").read_text()).get("state_digest", {"steps": [], "values": []})
             joined += zip(recorded["steps"], recorded["values"], strict=True)
@@ -110,7 +112,9 @@ def test_thirty_kills_leave_the_result_as_it_is(tmp_path: Path) -> None:
         launcher.wait(timeout=30)
         check_readable(killed)
         assert not (killed / "checkpoints/completed.json").exists()
-    last = subprocess.run(command, cwd=killed, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False)
+    last = subprocess.run(
+        command, cwd=killed, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False
+    )
     assert last.returncode == 0, last.stderr
     check_readable(killed)
     ends = [

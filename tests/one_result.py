@@ -1,0 +1,122 @@
+"""Short training runs of every kind, on the ranks that this is started on; rank 0 prints what came of them.
+
+    mpiexec -n N python one_result.py kinds|families
+
+Prints JSON: for each run its name and, for each generation, the exact bytes of center, stdev, optimizer
+state and moments (hashed) and every metric that does not measure time.
+"""
+
+from __future__ import annotations
+
+import mpi_pgpe.one_thread  # noqa: F401
+
+# isort: split
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from mpi_pgpe.farm import Farm
+from mpi_pgpe.settings import Settings
+from mpi_pgpe.team import Team
+from mpi_pgpe.trainer import MEASURED, Trainer
+
+FAMILIES = [
+    "HumanoidBulletEnv-v0",
+    "AntBulletEnv-v0",
+    "HopperBulletEnv-v0",
+    "Walker2DBulletEnv-v0",
+    "HalfCheetahBulletEnv-v0",
+    "mpi_pgpe/TinyTrajHumanoidBulletEnv-v0",
+    "LunarLanderContinuous-v2",
+    "BipedalWalker-v3",
+    "CartPole-v1",
+    "Pendulum-v1",
+]
+BASE: dict[str, Any] = {
+    "env_name": "odd_envs:Walk",
+    "seed": 11,
+    "niters": 4,
+    "popsize": 12,
+    "popsize_max": 48,
+    "num_interactions": 800,
+    "re_eval_interval": 2,
+    "re_eval_num_episodes": 5,
+}
+KINDS: dict[str, dict[str, Any]] = {
+    "base": {},
+    "one round": {"num_interactions": None},
+    "up to popsize_max": {"num_interactions": 10**9},
+    "raw fitness": {"solution_ranking": False},
+    "no normalization": {"obs_norm": False},
+    "mlp": {"num_hidden": 2, "hidden_size": 7},
+    "adam": {"optimizer": "adam"},
+    "three episodes": {"num_episodes": 3, "common_random_numbers": True},
+    "failing": {"env_name": "odd_envs:Failing", "on_episode_error": "worst", "max_episode_errors": 1000},
+    "no reuse": {"env_name": "odd_envs:Leaky", "env_reuse": False},
+}
+
+
+def runs(what: str, size: int) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """(name, settings, circumstances that must not matter) of each run; equal names have equal results."""
+    if what == "families":
+        small = {"popsize": 4, "popsize_max": 8, "num_interactions": 60, "niters": 2, "max_episode_length": 12}
+        small |= {"re_eval_interval": 2, "re_eval_num_episodes": 1}
+        for family in FAMILIES:
+            yield family, {"env_name": family, **small}, {}
+        return
+    for name, changes in KINDS.items():
+        yield name, changes, {}
+    yield "base", {}, {"root_evaluates": False}
+    for slow in range(size) if size <= 3 else (0, 1, size // 2, size - 1):
+        yield "base", {}, {"slow": slow}
+        yield "failing", KINDS["failing"], {"slow": slow, "root_evaluates": False}
+
+
+def sha(*arrays: Any) -> str:
+    return hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)).hexdigest()
+
+
+def train(changes: dict[str, Any], root_evaluates: bool = True, slow: int | None = None) -> list[Any] | None:
+    team = Team(Farm(root_evaluates=root_evaluates))
+    if team.farm.rank == slow:
+        run = team._run
+
+        def slowly(task: int, poll: Any) -> Any:
+            time.sleep(0.003)
+            return run(task, poll)
+
+        team._run = slowly  # type: ignore[method-assign]
+    if team.farm.rank > 0:
+        team.serve()
+        return None
+    trainer = Trainer(Settings.check(BASE | changes), team)
+    found = []
+    for report in trainer:
+        optimizer = trainer.search.optimizer
+        state = [getattr(optimizer, slot) for slot in optimizer.slots]
+        moments = trainer.moments
+        arrays = trainer.search.center, trainer.search.stdev, *state, moments.sum, moments.sumsq
+        kept = {name: value for name, value in report.metrics.items() if name not in MEASURED}
+        found.append([sha(*arrays), moments.count, report.failures and len(report.failures), kept])
+    team.stop(0)
+    return found
+
+
+def main() -> None:
+    from mpi4py import MPI
+
+    results = [
+        (name, train(changes, **circumstances))
+        for name, changes, circumstances in runs(sys.argv[1], MPI.COMM_WORLD.Get_size())
+    ]
+    if MPI.COMM_WORLD.Get_rank() == 0:
+        print(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""The same bits on 1, 2, 3, 5 and 16 ranks, whoever is slow and whether or not rank 0 evaluates."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import run_program
+
+pytestmark = [pytest.mark.launches, pytest.mark.slow]
+
+HERE = Path(__file__).parent
+
+
+def results(what: str, ranks: int) -> list[tuple[str, Any]]:
+    environment = os.environ | {"PYTHONPATH": str(HERE)}
+    program = (sys.executable, HERE / "one_result.py", what)
+    run = run_program(*program, ranks=ranks, timeout=240, env=environment)
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+@pytest.mark.parametrize("what", ["kinds", "families"])
+def test_ranks_do_not_change_a_bit(what: str) -> None:
+    alone: dict[str, Any] = {}
+    for name, result in results(what, 1):
+        assert alone.setdefault(name, result) == result, f"{name} differs with slow or idle ranks, on one rank"
+    # The runs are worth comparing: they differ among each other, and from generation to generation.
+    hashes = [generation[0] for result in alone.values() for generation in result]
+    assert len(set(hashes)) == len(hashes)
+    for ranks in (2, 3, 5, 16):
+        for name, result in results(what, ranks):
+            assert result == alone[name], f"{name} differs on {ranks} ranks"
