@@ -48,6 +48,10 @@ def _save_json_whole(observer: FileStorageObserver, content: Any, filename: str)
 FileStorageObserver.save_json = _save_json_whole  # type: ignore[method-assign]
 
 
+AGENTS = Path("saved_agents")
+"""Where the agents and checkpoints of runs without -F go."""
+
+
 class Refused(SacredError):
     """What was asked for cannot be done; the message says why. Printed without a traceback."""
 
@@ -127,14 +131,10 @@ def check_config(config: dict[str, Any], results: str | None) -> Start | None:
 
 
 def checkpoint_folders(settings: Settings, results: str | None) -> list[Path]:
-    """Where `resume=auto` looks: the folder for checkpoints or, if there is none, those of all recorded runs."""
+    """Where `resume=auto` looks: the folder for checkpoints or, if none is set, those of all runs."""
     if settings.checkpoint is not None:
         return [Path(settings.checkpoint)]
-    if results is None:
-        raise CannotResume(
-            "resume=auto: expected -F FOLDER or checkpoint=FOLDER to look for checkpoints in, got neither"
-        )
-    return sorted(path for path in Path(results).glob("*") if path.is_dir())
+    return sorted(path for path in Path(results or AGENTS).glob("*") if path.is_dir())
 
 
 def settings_from(config: dict[str, Any]) -> Settings:
@@ -244,7 +244,7 @@ def agents_folder(run: Run, settings: Settings) -> tuple[Path, bool]:
         if isinstance(observer, FileStorageObserver):
             return Path(str(observer.dir)), True
     stamp = time.strftime("%Y_%m_%d_%H_%M_%S")
-    folder = Path("saved_agents") / f"{stamp}_{_file_name(settings.env_name)}_{os.getpid()}"
+    folder = AGENTS / f"{stamp}_{_file_name(settings.env_name)}_{os.getpid()}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder, False
 

@@ -50,6 +50,10 @@ class TaskFailed(Exception):
     """A task failed; the message tells a person what, where and with which seed."""
 
 
+class RankHangs(TaskFailed):
+    """A rank does not return from a task, needed or not, and will not hear anything any more."""
+
+
 BREAKS = (Abandoned, GivenUp, TaskFailed, RanksLost)
 """What Poll may raise inside a task."""
 
@@ -222,6 +226,8 @@ class _Giver:
             result = run(task, self._poll)
         except Abandoned:
             return
+        except RankHangs:
+            raise
         except TaskFailed as failure:
             tasks.fail(task, str(failure))
             return
@@ -290,7 +296,7 @@ class _Giver:
         """Speak up for a rank that hangs in native code, before its watchdog ends it, and the job with it."""
         for rank, (what, since) in self._running.items():
             if self._held[rank] and time.monotonic() - since > limit and not self._farm.fault_tolerant:
-                raise TaskFailed(
+                raise RankHangs(
                     f"{what}: took longer than episode_timeout={self._farm.episode_limit:g} seconds and is stuck "
                     f"in native code, where it cannot be stopped; rank {self._farm.members[rank]} is given up"
                 )

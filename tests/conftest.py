@@ -19,9 +19,9 @@ UNDER_MPI = promised_rank() is not None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Under mpiexec leave out the tests that start programs: mpiexec inside mpiexec is no use to anyone."""
+    """Under mpiexec leave out slow tests and those that start programs: mpiexec inside mpiexec is no use to anyone."""
     if UNDER_MPI:
-        launching = [item for item in items if item.get_closest_marker("launches")]
+        launching = [item for item in items if item.get_closest_marker("launches") or item.get_closest_marker("slow")]
         config.hook.pytest_deselected(items=launching)
         items[:] = [item for item in items if item not in launching]
 

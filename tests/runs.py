@@ -9,7 +9,7 @@ import numpy as np
 from mpi_pgpe.farm import Farm
 from mpi_pgpe.settings import Settings
 from mpi_pgpe.team import Team
-from mpi_pgpe.trainer import Trainer
+from mpi_pgpe.trainer import MEASURED, Trainer
 
 BASE = {
     "seed": 5,
@@ -48,7 +48,7 @@ def bits(value: Any) -> Any:
 
 def outcome(trainer: Trainer, reports: list) -> dict[str, Any]:
     """All that has to be equal on any number of ranks, as bits."""
-    metrics = [{k: v for k, v in r.metrics.items() if not k.endswith("elapsed")} for r in reports]
+    metrics = [{k: v for k, v in r.metrics.items() if k not in MEASURED} for r in reports]
     moments = trainer.moments
     return bits(
         {

@@ -21,7 +21,8 @@ TRAIN = ("-m", "mpi_pgpe.train")
 SMALL = ("fast", "niters=4", "popsize=8", "num_interactions=300", "seed=9", "re_eval_interval=2", "save_interval=3")
 METRICS = {
     *("generation", "pop_median", "pop_mean", "pop_best", "pop_nonfinite", "popsize", "pop_timesteps", "pop_elapsed"),
-    *("elapsed", "timesteps", "stdev_min", "stdev_max", "stdev_mean"),
+    *("elapsed", "timesteps", "stdev_min", "stdev_max", "stdev_mean", "pop_failed"),
+    *("ranks", "idle_fraction", "dropped_fraction", "state_digest"),
 }
 RE_EVAL_METRICS = {
     *("re_eval_mean", "re_eval_median", "re_eval_min", "re_eval_max"),

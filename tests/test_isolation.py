@@ -10,6 +10,7 @@ from one_result import FAMILIES
 
 from mpi_pgpe.leaks import measure
 
+pytestmark = pytest.mark.slow
 OTHERS = ["Acrobot-v1", "MountainCarContinuous-v0", "LunarLander-v2"]
 
 
