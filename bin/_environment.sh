@@ -6,6 +6,7 @@
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=${VENV:-$ROOT/.venv}
 PY=$VENV/bin/python
+TORCH=torch==2.13.0 # named exactly: a range would bring gigabytes of CUDA libraries; empty: without
 export PATH=$VENV/bin:$PATH
 
 install() { # install EXTRA...
@@ -19,9 +20,8 @@ install() { # install EXTRA...
   {
     [ -x "$PY" ] || "${PYTHON:-python3}" -m venv "$VENV"
     "$PY" -m pip install --disable-pip-version-check -c "$ROOT/bin/constraints.txt" setuptools wheel
-    # torch is named exactly: a range would bring gigabytes of CUDA libraries
     "$PY" -m pip install --disable-pip-version-check -c "$ROOT/bin/constraints.txt" \
-      --no-build-isolation torch==2.13.0 -e "$ROOT[$extras]"
+      --no-build-isolation $TORCH -e "$ROOT[$extras]"
     "$PY" -m pip check
   } >"$log" 2>&1 || {
     cat "$log" >&2

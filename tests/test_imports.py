@@ -15,16 +15,18 @@ ROOT = Path(mpi_pgpe.__file__).parent
 # A module imports from the layers above its own line only; `envs` is a package with an order of its own.
 LAYERS = [
     ["__init__", "one_thread", "checks", "noise", "ranking", "moments", "policies", "schedule"],
+    ["ulfm", "watch", "interruption"],
     ["optimizers"],
     ["pgpe"],
     ["settings", "agents", "envs"],
-    ["restore", "rollout", "configs"],
-    ["farm"],
+    ["restore", "rollout", "configs", "checkpoint", "world"],
+    ["farm", "leaks"],
+    ["evaluator"],
     ["team"],
     ["trainer"],
-    ["console"],
+    ["console", "resume"],
     ["experiment"],
-    ["train", "enjoy", "plot"],
+    ["train", "enjoy", "plot", "doctor"],
 ]
 ENVS = [["interface", "mends", "quiet", "registration", "tiny_traj"], ["gym_adapter"], ["__init__"]]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from one_result import FAMILIES
 
+from mpi_pgpe import doctor
 from mpi_pgpe.leaks import measure
 
 pytestmark = pytest.mark.slow
@@ -37,3 +38,16 @@ def test_a_leak_is_measured() -> None:
 
 def test_an_environment_made_anew_does_not_leak() -> None:
     assert not any(situation.different for situation in measure("odd_envs:Leaky", {}, episodes=3, reuse=False))
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [
+        ("odd_envs:Walk", 0, "depends on its policy and its seed alone"),
+        ("odd_envs:Leaky", 1, "unless it is made anew for every episode: train with env_reuse=False"),
+        ("Nowhere-v0", 2, "Nowhere-v0"),
+    ],
+)
+def test_the_doctor_measures_leaks(name: str, code: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor.main(["--env", name]) == code
+    assert said in "".join(capsys.readouterr())

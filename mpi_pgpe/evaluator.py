@@ -1,0 +1,200 @@
+"""What a rank does by itself: evaluate directions of the distribution, or its center.
+
+A direction is evaluated as a mirrored pair of solutions, each in episodes of its own. The moments of
+their observations stay here, kept by direction.
+"""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpi_pgpe.farm import BREAKS, Farm, Poll, TaskFailed
+from mpi_pgpe.moments import Moments
+from mpi_pgpe.noise import Noise, seed_table
+from mpi_pgpe.pgpe import mirrored_pair
+from mpi_pgpe.policies import Policy, PolicyShape
+from mpi_pgpe.rollout import Episode, Rollout, episode_seed
+from mpi_pgpe.schedule import COLUMNS
+from mpi_pgpe.watch import Watch
+
+if TYPE_CHECKING:
+    from mpi_pgpe.envs import Environment
+
+TRAINING, RE_EVALUATION = 0, 1  # purposes of an evaluation
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a rank has to know to evaluate, the same for the whole run."""
+
+    env_name: str
+    re_eval_env_name: str
+    seed: int
+    env_config: dict[str, Any] = field(default_factory=dict)
+    re_eval_env_config: dict[str, Any] = field(default_factory=dict)
+    hidden: tuple[int, ...] = ()
+    obs_norm: bool = False
+    decrease_rewards_by: float = 0.0
+    max_episode_length: int | None = None
+    num_episodes: int = 1
+    common_random_numbers: bool = False
+    env_reuse: bool = True
+    on_episode_error: str = "fail"
+    episode_timeout: float | None = None
+
+
+@dataclass
+class Distribution:
+    """The search distribution and the normalization of one generation, as broadcast.
+
+    `mean` and `obs_stdev` are of shape (observation_size,), or None without observation normalization;
+    `seeds` holds those of the generation's first rounds at least.
+    """
+
+    generation: int
+    center: NDArray[np.float32]
+    stdev: NDArray[np.float32]
+    mean: NDArray[np.float64] | None
+    obs_stdev: NDArray[np.float64] | None
+    seeds: NDArray[np.uint64]
+
+
+class Evaluator:
+    """Runs the tasks of one rank."""
+
+    job: Job
+
+    def __init__(self, farm: Farm) -> None:
+        self.farm = farm
+        self._rollouts: dict[int, tuple[Rollout, Policy]] = {}
+        self._kept: dict[int, Moments] = {}  # by direction, of the generation `_kept_of`
+        self._kept_of = -1
+
+    def _take_job(self, job: Job) -> None:
+        self.job = job
+        self.farm.episode_limit = job.episode_timeout
+        self._watch = None if job.episode_timeout is None else Watch(job.episode_timeout)
+
+    def environment(self, purpose: int) -> Environment:
+        """The environment of this rank for training or for re-evaluation, made when first needed."""
+        return self._rollout(purpose)[0].env
+
+    def _rollout(self, purpose: int) -> tuple[Rollout, Policy]:
+        if purpose not in self._rollouts:
+            from mpi_pgpe import envs  # here, so that importing this module loads no simulator
+
+            job = self.job
+            if purpose == TRAINING:
+                name, config, limit = job.env_name, job.env_config, job.max_episode_length
+            else:
+                name, config, limit = job.re_eval_env_name, job.re_eval_env_config, None
+            env = envs.make(name, config)
+            shape = PolicyShape(env.observation_size, env.action_space.size, job.hidden)
+            self._rollouts[purpose] = Rollout(env, limit), Policy(shape, env.action_space)
+        return self._rollouts[purpose]
+
+    def _begin(self, purpose: int, distribution: Distribution, owners: NDArray[np.int32]) -> None:
+        """Get ready; `owners`, if any, are the ranks whose results of the generation stand."""
+        self._purpose, self._distribution = purpose, distribution
+        if purpose != TRAINING:
+            return
+        size, me = len(distribution.center), self.farm.members[self.farm.rank]
+        mine = np.flatnonzero(owners == me) if self._kept_of == distribution.generation else ()
+        self._kept = {task: self._kept[task] for task in mine if task in self._kept}
+        self._kept_of = distribution.generation
+        self._noise = Noise(size)
+        self._delta = np.empty(size, np.float32)
+        self._pair = np.empty((2, size), np.float32)
+
+    def _run(self, task: int, poll: Poll | None) -> NDArray[np.float64]:
+        """Run a direction's mirrored pair (training) or one episode of the center (re-evaluation)."""
+        result = np.zeros(COLUMNS)
+        d = self._distribution
+        if self._purpose == RE_EVALUATION:
+            result[:2] = self._fitness(task, 0, d.center, None, poll)
+            return result
+        self._delta[:] = d.stdev * self._noise.direction(self._seeds(task + 1)[task])
+        mirrored_pair(d.center, self._delta, self._pair)
+        moments = None if d.mean is None else Moments(len(d.mean))
+        for sign, parameters in enumerate(self._pair):
+            result[2 * sign : 2 * sign + 2] = self._fitness(task, sign, parameters, moments, poll)
+        if moments is not None:
+            self._kept[task] = moments
+        return result
+
+    def _seeds(self, count: int) -> NDArray[np.uint64]:
+        """The seeds of the first `count` directions of the generation."""
+        d = self._distribution
+        if count > len(d.seeds):  # a generation of more rounds than its broadcast table foresaw
+            d.seeds = seed_table(self.job.seed, d.generation, max(count, 2 * len(d.seeds)))
+        return d.seeds[:count]
+
+    def _fitness(
+        self, task: int, sign: int, parameters: NDArray[np.float32], moments: Moments | None, poll: Poll | None
+    ) -> tuple[float, int]:
+        """(fitness, interactions) of one solution: the mean over its episodes, and their sum."""
+        training = self._purpose == TRAINING
+        fitness, interactions = 0.0, 0
+        episodes = self.job.num_episodes if training else 1
+        for number in range(episodes):
+            episode = self._episode(task, sign, number, parameters, moments is not None, poll)
+            fitness += episode.total_reward
+            if training:
+                fitness -= self.job.decrease_rewards_by * episode.steps
+            interactions += episode.steps
+            if moments is not None and episode.moments is not None and episode.moments.finite():
+                moments.merge(episode.moments)
+        return fitness / episodes, interactions
+
+    def _episode(
+        self,
+        task: int,
+        sign: int,
+        number: int,
+        parameters: NDArray[np.float32],
+        collect_moments: bool,
+        poll: Poll | None,
+    ) -> Episode:
+        d, job = self._distribution, self.job
+        common = self._purpose == TRAINING and job.common_random_numbers
+        seed = episode_seed(job.seed, self._purpose, d.generation, task, 0 if common else sign, number)
+        try:
+            rollout, policy = self._rollout(self._purpose)
+            policy.load(parameters, d.mean, d.obs_stdev)
+            if not job.env_reuse:
+                rollout.renew()
+
+            def episode(poll: Poll | None) -> Episode:
+                return rollout.run(policy, seed, collect_moments=collect_moments, between_steps=poll)
+
+            if self._watch is None:
+                return episode(poll)
+            self.farm.begins(self._where(task, sign, seed))
+            return self._watch.run(episode, poll)
+        except BREAKS:
+            raise
+        except Exception as error:
+            message = f"{self._where(task, sign, seed)}: {type(error).__name__}: {error}\n\n{traceback.format_exc()}"
+            if job.on_episode_error == "fail" or self._purpose not in self._rollouts:
+                raise TaskFailed(message) from error
+            self._rollouts[self._purpose][0].env.remake()  # it may be in any state
+            self.farm.remarks.append(message)
+            return Episode(np.nan, 0, False, None)  # NaN is the worst fitness
+
+    def _where(self, task: int, sign: int, seed: int) -> str:
+        generation, job = self._distribution.generation, self.job
+        training = self._purpose == TRAINING
+        place = (
+            f"generation {generation + 1}, direction {task}, sign {'+-'[sign]}"
+            if training
+            else f"re-evaluation after generation {generation}, episode {task}"
+        )
+        return (
+            f"environment {(job.env_name if training else job.re_eval_env_name)!r} failed on rank "
+            f"{self.farm.members[self.farm.rank]} ({place}, environment seed {seed})"
+        )
