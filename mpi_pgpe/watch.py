@@ -1,8 +1,8 @@
 """A limit on how long an episode may take, for environments that hang.
 
-An alarm ends an episode that computes, sleeps or waits in Python. It cannot interrupt native code that
-does not return; for that a watchdog outside of Python's reach ends the process, after it has written
-where it hung.
+A thread interrupts an episode that computes, sleeps or waits in Python. It cannot interrupt native code
+that does not return, and may not even run beside it; then the kernel's alarm kills the process, after a
+watchdog outside of Python's reach has written where it hung. Death by a signal is what every MPI notices.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import faulthandler
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import TypeVar
@@ -31,7 +32,8 @@ class Watch:
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self._over = False
-        self._deaf = False  # the alarm waits, so that no message between ranks is cut in two
+        self._deaf = True  # the interruption waits, so that no message between ranks is cut in two
+        signal.signal(signal.SIGUSR2, self._interrupt)
 
     def run(self, episode: Callable[[Poll | None], T], poll: Poll | None) -> T:
         """The result of `episode(poll)`; the poll that it is given is safe from the alarm.
@@ -50,23 +52,26 @@ class Watch:
             if self._over:
                 raise self._timeout()
 
+        thread = threading.Timer(self.seconds, signal.pthread_kill, (threading.main_thread().ident, signal.SIGUSR2))
+        thread.daemon = True
         self._over, self._deaf = False, False
-        before = signal.signal(signal.SIGALRM, self._alarm)
-        faulthandler.dump_traceback_later(
-            self.seconds + SECONDS_TO_RETURN, exit=True, file=sys.__stderr__ or sys.stderr
-        )
-        signal.setitimer(signal.ITIMER_REAL, self.seconds)
+        before = signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        faulthandler.dump_traceback_later(self.seconds + 0.9 * SECONDS_TO_RETURN, file=sys.__stderr__ or sys.stderr)
+        signal.setitimer(signal.ITIMER_REAL, self.seconds + SECONDS_TO_RETURN)
         try:
             try:
+                thread.start()
                 return episode(None if poll is None else safe_poll)
             finally:
                 self._deaf = True
-        finally:  # in any case, even if the alarm went off in the line above
+        finally:  # in any case, even if the interruption came in the line above
+            thread.cancel()
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
             faulthandler.cancel_dump_traceback_later()
+            thread.join()  # no interruption comes after this
 
-    def _alarm(self, number: int, frame: FrameType | None) -> None:
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self._over = True
         if not self._deaf:
             raise self._timeout()
