@@ -1,18 +1,18 @@
 """The saved agent: a pickle of plain data, written atomically and read without running anything.
 
 Arrays are stored as (dtype, shape, bytes), so that the pickle holds built-in types alone: its reader
-needs no class at all and refuses any that a file names, and the file does not depend on the versions of
-numpy or Python.
+(safe_pickle.py) needs no class at all and refuses any that a file names, and the file does not depend on
+the versions of numpy or Python. `python -m mpi_pgpe.agents` shows and converts such files.
 """
 
 from __future__ import annotations
 
-import io
-import math
 import os
 import pickle
-import pickletools
+import stat
+import sys
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpi_pgpe.moments import Moments
-from mpi_pgpe.policies import ActionSpace, PolicyShape
+from mpi_pgpe.pgpelib_agents import POLICIES, read_pgpelib
+from mpi_pgpe.policies import ACTIVATIONS, ActionSpace, PolicyShape
+from mpi_pgpe.safe_pickle import BadPickle, ForeignName, load, plain
 
 FORMAT = "mpi_pgpe agent"
 VERSION = 1
-_LARGEST_FILE = 2**30  # bytes; far beyond any policy that fits this program
+_LARGEST_FILE = 2**28  # bytes; far beyond any policy that fits this program
 
 
 class AgentFileError(ValueError):
@@ -53,10 +55,15 @@ def write_agent(path: str | os.PathLike[str], agent: Agent) -> None:
     """Write `agent` to `path`: all of it or nothing, even if the machine fails meanwhile.
 
     Raises:
-        ValueError: the metadata is not plain data, so that it could not be read again.
+        ValueError: the metadata is not plain data.
     """
+    write_atomically(path, to_bytes(agent))
+
+
+def to_bytes(agent: Agent) -> bytes:
+    """The content of the file that `write_agent` writes."""
     space, moments = agent.action_space, agent.moments
-    content = pickle.dumps(
+    return pickle.dumps(
         {
             "format": FORMAT,
             "version": VERSION,
@@ -64,21 +71,18 @@ def write_agent(path: str | os.PathLike[str], agent: Agent) -> None:
             "observation_size": agent.shape.observation_size,
             "action_size": agent.shape.action_size,
             "hidden": list(agent.shape.hidden),
+            "activation": agent.shape.activation,
+            "output_activation": agent.shape.output_activation,
             "action_low": None if space.low is None else _pack(space.low),
             "action_high": None if space.high is None else _pack(space.high),
             "action_start": space.start,
             "moments": None
             if moments is None
             else {"count": moments.count, "sum": _pack(moments.sum), "sumsq": _pack(moments.sumsq)},
-            "metadata": agent.metadata,
+            "metadata": _plain_metadata(agent.metadata),
         },
         protocol=4,
     )
-    try:
-        _plain_data(content)
-    except AgentFileError as error:
-        raise ValueError("metadata: expected plain data: numbers, text, lists, dictionaries") from error
-    write_atomically(path, content)
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
@@ -104,51 +108,51 @@ def _umask() -> int:
 
 
 def read_agent(path: str | os.PathLike[str]) -> Agent:
-    """Read a saved agent; runs no code that the file brings.
+    """Read a saved agent, one of this program or of pgpelib (2020); runs no code that the file brings.
 
     Raises:
         AgentFileError: the file is missing, damaged, or not a saved agent.
     """
     try:
-        if os.path.getsize(path) > _LARGEST_FILE:
-            raise AgentFileError(f"{path}: expected a saved agent, got a file of over {_LARGEST_FILE} bytes")
-        data = _plain_data(Path(path).read_bytes())
+        return agent_from_bytes(_content(path))
     except OSError as error:
         raise AgentFileError(f"{path}: cannot be read: {error.strerror or error}") from None
     except AgentFileError as error:
         raise AgentFileError(f"{path}: {error}") from None
-    except Exception as error:  # a damaged pickle can raise almost anything
-        raise AgentFileError(
-            f"{path}: expected a saved agent, but the file is damaged, truncated or of another kind "
-            f"({type(error).__name__}: {error})"
-        ) from None
+
+
+def agent_from_bytes(content: bytes) -> Agent:
+    """The agent in the content of a saved file.
+
+    Raises:
+        AgentFileError: it holds no agent, or is damaged.
+    """
     try:
+        try:
+            data, _ = load(content)
+        except ForeignName as foreign:
+            if foreign.name not in POLICIES:
+                raise
+            return Agent(**read_pgpelib(content))
         return _agent(data)
-    except AgentFileError as error:
-        raise AgentFileError(f"{path}: {error}") from None
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise AgentFileError(f"{path}: expected a saved agent, but {error!r} is missing or odd") from None
-
-
-def _plain_data(content: bytes) -> Any:
-    for opcode, argument, _ in pickletools.genops(content):
-        # A damaged number of a memo's entry would have the unpickler make gigabytes of room for it.
-        if "PUT" in opcode.name and isinstance(argument, int) and argument > len(content):
-            raise AgentFileError("expected a saved agent, but the file is damaged")
-    return _PlainUnpickler(io.BytesIO(content)).load()
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Rebuilds built-in containers, numbers, strings and bytes, and nothing else."""
-
-    def find_class(self, module: str, name: str) -> Any:
+    except AgentFileError:
+        raise
+    except BadPickle as error:
+        raise AgentFileError(f"expected a saved agent: {error}") from None
+    except Exception as error:  # what is missing or odd in a file can raise almost anything
         raise AgentFileError(
-            f"refused: the file asks for {module}.{name}, but a saved agent holds plain data only; "
-            "it was not written by this program, and nothing of it was run"
-        )
+            f"expected a saved agent, but something in it is missing or odd ({type(error).__name__}: {error})"
+        ) from None
 
-    def persistent_load(self, pid: Any) -> Any:
-        raise AgentFileError("refused: the file refers to objects outside of it")
+
+def _content(path: str | os.PathLike[str]) -> bytes:
+    if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for, a device may never end
+        raise AgentFileError("expected a saved agent, got something that is not a file")
+    with open(path, "rb") as file:
+        content = file.read(_LARGEST_FILE + 1)
+    if len(content) > _LARGEST_FILE:
+        raise AgentFileError(f"expected a saved agent, got a file of over {_LARGEST_FILE} bytes")
+    return content
 
 
 def _agent(data: Any) -> Agent:
@@ -158,26 +162,59 @@ def _agent(data: Any) -> Agent:
         raise AgentFileError(
             f"expected format version {VERSION}, got {data['version']!r}; a newer mpi_pgpe may read it"
         )
-    shape = PolicyShape(int(data["observation_size"]), int(data["action_size"]), tuple(int(n) for n in data["hidden"]))
-    low, high = (None if data[key] is None else _unpack(data[key]) for key in ("action_low", "action_high"))
+    shape = PolicyShape(
+        _size(data["observation_size"]),
+        _size(data["action_size"]),
+        tuple(map(_size, data["hidden"])),
+        _activation(data.get("activation", "tanh")),
+        _activation(data.get("output_activation", "identity")),
+    )
+    parameters = _unpack("parameters", data["parameters"], shape.num_parameters)
+    low, high = (
+        None if data[name] is None else _unpack(name, data[name], shape.action_size)
+        for name in ("action_low", "action_high")
+    )
     if (low is None) != (high is None):
-        raise AgentFileError("action_low and action_high: expected both or neither")
-    parameters = _unpack(data["parameters"])
-    expected = {"parameters": (parameters, shape.num_parameters)}
-    if low is not None and high is not None:
-        expected |= {"action_low": (low, shape.action_size), "action_high": (high, shape.action_size)}
+        raise AgentFileError("expected both action_low and action_high or neither")
     moments = None
     if data["moments"] is not None:
-        m = data["moments"]
-        moments = Moments(shape.observation_size, int(m["count"]), _unpack(m["sum"]), _unpack(m["sumsq"]))
-        expected |= {key: (getattr(moments, key), shape.observation_size) for key in ("sum", "sumsq")}
-    for name, (array, size) in expected.items():
-        if array.shape != (size,):
-            raise AgentFileError(f"{name}: expected shape ({size},), got {array.shape}")
-    if not isinstance(data["metadata"], dict):
+        size, count = shape.observation_size, data["moments"]["count"]
+        if type(count) is not int or count < 0:
+            raise AgentFileError(f"moments: expected a count of observations, got {count!r}")
+        moments = Moments(size, count, *(_unpack(name, data["moments"][name], size) for name in ("sum", "sumsq")))
+    if type(data["metadata"]) is not dict:
         raise AgentFileError("metadata: expected a dictionary")
     space = ActionSpace(shape.action_size, low, high, int(data["action_start"]))
-    return Agent(parameters, shape, space, moments, data["metadata"])
+    return Agent(parameters, shape, space, moments, plain(data["metadata"]))
+
+
+def _size(value: Any) -> int:
+    if type(value) is not int or not 1 <= value <= _LARGEST_FILE:
+        raise AgentFileError(f"expected the size of a layer, got {value!r}")
+    return value
+
+
+def _activation(value: Any) -> str:
+    if type(value) is not str or value not in ACTIVATIONS:
+        raise AgentFileError(f"expected an activation, one of {', '.join(ACTIVATIONS)}, got {value!r}")
+    return value
+
+
+def _plain_metadata(metadata: dict[str, Any]) -> Any:
+    def convert(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return dict(value)
+        if isinstance(value, np.generic):
+            return value.item()
+        kinds: tuple[Callable[[Any], Any], ...] = (str, list, tuple, int, float)
+        for kind in kinds:
+            if isinstance(value, kind):  # type: ignore[arg-type]  # sacred hands out subclasses
+                return kind(value)
+        raise ValueError(
+            f"metadata: expected plain data (dictionaries, lists, numbers, text), got {type(value).__name__}"
+        )
+
+    return plain(metadata, convert)
 
 
 def _pack(array: NDArray[Any]) -> dict[str, Any]:
@@ -185,10 +222,19 @@ def _pack(array: NDArray[Any]) -> dict[str, Any]:
     return {"dtype": little_endian.dtype.str, "shape": list(array.shape), "bytes": little_endian.tobytes()}
 
 
-def _unpack(packed: dict[str, Any]) -> NDArray[Any]:
-    if packed["dtype"] not in ("<f4", "<f8"):
-        raise AgentFileError(f"expected an array of dtype <f4 or <f8, got {packed['dtype']!r}")
-    dtype, shape = np.dtype(packed["dtype"]), tuple(int(n) for n in packed["shape"])
-    if len(packed["bytes"]) != dtype.itemsize * math.prod(shape):
-        raise AgentFileError(f"expected an array of shape {shape}, got {len(packed['bytes'])} bytes")
-    return np.frombuffer(packed["bytes"], dtype).reshape(shape).astype(dtype.newbyteorder("="))
+_DTYPES = {"parameters": "<f4", "action_low": "<f4", "action_high": "<f4", "sum": "<f8", "sumsq": "<f8"}
+
+
+def _unpack(name: str, packed: dict[str, Any], size: int) -> NDArray[Any]:
+    dtype, shape, content = packed["dtype"], packed["shape"], packed["bytes"]
+    if (dtype, shape) != (_DTYPES[name], [size]) or type(content) is not bytes:
+        raise AgentFileError(f"{name}: expected shape [{size}] and dtype {_DTYPES[name]}, got {shape!r} and {dtype!r}")
+    if len(content) != np.dtype(dtype).itemsize * size:
+        raise AgentFileError(f"{name}: expected {size} numbers, got {len(content)} bytes")
+    return np.frombuffer(content, dtype).astype(np.dtype(dtype).newbyteorder("="))
+
+
+if __name__ == "__main__":
+    from mpi_pgpe.agents_cli import main
+
+    sys.exit(main())

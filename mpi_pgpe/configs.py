@@ -58,6 +58,7 @@ def default():  # type: ignore[no-untyped-def]
     resume = None  # a checkpoint, or a folder of them, to go on from; auto: the newest of this configuration, if any
     max_walltime = None  # HH:MM:SS from the program's start: checkpoint and exit code 75 before these are over
     finish_generation = False  # when asked to stop (SIGTERM, SIGUSR1): finish the running generation first
+    init_from = None  # file of a saved agent: begin at its center and moments; None: at zero
     notes = ""  # free text that is stored with the agents
 
 

@@ -31,7 +31,7 @@ from mpi_pgpe.interruption import Interruption
 from mpi_pgpe.resume import CannotResume, Keeper, Start, find, recorded_until
 from mpi_pgpe.settings import BadSettings, Settings
 from mpi_pgpe.team import Team
-from mpi_pgpe.trainer import Report, Trainer
+from mpi_pgpe.trainer import Report, Trainer, initial_agent
 
 # Nothing of sacred's may fork once MPI runs (IDSIA/sacred issue 743): no capture through `tee`, no
 # questions to nvidia-smi, lscpu or git.
@@ -125,6 +125,7 @@ def check_config(config: dict[str, Any], results: str | None) -> Start | None:
         settings = settings_from(config)
         envs.check_name(settings.env_name)
         envs.check_name(settings.re_evaluation[0])
+        initial_agent(settings)
         return find(settings, config.get("seed"), checkpoint_folders(settings, results))
     except (BadSettings, UnknownEnvironment, CannotResume) as error:
         raise Refused(error) from None

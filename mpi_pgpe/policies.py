@@ -7,6 +7,7 @@ order of torch's `parameters_to_vector` for `Sequential(Linear, Tanh, ..., Linea
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,13 +32,32 @@ class ActionSpace:
         return self.low is None
 
 
+# Each writes f(x) into its second argument, which may be x itself.
+ACTIVATIONS: dict[str, Callable[[NDArray[Any], NDArray[Any]], Any]] = {
+    "tanh": np.tanh,
+    "relu": lambda x, out: np.maximum(x, 0, out),
+    "identity": np.positive,
+}
+
+
 @dataclass(frozen=True)
 class PolicyShape:
-    """Sizes of a policy's input, output and hidden layers; no hidden layer makes it linear."""
+    """Sizes of a policy's input, output and hidden layers; no hidden layer makes it linear.
+
+    `activation` follows each hidden layer, `output_activation` the last one (names of ACTIVATIONS).
+    Training here makes tanh policies; restored agents may have others.
+    """
 
     observation_size: int
     action_size: int
     hidden: tuple[int, ...] = ()
+    activation: str = "tanh"
+    output_activation: str = "identity"
+
+    def __str__(self) -> str:
+        sizes = "-".join(map(str, [self.observation_size, *self.hidden, self.action_size]))
+        output = "" if self.output_activation == "identity" else f", {self.output_activation} output"
+        return f"{sizes} ({self.activation if self.hidden else 'linear'}{output})"
 
     def layers(self) -> list[tuple[int, int]]:
         """(outputs, inputs) of each layer."""
@@ -75,6 +95,8 @@ class Policy:
         self._first = self._matrices[0]
         self._outputs = outputs
         self._rest = list(zip(self._matrices[1:], self._inputs, outputs[:-1], outputs[1:], strict=True))
+        self._activate = ACTIVATIONS[shape.activation]
+        self._activate_output = None if shape.output_activation == "identity" else ACTIVATIONS[shape.output_activation]
         self._low, self._high = action_space.low, action_space.high
 
     def load(
@@ -108,8 +130,10 @@ class Policy:
         output = self._outputs[0]
         self._first.dot(observation_and_1, output)
         for matrix, inputs, hidden, output in self._rest:
-            np.tanh(hidden, hidden)
+            self._activate(hidden, hidden)
             matrix.dot(inputs, output)
+        if self._activate_output is not None:
+            self._activate_output(output, output)
         if self._low is None or self._high is None:
             return int(output.argmax()) + self.action_space.start
         # A new array: an environment may keep the action that it was given.

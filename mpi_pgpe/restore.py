@@ -1,63 +1,33 @@
-"""Saved agents as torch modules; needs neither MPI nor a simulator. The only place that imports torch."""
+"""Saved agents, back in use: needs neither MPI nor a simulator, and torch for `to_torch_module` alone.
+
+    from mpi_pgpe.restore import to_torch_module, to_numpy_policy, policy_metadata
+
+All three read the files of this program and those of pgpelib (2020).
+"""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from mpi_pgpe.agents import read_agent
+from mpi_pgpe.policies import ACTIVATIONS
 
-
-class ObsNormLayer(nn.Module):
-    """Scales observations: (x - mean) / stdev; its buffers have shape (observation_size,)."""
-
-    mean: torch.Tensor
-    stdev: torch.Tensor
-
-    def __init__(self, mean: torch.Tensor, stdev: torch.Tensor) -> None:
-        super().__init__()
-        self.register_buffer("mean", mean)
-        self.register_buffer("stdev", stdev)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return (x - self.mean) / self.stdev
-
-
-class ClipLayer(nn.Module):
-    """Clips actions to the action space; its buffers have shape (action_size,)."""
-
-    low: torch.Tensor
-    high: torch.Tensor
-
-    def __init__(self, low: torch.Tensor, high: torch.Tensor) -> None:
-        super().__init__()
-        self.register_buffer("low", low)
-        self.register_buffer("high", high)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.maximum(torch.minimum(x, self.high), self.low)
-
-
-class ArgmaxLayer(nn.Module):
-    """The number of the largest output: the discrete action."""
-
-    def __init__(self, start: int) -> None:
-        super().__init__()
-        self.start = start
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.argmax(dim=-1) + self.start
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def to_torch_module(file: str | os.PathLike[str], *, norm_layer: bool = True, clip_layer: bool = True) -> nn.Sequential:
-    """The policy of a saved agent.
+    """The policy of a saved agent, as a torch module.
 
     The module maps a float32 observation of shape (observation_size,), or a batch of shape
     (n, observation_size), to actions of shape (action_size,) or (n, action_size); for discrete actions
-    to int64 numbers of shape () or (n,).
+    to int64 numbers of shape () or (n,). It can be scripted, exported, moved to another device and
+    trained further; normalization and bounds are buffers, in its `state_dict`.
 
     Args:
         file: path of the saved agent.
@@ -68,31 +38,48 @@ def to_torch_module(file: str | os.PathLike[str], *, norm_layer: bool = True, cl
     Raises:
         agents.AgentFileError: the file is missing, damaged or not a saved agent.
     """
+    from mpi_pgpe.torch_policy import torch_module  # here, so that the other two need no torch
+
+    return torch_module(read_agent(file), norm_layer, clip_layer)
+
+
+def to_numpy_policy(file: str | os.PathLike[str]) -> Callable[[ArrayLike], Any]:
+    """The policy of a saved agent, as a function of numpy arrays.
+
+    It maps an observation of shape (observation_size,), or a batch of shape (n, observation_size), to
+    float32 actions of shape (action_size,) or (n, action_size) within the bounds of the action space;
+    for discrete actions to integers of shape () or (n,). Use `policy_metadata` for the rest.
+
+    Raises:
+        agents.AgentFileError: the file is missing, damaged or not a saved agent.
+    """
     agent = read_agent(file)
-    layers: list[nn.Module] = []
-    if norm_layer and agent.moments is not None:
-        layers.append(ObsNormLayer(_tensor(agent.moments.mean()), _tensor(agent.moments.stdev())))
-    parts = agent.shape.split(agent.parameters)
-    for number, (weights, bias) in enumerate(parts):
-        linear = nn.Linear(weights.shape[1], weights.shape[0])
-        with torch.no_grad():
-            linear.weight.copy_(_tensor(weights))
-            linear.bias.copy_(_tensor(bias))
-        layers.append(linear)
-        if number < len(parts) - 1:
-            layers.append(nn.Tanh())
-    space = agent.action_space
-    if clip_layer:
-        if space.low is not None and space.high is not None:
-            layers.append(ClipLayer(_tensor(space.low), _tensor(space.high)))
-        else:
-            layers.append(ArgmaxLayer(space.start))
-    return nn.Sequential(*layers)
+    shape, space = agent.shape, agent.action_space
+    layers = shape.split(agent.parameters)
+    names = [*[shape.activation] * len(shape.hidden), shape.output_activation]
+    activations = [ACTIVATIONS[name] for name in names]
+    normalization = agent.moments and [x.astype(np.float32) for x in (agent.moments.mean(), agent.moments.stdev())]
+
+    def policy(observations: ArrayLike) -> NDArray[Any]:
+        x = np.asarray(observations, np.float32)
+        if x.ndim not in (1, 2) or x.shape[-1] != shape.observation_size:
+            n = shape.observation_size
+            raise ValueError(f"expected observations of shape ({n},) or (n, {n}), got {x.shape}")
+        if normalization:
+            x = (x - normalization[0]) / normalization[1]
+        for (weights, bias), activate in zip(layers, activations, strict=True):
+            x = x @ weights.T + bias
+            activate(x, x)
+        if space.low is None or space.high is None:
+            return np.argmax(x, axis=-1) + space.start
+        return np.clip(x, space.low, space.high)
+
+    return policy
 
 
 def policy_metadata(file: str | os.PathLike[str]) -> dict[str, Any]:
     """What is known of a saved agent: env_name, env_config, notes, generation, timesteps, seed,
-    returns, settings, versions.
+    returns, history, settings, versions; the first three alone for an agent of pgpelib (2020).
 
     `gym.make(metadata["env_name"], **metadata["env_config"])` makes its environment.
 
@@ -100,7 +87,3 @@ def policy_metadata(file: str | os.PathLike[str]) -> dict[str, Any]:
         agents.AgentFileError: the file is missing, damaged or not a saved agent.
     """
     return read_agent(file).metadata
-
-
-def _tensor(array: Any) -> torch.Tensor:
-    return torch.tensor(array, dtype=torch.float32)

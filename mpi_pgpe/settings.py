@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from numpy.typing import ArrayLike
+
 from mpi_pgpe.checks import even_popsize, finite, not_negative, positive, true_or_false, whole
 from mpi_pgpe.noise import weighted_sums
 from mpi_pgpe.optimizers import OPTIMIZERS
@@ -78,6 +80,7 @@ class Settings:
     resume: str | None = None
     max_walltime: str | None = None
     finish_generation: bool = False
+    init_from: str | None = None
     notes: str = ""
 
     @classmethod
@@ -136,8 +139,10 @@ class Settings:
         """`max_walltime` in seconds."""
         return None if self.max_walltime is None else _seconds(self.max_walltime)
 
-    def make_search(self, solution_length: int, sum_directions: SumDirections = weighted_sums) -> PGPE:
-        """The search distribution that a run with these settings begins with."""
+    def make_search(
+        self, solution_length: int, sum_directions: SumDirections = weighted_sums, center_init: ArrayLike = 0.0
+    ) -> PGPE:
+        """The search distribution that a run with these settings begins with, around `center_init`."""
         radius = self.max_speed * 15 if self.radius is None else self.radius
         return PGPE(
             solution_length=solution_length,
@@ -148,6 +153,7 @@ class Settings:
             optimizer_config={"max_speed": self.max_speed} if self.optimizer == "clipup" else {},
             center_learning_rate=self.center_lr,
             stdev_learning_rate=self.stdev_lr,
+            center_init=center_init,
             stdev_init=math.sqrt(radius**2 / solution_length),
             solution_ranking=self.solution_ranking,
             seed=self.seed,
@@ -257,5 +263,6 @@ _CONVERT: dict[str, Any] = {
     "resume": _or_none(_text),
     "max_walltime": _or_none(_walltime),
     "finish_generation": true_or_false,
+    "init_from": _or_none(_text),
     "notes": _or_none(_text),
 }

@@ -11,6 +11,7 @@ import mpi_pgpe.one_thread  # noqa: F401  (before numpy)
 # isort: split
 import sys
 import traceback
+from collections.abc import Callable
 
 from mpi_pgpe import interruption
 from mpi_pgpe.farm import Farm, promised_rank
@@ -86,10 +87,10 @@ def run_experiment(argv: list[str], team: Team | None) -> int:
     return 0
 
 
-def entry_point() -> None:
-    """Run `main`; an exception that nobody foresaw ends all ranks, not this one alone."""
+def entry_point(command: Callable[[list[str]], int] = main) -> None:
+    """Run `command`; an exception that nobody foresaw ends all ranks, not this one alone."""
     try:
-        exit_code = main(sys.argv)
+        exit_code = command(sys.argv)
     except SystemExit:
         raise
     except BaseException:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mpi_pgpe import __version__
-from mpi_pgpe.agents import Agent
+from mpi_pgpe.agents import Agent, AgentFileError, read_agent
 from mpi_pgpe.checkpoint import digest
 from mpi_pgpe.farm import TaskFailed, Usage
 from mpi_pgpe.moments import Moments
@@ -36,6 +36,9 @@ MEASURED = {
 """Metrics that tell how the run went rather than what came out: the clock's and the machine's."""
 
 _TABLE_ROUNDS = 16  # rounds whose seeds are broadcast at the start of a generation
+
+HISTORY = ("generation", "timesteps", "pop_mean", "pop_median", "pop_best", "re_eval_mean")
+"""Metrics that go with an agent, of all generations up to its own; None where there was no re-evaluation."""
 
 
 @dataclass
@@ -96,8 +99,14 @@ class Trainer:
         self.action_space = env.action_space
         self.shape = PolicyShape(env.observation_size, env.action_space.size, settings.hidden)
         self._check_re_evaluation(team)
-        self.search = settings.make_search(self.shape.num_parameters, team.sum_directions)
+        initial = self._initial_agent()
+        self.search = settings.make_search(
+            self.shape.num_parameters, team.sum_directions, 0.0 if initial is None else initial.parameters
+        )
         self.moments = Moments(self.shape.observation_size)
+        if initial is not None and initial.moments is not None:
+            self.moments.merge(initial.moments)
+        self.history: dict[str, list[int | float | None]] = {name: [] for name in HISTORY}
         self.timesteps = 0
         self.best_re_eval = -np.inf
         self.re_eval: dict[str, int | float] = {}
@@ -117,6 +126,17 @@ class Trainer:
                 f"re_eval_env_name: expected an environment with {described[0]} like "
                 f"{self.settings.env_name}, got {team.job.re_eval_env_name} with {described[1]}"
             )
+
+    def _initial_agent(self) -> Agent | None:
+        """The agent to begin with, if there is one and it fits the environment."""
+        agent, space = initial_agent(self.settings), self.action_space
+        if agent is not None and (agent.shape != self.shape or agent.action_space.discrete != space.discrete):
+            ours, its = ("discrete" if s.discrete else "continuous" for s in (space, agent.action_space))
+            raise BadSettings(
+                f"init_from: expected a policy of shape {self.shape} with {ours} actions, as {self.settings.env_name} "
+                f"has them, got {agent.shape} with {its} actions in {self.settings.init_from}"
+            )
+        return agent
 
     def __iter__(self) -> Iterator[Report]:
         """Run the remaining generations; each is yielded as soon as it is complete."""
@@ -142,6 +162,7 @@ class Trainer:
         return {
             "result": self._result(),
             "re_eval": dict(self._scheduled[0]),
+            "history": {name: list(values) for name, values in self.history.items()},
             "end": {"re_eval": dict(self.re_eval), "best_re_eval": self.best_re_eval},
             "elapsed": self.elapsed(),
         }
@@ -164,6 +185,7 @@ class Trainer:
         self.moments = Moments(
             self.shape.observation_size, int(moments["count"]), moments["sum"].copy(), moments["sumsq"].copy()
         )
+        self.history = {name: list(values) for name, values in state["history"].items()}
         self.timesteps = int(result["timesteps"])
         self._scheduled = dict(state["re_eval"]), float(result["best_re_eval"])
         self.re_eval, self.best_re_eval = self._scheduled
@@ -226,6 +248,8 @@ class Trainer:
             self.re_eval = self._re_evaluate()
             report.metrics |= self.re_eval
             best = self.best_re_eval < self.re_eval["re_eval_mean"] < np.inf
+        for name, values in self.history.items():
+            values.append(report.metrics.get(name) if scheduled or name != "re_eval_mean" else None)
         if best:
             self.best_re_eval = self.re_eval["re_eval_mean"]
         if search.generation % settings.save_interval == 0 or last or self.reached_target():
@@ -306,10 +330,40 @@ class Trainer:
                 "timesteps": self.timesteps,
                 "seed": settings.seed,
                 "returns": returns,
+                "history": {name: list(values) for name, values in self.history.items()},
                 "settings": settings.of_the_run(),
                 "versions": versions(),
             },
         )
+
+
+def initial_agent(settings: Settings) -> Agent | None:
+    """The agent that training begins with, or None; makes no environment.
+
+    Raises:
+        BadSettings: its file cannot be read, or it does not fit the settings.
+    """
+    if settings.init_from is None:
+        return None
+    try:
+        agent = read_agent(settings.init_from)
+    except AgentFileError as error:
+        raise BadSettings(f"init_from: {error}") from None
+    shape = agent.shape
+    if (shape.hidden, shape.output_activation) != (settings.hidden, "identity") or (
+        shape.hidden and shape.activation != "tanh"
+    ):
+        raise BadSettings(
+            f"init_from: expected a policy with hidden layers {list(settings.hidden)} (tanh), as num_hidden and "
+            f"hidden_size say, got {shape} in {settings.init_from}"
+        )
+    if (agent.moments is not None) != settings.obs_norm:
+        has = "no normalization" if agent.moments is None else "a normalization"
+        raise BadSettings(
+            f"init_from: the agent in {settings.init_from} has {has} of observations, "
+            f"but obs_norm={settings.obs_norm}; set obs_norm={not settings.obs_norm}"
+        )
+    return agent
 
 
 _SIMULATORS = {"gym": "gym", "gymnasium": "gymnasium", "pybullet": "pybullet", "Box2D": "Box2D"}

@@ -135,9 +135,13 @@ class GymEnvironment:
                 ) from error
             env, self.time_limit = _unwrap(gym, env)
             self._old_api = _has_old_api(self.name, env)
+            if self._old_api and self._config.get("render_mode") == "human":
+                env.render(mode="human")  # opens the window at the first reset
             mends.mend(env, self._config)
         self._env = env
         self.close = env.close
+        metadata = env.metadata or {}
+        self.frames_per_second = int(metadata.get("render_fps") or metadata.get("video.frames_per_second") or 30)
         self.observation_size = _observation_size(gym, self.name, env.observation_space)
         self.action_space = _action_space(gym, self.name, env.action_space)
         if self._old_api:

@@ -28,6 +28,7 @@ class Environment(Protocol):
     observation_size: int
     action_space: ActionSpace
     time_limit: int | None
+    frames_per_second: int  # of a film in real time, a frame after each step
 
     def reset(self, seed: int) -> Any:
         """Begin an episode; returns the first observation, shape (observation_size,)."""

@@ -1,0 +1,301 @@
+"""Pickles read as data: an interpreter for the few opcodes that build values, which never calls anything.
+
+Python's own unpickler imports and calls what a file names, and can be made to allocate far more than the
+file holds. Here numbers, strings and containers come out as they are; a class or function that is named
+must be on a list, and "calling" it only leaves a `Call`: a record of what the file asked for. Time and
+memory are bounded by the size of the file and the number of opcodes.
+"""
+
+from __future__ import annotations
+
+import io
+import pickletools
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+MOST_OPCODES = 1_000_000
+_MOST_VALUES = 1_000_000  # in what `plain` returns; ten characters count as one
+_DEEPEST = 50  # containers within containers, there
+_LONGEST_LINE = 1000  # bytes of a name in the file
+_LARGEST_INTEGER = 4096  # bits
+_LARGEST_KEY = 2**31
+
+
+class BadPickle(ValueError):
+    """The bytes are no pickle, or one that no honest program of ours wrote."""
+
+
+class ForeignName(BadPickle):
+    """The pickle names a class or function that is not on the list; `name` is module.name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"refused: the file asks for {name}, which a saved agent has no use for; nothing of the file was run"
+        )
+        self.name = name
+
+
+class Name(str):
+    """A class or function named by the pickle, as module.name."""
+
+    __slots__ = ()
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """What a pickle asks to be made: `maker` called with `arguments`, then given `items` and `state`."""
+
+    maker: str
+    arguments: tuple[Any, ...]
+    items: dict[Any, Any] = field(default_factory=dict)
+    state: Any = None
+
+
+@dataclass(slots=True, eq=False)
+class Reference:
+    """A persistent id: something that the pickle says lies outside of it."""
+
+    id: Any
+
+
+class _ShortLines(io.BytesIO):
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(_LONGEST_LINE)
+        if len(line) == _LONGEST_LINE:
+            raise BadPickle(f"expected lines of less than {_LONGEST_LINE} bytes")
+        return line
+
+
+def load(
+    content: bytes, allowed: Collection[str] = (), *, most_opcodes: int = MOST_OPCODES, start: int = 0
+) -> tuple[Any, int]:
+    """Interpret the pickle that begins at byte `start`.
+
+    Args:
+        content: the bytes.
+        allowed: names (module.name) that the pickle may mention; with none, references are refused too.
+        most_opcodes: a longer pickle is refused.
+
+    Returns:
+        the value, and the position after it.
+
+    Raises:
+        ForeignName: it names something else.
+        BadPickle: it is damaged, too long, or uses opcodes that plain data does not need.
+    """
+    file = _ShortLines(content)
+    file.seek(start)
+    machine = _Machine(allowed)
+    try:
+        for number, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+            if number >= most_opcodes:
+                raise BadPickle(f"expected at most {most_opcodes} opcodes")
+            machine.do(opcode.name, argument)
+        return machine.result(), file.tell()
+    except BadPickle:
+        raise
+    except Exception as error:  # damaged bytes can raise almost anything
+        raise BadPickle(f"damaged or truncated ({type(error).__name__}: {error})") from None
+
+
+class _Machine:
+    """The stack and the memo of one pickle."""
+
+    def __init__(self, allowed: Collection[str]) -> None:
+        self._allowed = allowed
+        self._stack: list[Any] = []
+        self._below: list[list[Any]] = []  # the stacks under each mark
+        self._memo: dict[int, Any] = {}
+
+    def do(self, opcode: str, argument: Any) -> None:
+        if opcode in _VALUES:
+            self._stack.append(argument)
+        elif opcode in _MAKERS:
+            self._stack.append(_MAKERS[opcode]())
+        elif opcode not in _IGNORED:
+            getattr(self, f"_{opcode.lower()}", self._refused)(argument if argument is not None else opcode)
+
+    def result(self) -> Any:
+        (value,) = self._stack
+        if self._below:
+            raise BadPickle("damaged: a mark without end")
+        return value
+
+    def _refused(self, what: Any) -> NoReturn:
+        raise BadPickle(f"refused: the file uses the pickle opcode {what}, which a saved agent has no use for")
+
+    def _to_mark(self) -> list[Any]:
+        items, self._stack = self._stack, self._below.pop()
+        return items
+
+    def _mark(self, _: Any) -> None:
+        self._below.append(self._stack)
+        self._stack = []
+
+    # -- integers, and what was seen before -----------------------------------------------------------
+
+    def _long1(self, number: int) -> None:
+        if number.bit_length() > _LARGEST_INTEGER:
+            raise BadPickle(f"expected integers of at most {_LARGEST_INTEGER} bits")
+        self._stack.append(number)
+
+    _long4 = _long1
+
+    def _binput(self, key: int) -> None:
+        self._memo[key] = self._stack[-1]
+
+    _long_binput = _binput
+
+    def _memoize(self, _: Any) -> None:
+        self._memo[len(self._memo)] = self._stack[-1]
+
+    def _binget(self, key: int) -> None:
+        self._stack.append(self._memo[key])
+
+    _long_binget = _binget
+
+    # -- containers -------------------------------------------------------------------------------------
+
+    def _tuple_of(self, count: int) -> None:
+        items = tuple(self._stack[-count:])
+        if len(items) != count:
+            raise BadPickle("damaged: a tuple lacks items")
+        self._stack[-count:] = [items]
+
+    def _tuple1(self, _: Any) -> None:
+        self._tuple_of(1)
+
+    def _tuple2(self, _: Any) -> None:
+        self._tuple_of(2)
+
+    def _tuple3(self, _: Any) -> None:
+        self._tuple_of(3)
+
+    def _tuple(self, _: Any) -> None:
+        items = tuple(self._to_mark())
+        self._stack.append(items)
+
+    def _append(self, _: Any) -> None:
+        self._extend([self._stack.pop()])
+
+    def _appends(self, _: Any) -> None:
+        self._extend(self._to_mark())
+
+    def _extend(self, items: list[Any]) -> None:
+        if type(self._stack[-1]) is not list:
+            raise BadPickle("damaged: items for something that is no list")
+        self._stack[-1].extend(items)
+
+    def _additems(self, _: Any) -> None:
+        items = self._to_mark()
+        if type(self._stack[-1]) is not set:
+            raise BadPickle("damaged: items for something that is no set")
+        self._stack[-1].update(map(_key, items))
+
+    def _setitem(self, _: Any) -> None:
+        value, key = self._stack.pop(), self._stack.pop()
+        self._update([key, value])
+
+    def _setitems(self, _: Any) -> None:
+        self._update(self._to_mark())
+
+    def _update(self, items: list[Any]) -> None:
+        target = self._stack[-1]
+        entries = target.items if type(target) is Call else target
+        if type(entries) is not dict or len(items) % 2:
+            raise BadPickle("damaged: items for something that is no dictionary")
+        entries.update(zip(map(_key, items[::2]), items[1::2], strict=True))
+
+    # -- what a pickle would have imported and called ---------------------------------------------------
+
+    def _named(self, name: str) -> None:
+        if name not in self._allowed:
+            raise ForeignName(name)
+        self._stack.append(Name(name))
+
+    def _global(self, module_and_name: str) -> None:
+        self._named(module_and_name.replace(" ", ".", 1))
+
+    def _stack_global(self, _: Any) -> None:
+        name, module = self._stack.pop(), self._stack.pop()
+        if type(name) is not str or type(module) is not str:
+            raise BadPickle("damaged: a class is named by something that is no text")
+        self._named(f"{module}.{name}")
+
+    def _reduce(self, _: Any) -> None:
+        arguments, maker = self._stack.pop(), self._stack.pop()
+        if type(maker) is not Name or type(arguments) is not tuple:
+            raise BadPickle("refused: the file calls something that is no function")
+        self._stack.append(Call(maker, arguments))
+
+    _newobj = _reduce
+
+    def _build(self, _: Any) -> None:
+        state = self._stack.pop()
+        if type(self._stack[-1]) is not Call or self._stack[-1].state is not None:
+            raise BadPickle("refused: the file sets the state of something that has none")
+        self._stack[-1].state = state
+
+    def _binpersid(self, _: Any) -> None:
+        if not self._allowed:
+            raise BadPickle("refused: the file refers to objects outside of it")
+        self._stack.append(Reference(self._stack.pop()))
+
+
+_VALUES = frozenset({
+    "BININT", "BININT1", "BININT2", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8",
+    "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
+})  # fmt: skip
+_MAKERS: dict[str, Callable[[], Any]] = {
+    "NONE": lambda: None,
+    "NEWTRUE": lambda: True,
+    "NEWFALSE": lambda: False,
+    "EMPTY_LIST": list,
+    "EMPTY_TUPLE": tuple,
+    "EMPTY_DICT": dict,
+    "EMPTY_SET": set,
+}
+_IGNORED = frozenset({"PROTO", "FRAME", "STOP"})
+
+
+def _key(key: Any) -> Any:
+    # Keys of other types could be made to take very long, or very deep a recursion, to hash.
+    if type(key) is str or (type(key) is int and abs(key) < _LARGEST_KEY):
+        return key
+    raise BadPickle(f"expected text or a small integer as a key, got {type(key).__name__}")
+
+
+def plain(value: Any, convert: Callable[[Any], Any] | None = None) -> Any:
+    """A copy of plain data: dictionaries, lists, tuples, text, bytes, numbers, True, False and None.
+
+    `convert` turns other values into plain data, or raises. Nothing in the copy is shared, so that its
+    size is what it takes to write it out.
+
+    Raises:
+        BadPickle: there is something else in it, or it is too large or too deep.
+    """
+    values = 0
+
+    def copy(value: Any, depth: int) -> Any:
+        nonlocal values
+        values += 1
+        if values > _MOST_VALUES or depth > _DEEPEST:
+            raise BadPickle(f"expected at most {_MOST_VALUES} values, at most {_DEEPEST} deep")
+        kind = type(value)
+        if kind is dict:
+            return {_key(key): copy(item, depth + 1) for key, item in value.items()}
+        if kind is list:
+            return [copy(item, depth + 1) for item in value]
+        if kind is tuple:
+            return tuple([copy(item, depth + 1) for item in value])
+        if kind in (str, bytes):
+            values += len(value) // 10
+            return value
+        if value is None or kind in (int, float, bool):
+            return value
+        if convert is None:
+            raise BadPickle(f"expected plain data, got {value.maker if kind is Call else kind.__name__}")
+        return copy(convert(value), depth + 1)
+
+    return copy(value, 0)
