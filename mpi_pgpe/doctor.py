@@ -1,49 +1,249 @@
-"""Whether an environment can be trusted: `python -m mpi_pgpe.doctor --env ID`.
-
-Plays the same episodes in fresh and in used environments and says where they differ. Exit code 0 if
-they never do, 1 if they do, 2 if there is no such environment.
-"""
+"""Look at an installation: `python -m mpi_pgpe.doctor`, alone or under `mpirun -n N`."""
 
 from __future__ import annotations
 
-import mpi_pgpe.one_thread  # noqa: F401  (before numpy)
+import mpi_pgpe.one_thread  # (before numpy)
 
 # isort: split
 import argparse
-import ast
+import importlib.util
+import os
+import platform
+import shutil
 import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
-from mpi_pgpe.envs import UnknownEnvironment, UnsupportedEnvironment
-from mpi_pgpe.leaks import measure
+import numpy as np
+
+from mpi_pgpe import __version__
+from mpi_pgpe.farm import Farm, promised_rank
+from mpi_pgpe.runs import RunError, add_arguments, connect
+from mpi_pgpe.tools import add_json, json_line
+from mpi_pgpe.train import entry_point
+
+_STOP = 0  # command to the other ranks
+OK, NOTE, PROBLEM = "ok", "note", "problem"
+
+# One environment of each family of simulators.
+_FAMILIES = {
+    "gym": "CartPole-v1",
+    "Box2D": "LunarLanderContinuous-v2",
+    "PyBullet": "HumanoidBulletEnv-v0",
+    "MuJoCo (mujoco-py)": "Humanoid-v2",
+    "MuJoCo (mujoco)": "Humanoid-v4",
+}
+_PACKAGES = {
+    "torch": ("to_torch_module", "pip install torch"),
+    "matplotlib": ("learning curves", "pip install matplotlib"),
+    "imageio_ffmpeg": ("films", "pip install imageio imageio-ffmpeg"),
+    "pymongo": ("records in MongoDB", "pip install pymongo"),
+}
 
 
-def main(arguments: list[str]) -> int:
-    """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m mpi_pgpe.doctor", description=__doc__)
-    parser.add_argument("--env", required=True, metavar="ID", help="as env_name in training")
-    parser.add_argument("--env-config", default="{}", metavar="DICT", help="as env_config, e.g. \"{'gravity': -5}\"")
-    options = parser.parse_args(arguments)
-    try:
-        config = ast.literal_eval(options.env_config)
-        leaks = 0
-        for situation in measure(options.env, config):
-            print(situation, flush=True)
-            leaks += situation.different
-        if not leaks:
-            print(f"{options.env}: an episode depends on its policy and its seed alone")
-            return 0
-        anew = sum(situation.different for situation in measure(options.env, config, reuse=False))
-    except (UnknownEnvironment, UnsupportedEnvironment, ValueError, SyntaxError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    cure = (
-        "even when it is made anew for every episode; its seed does not determine an episode"
-        if anew
-        else "unless it is made anew for every episode: train with env_reuse=False"
+@dataclass
+class Finding:
+    """What was found, how bad it is (ok, note, problem), and what to do."""
+
+    topic: str
+    status: str
+    finding: str
+    do: str = ""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = argparse.ArgumentParser(
+        prog="python -m mpi_pgpe.doctor",
+        description="Look at this installation: MPI and its launcher, ranks and cores, threads, environments, "
+        "packages, Slurm, and MongoDB if asked. Start it as you would start a training (mpirun -n N, srun, sbatch). "
+        "The exit code is 1 if there is a problem.",
     )
-    print(f"{options.env}: an episode depends on what was played before, {cure}")
-    return 1
+    p.add_argument(
+        "--env", action="append", default=[], metavar="ID", help="an environment that has to work (repeatable)"
+    )
+    add_arguments(p)
+    add_json(p)
+    return p
+
+
+def mpi(farm: Farm, promised: tuple[int, int] | None) -> Iterator[Finding]:
+    """The MPI library, and whether the launcher belongs to it."""
+    import mpi4py
+
+    yield Finding("MPI", OK, f"{farm.library()}, mpi4py {mpi4py.__version__}")
+    beside = Path(sys.executable).parent / "mpiexec"
+    if promised is None:
+        yield Finding("launcher", NOTE, "none: this is one rank", f"for more: {_launcher(beside)} -n N python -m ...")
+    elif promised[1] != farm.size:
+        yield Finding(
+            "launcher",
+            PROBLEM,
+            f"it promised {promised[1]} ranks, but MPI sees a world of {farm.size}: each process would train alone; "
+            "the launcher is that of another MPI than the library above",
+            f"start with {_launcher(beside)}; under Slurm also srun --mpi=pmi2 (MPICH) or --mpi=pmix (Open MPI)",
+        )
+    else:
+        yield Finding("launcher", OK, f"it promised {promised[1]} rank{'s' * (promised[1] > 1)}, and MPI sees them all")
+
+
+def _launcher(beside: Path) -> str:
+    return str(beside) if beside.exists() else "the mpiexec of that MPI"
+
+
+def launchers(promised: tuple[int, int] | None) -> Iterator[Finding]:
+    """Whether the mpiexec on PATH is the one that was installed with this Python."""
+    found, beside = shutil.which("mpiexec"), Path(sys.executable).parent / "mpiexec"
+    if found is None:
+        yield Finding(
+            "mpiexec",
+            OK if beside.exists() else PROBLEM if promised is None else NOTE,
+            f"not on PATH{f'; {beside} is there' if beside.exists() else ''}",
+            f"call it by that name, or: source {beside.parent}/activate" if beside.exists() else "pip install mpich",
+        )
+    elif beside.exists() and not beside.samefile(found):
+        yield Finding(
+            "mpiexec",
+            NOTE,
+            f"PATH has {found}, this Python has {beside}",
+            f"use the latter: source {beside.parent}/activate",
+        )
+    else:
+        yield Finding("mpiexec", OK, found)
+
+
+def ranks(hosts: int, most: float, farm: Farm, neighbours: int, cores: int) -> Iterator[Finding]:
+    """How many ranks share how many cores."""
+    found = f"{farm.size} on {hosts} host{'s' * (hosts > 1)}; here {neighbours} on {cores} cores"
+    if most > 1:
+        do = "start at most as many ranks as cores; two on one core are no faster than one"
+        yield Finding("ranks", NOTE, f"{found}; {most:.3g} ranks a core where it is worst", do)
+    elif farm.size > 1 and hosts == 1 and neighbours < cores:
+        yield Finding("ranks", NOTE, found, f"{cores - neighbours} cores are idle: mpirun -n {cores}")
+    else:
+        yield Finding("ranks", OK, found)
+
+
+def threads(neighbours: int, cores: int) -> Iterator[Finding]:
+    """Whether BLAS would start more threads than there are cores."""
+    given = mpi_pgpe.one_thread.GIVEN
+    many = [int(value) for value in given.values() if value.isdigit()]
+    described = ", ".join(f"{name}={value}" for name, value in given.items())
+    if max(many, default=1) * neighbours > max(cores, neighbours):
+        found = f"{described}: more threads than cores, with {neighbours} ranks on {cores} cores"
+        yield Finding("threads", PROBLEM, found, "export OMP_NUM_THREADS=1, or unset it (the program then takes 1)")
+    else:
+        yield Finding("threads", OK, f"{described or 'no variable is set'}; one a rank unless they say otherwise")
+
+
+def environments(wanted: list[str]) -> Iterator[Finding]:
+    """Whether environments can be made, and take a step."""
+    from mpi_pgpe import envs
+
+    for family, name in [*_FAMILIES.items(), *(("--env", name) for name in wanted)]:
+        topic = f"environment {name}" if family == "--env" else family
+        failed = PROBLEM if family == "--env" else NOTE
+        try:
+            env = envs.make(name, {})
+            env.reset(0)
+            space = env.action_space
+            zero = space.start if space.low is None else np.zeros(space.size, np.float32)
+            env.step(zero)
+            env.close()
+        except (envs.UnknownEnvironment, envs.UnsupportedEnvironment) as error:
+            finding, _, do = str(error).partition("; install it with: ")
+            default = "correct the name, or install what registers it" if failed == PROBLEM else "nothing, without need"
+            yield Finding(topic, failed, finding, do or default)
+        except Exception as error:
+            finding = f"{name} fails: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+            yield Finding(topic, failed, finding, "reinstall its packages in the versions of bin/constraints.txt")
+        else:
+            yield Finding(topic, OK, f"{name} works")
+
+
+def packages() -> Iterator[Finding]:
+    """Optional packages."""
+    versions = f"mpi_pgpe {__version__}, Python {platform.python_version()}, numpy {np.__version__}"
+    yield Finding("versions", OK, versions)
+    for module, (what, command) in _PACKAGES.items():
+        if importlib.util.find_spec(module) is None:
+            yield Finding("packages", NOTE, f"no {module}, so no {what}", command)
+
+
+def slurm(size: int) -> Iterator[Finding]:
+    """Slurm, inside a job and outside."""
+    job, tasks = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_NTASKS")
+    if job is None:
+        here = shutil.which("sbatch") is not None
+        yield Finding("Slurm", OK, "sbatch is here; this is no job" if here else "not here")
+    elif tasks is not None and tasks.isdigit() and int(tasks) != size:
+        yield Finding(
+            "Slurm", PROBLEM, f"job {job} has {tasks} tasks, but MPI sees {size}",
+            f"start all of them: mpiexec -n {tasks}, or srun with the --mpi of your MPI (srun --mpi=list)",
+        )  # fmt: skip
+    else:
+        yield Finding("Slurm", OK, f"job {job}, {tasks or 'no number of'} tasks")
+
+
+def mongo(address: str) -> Iterator[Finding]:
+    """Whether the database answers."""
+    try:
+        database = connect(address)
+    except RunError as error:
+        yield Finding("MongoDB", PROBLEM, str(error), "start the server, or record into a folder with -F results")
+        return
+    runs = database.runs.estimated_document_count()
+    database.client.close()
+    yield Finding("MongoDB", OK, f"{address} answers; {runs} runs are recorded there")
+
+
+def lead(farm: Farm, argv: list[str], promised: tuple[int, int] | None, where: tuple[int, float, int, int]) -> int:
+    """Rank 0: print the findings; returns the exit code."""
+    args = parser().parse_args(argv)
+    hosts, most, neighbours, cores = where
+    findings = [
+        *packages(),
+        *mpi(farm, promised),
+        *launchers(promised),
+        *ranks(hosts, most, farm, neighbours, cores),
+        *threads(neighbours, cores),
+        *slurm(farm.size),
+        *environments(args.env),
+        *([] if args.mongo is None else mongo(args.mongo)),
+    ]
+    for finding in findings:
+        print(f"{finding.status:8} {finding.topic}: {finding.finding}")
+        if finding.do and finding.status != OK:
+            print(f"{'':8}   to do: {finding.do}")
+    fine = all(finding.status != PROBLEM for finding in findings)
+    if args.json:
+        print(json_line({"ok": fine, "findings": [asdict(finding) for finding in findings]}))
+    return 0 if fine else 1
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; returns the exit code."""
+    promised = promised_rank()
+    farm = Farm()
+    number, neighbours, cores = farm.neighbours()
+    hosts = int(farm.sum_on_root(np.array([number == 0], np.int64))[0])
+    most = float(farm.maximum(np.array([neighbours / cores]))[0])
+    if farm.rank > 0:
+        code = int(farm.hear()[1][0][0])
+        farm.goodbye()
+        return code
+    if promised is not None and promised[0] > 0:  # the launcher's first process says it all
+        return 1
+    exit_code = 1
+    try:
+        exit_code = lead(farm, argv[1:], promised, (hosts, most, neighbours, cores))
+    except SystemExit as end:  # of the command line's parser
+        exit_code = int(end.code or 0)
+    finally:
+        farm.stop(_STOP, exit_code)
+    return exit_code
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    entry_point(main)

@@ -6,5 +6,10 @@ run 4096 threads. Set OMP_NUM_THREADS yourself to override it.
 
 import os
 
-for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"):
+_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
+
+GIVEN = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
+"""What the user had set."""
+
+for _variable in _VARIABLES:
     os.environ.setdefault(_variable, os.environ.get("OMP_NUM_THREADS", "1"))

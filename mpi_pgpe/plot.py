@@ -5,83 +5,148 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-X_AXES = {"timesteps": "environment steps", "generation": "generation", "elapsed": "seconds"}
+import numpy as np
+from numpy.typing import NDArray
 
+from mpi_pgpe.runs import RecordedRun, RunError, add_arguments, read_runs
+from mpi_pgpe.tools import add_json, json_line
 
-class RunError(ValueError):
-    """A folder that is not a recorded run, or holds nothing to draw."""
+X_AXES = {
+    "timesteps": ("timesteps", 1.0, "environment steps"),
+    "generations": ("generation", 1.0, "generation"),
+    "hours": ("elapsed", 3600.0, "hours"),
+}
+"""By name: the metric, what it is divided by, and the label."""
+
+Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""x and y, both of shape (n,)."""
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    p = argparse.ArgumentParser(prog="python -m mpi_pgpe.plot", description=__doc__)
-    p.add_argument("runs", nargs="+", metavar="RUN", help="folder of a run: results/1")
+    p = argparse.ArgumentParser(
+        prog="python -m mpi_pgpe.plot",
+        description="Draw learning curves of recorded runs. Runs that differ in their seeds alone become one curve: "
+        "their median, with a band from the lower to the upper quartile.",
+    )
+    p.add_argument("runs", nargs="+", metavar="RUN", help="folder of a run (results/1) or of several (results)")
     p.add_argument("-o", "--output", default="learning_curve.png", help="picture to write (default %(default)s)")
     p.add_argument("-x", choices=list(X_AXES), default="timesteps", help="horizontal axis (default %(default)s)")
+    add_arguments(p)
+    add_json(p)
     return p
 
 
-def read_metrics(folder: Path) -> dict[str, dict[int, float]]:
-    """The metrics of a run recorded by sacred's file observer: values by name and generation."""
-    try:
-        recorded = json.loads((folder / "metrics.json").read_text())
-    except OSError as error:
-        raise RunError(f"{folder}: expected the folder of a recorded run: {error.strerror}: metrics.json") from None
-    except ValueError:
-        raise RunError(f"{folder}: metrics.json is damaged") from None
-    return {name: dict(zip(m["steps"], m["values"], strict=True)) for name, m in recorded.items()}
+@dataclass
+class Group:
+    """Runs of one configuration, but for the seed."""
+
+    title: str
+    runs: list[RecordedRun]
 
 
-def draw(folders: list[Path], x: str, output: Path) -> None:
-    """Draw population and re-evaluation of each run into one picture."""
+def groups(runs: list[RecordedRun]) -> list[Group]:
+    """The runs, gathered by configuration; titles tell the configurations apart."""
+    by_config: dict[str, list[RecordedRun]] = {}
+    for run in runs:
+        config = {key: value for key, value in run.config.items() if key not in ("seed", "notes")}
+        by_config.setdefault(json.dumps(config, sort_keys=True, default=str), []).append(run)
+    configs = [members[0].config for members in by_config.values()]
+    differing = [
+        key
+        for key in sorted(set().union(*configs) - {"seed", "notes", "env_name"})
+        if len({json.dumps(config.get(key), default=str) for config in configs}) > 1
+    ]
+    found = []
+    for members in by_config.values():
+        config = members[0].config
+        parts = [str(config.get("env_name", members[0].name)), *(f"{key}={config.get(key)}" for key in differing[:3])]
+        seeds = [str(run.config.get("seed")) for run in members]
+        parts.append(f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds")
+        found.append(Group(", ".join(parts), members))
+    return found
+
+
+def curve(run: RecordedRun, metric: str, x: str) -> Curve:
+    """The finite values of a metric over the axis."""
+    name, unit, _ = X_AXES[x]
+    values = run.metrics.get(metric, {})
+    at = run.metrics[name]
+    points = [(at[g] / unit, values[g]) for g in sorted(values) if g in at and np.isfinite(values[g])]
+    xs, ys = np.array(points, np.float64).reshape(-1, 2).T
+    return xs, ys
+
+
+def gather(curves: list[Curve]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(x, quartiles of shape (3, n): lower, median, upper), where all the curves have values.
+
+    Between its points a curve is a straight line.
+    """
+    first, last = max(x[0] for x, _ in curves), min(x[-1] for x, _ in curves)
+    at = np.unique(np.concatenate([x for x, _ in curves]))
+    at = at[(at >= first) & (at <= last)]
+    values = np.array([np.interp(at, x, y) for x, y in curves]).reshape(len(curves), -1)
+    return at, np.quantile(values, [0.25, 0.5, 0.75], axis=0)
+
+
+def draw(runs: list[RecordedRun], x: str, output: Path) -> list[dict[str, Any]]:
+    """Draw population and re-evaluation of the runs into one picture; returns what it shows."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
-    for folder in folders:
-        metrics = read_metrics(folder)
-        if "pop_mean" not in metrics:
-            raise RunError(f"{folder}: no generation is recorded yet")
-        title = _title(folder)
-        line = _plot(axes, metrics, x, "pop_mean", label=f"{title}: population mean", alpha=0.6, linewidth=1)
-        if "re_eval_mean" in metrics:
-            _plot(axes, metrics, x, "re_eval_mean", label=f"{title}: center, re-evaluated",
-                  color=line.get_color(), marker="o", markersize=4)  # fmt: skip
-    axes.set_xlabel(X_AXES[x])
+    shown = []
+    for number, group in enumerate(groups(runs)):
+        color = f"C{number % 10}"
+        styles: dict[str, tuple[str, dict[str, Any]]] = {
+            "pop_mean": ("population mean", {"alpha": 0.6, "linewidth": 1}),
+            "re_eval_mean": ("center, re-evaluated", {"marker": "o", "markersize": 4}),
+        }
+        entry: dict[str, Any] = {"title": group.title, "runs": [run.name for run in group.runs]}
+        for metric, (what, style) in styles.items():
+            curves = [c for c in (curve(run, metric, x) for run in group.runs) if len(c[0])]
+            if not curves:
+                continue
+            at, (low, median, high) = gather(curves)
+            axes.plot(at, median, color=color, label=f"{group.title}: {what}", **style)
+            if len(curves) > 1:
+                axes.fill_between(at, low, high, color=color, alpha=0.15, linewidth=0)
+            entry[metric] = {"points": len(at), "last_x": _last(at), "last": _last(median)}
+        shown.append(entry)
+    axes.set_xlabel(X_AXES[x][2])
     axes.set_ylabel("return")
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
-    figure.savefig(output, dpi=150)
-    pyplot.close(figure)
-
-
-def _plot(axes: Any, metrics: dict[str, dict[int, float]], x: str, name: str, **style: Any) -> Any:
-    generations = sorted(metrics[name])
-    return axes.plot([metrics[x][g] for g in generations], [metrics[name][g] for g in generations], **style)[0]
-
-
-def _title(folder: Path) -> str:
+    axes.legend(framealpha=0.8, fontsize="small")
     try:
-        config = json.loads((folder / "config.json").read_text())
-        return f"{config['env_name']}, seed {config['seed']}"
-    except (OSError, ValueError, KeyError):
-        return str(folder)
+        figure.savefig(output, dpi=150)
+    except ValueError as error:  # of an unknown suffix
+        raise RunError(f"{output}: {error}") from None
+    finally:
+        pyplot.close(figure)
+    return shown
+
+
+def _last(values: NDArray[np.float64]) -> float | None:
+    return float(values[-1]) if len(values) else None
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     args = parser().parse_args(argv)
     try:
-        draw([Path(run) for run in args.runs], args.x, Path(args.output))
+        shown = draw(read_runs(args.runs, args.mongo), args.x, Path(args.output))
     except (RunError, OSError) as error:
         print(f"plot: {error}", file=sys.stderr)
         return 1
     print(args.output)
+    if args.json:
+        print(json_line({"output": args.output, "x": args.x, "curves": shown}))
     return 0
 
 

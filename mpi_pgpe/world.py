@@ -6,6 +6,7 @@ computes on.
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import AbstractContextManager
 from typing import Any
@@ -47,6 +48,16 @@ class World:
     def library(self) -> str:
         """Name and version of the MPI library."""
         return str(self._mpi.Get_library_version()).splitlines()[0].strip("\0 ,")
+
+    def neighbours(self) -> tuple[int, int, int]:
+        """All ranks: (number among the ranks of this host, how many they are, cores that they may use together)."""
+        host = self._comm.Split_type(self._mpi.COMM_TYPE_SHARED)
+        cores = np.zeros(4096, np.uint8)
+        cores[list(os.sched_getaffinity(0))] = 1
+        host.Allreduce(self._mpi.IN_PLACE, cores, op=self._mpi.MAX)
+        found = host.Get_rank(), host.Get_size(), int(cores.sum())
+        host.Free()
+        return found
 
     def tell(self, command: int, *arrays: NDArray[Any]) -> None:
         """Rank 0: send a command and 1-d arrays, those of larger items first, to all ranks, which `hear` them."""

@@ -1,0 +1,89 @@
+"""Are two recorded runs the same run? `python -m mpi_pgpe.compare RUN RUN`."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from typing import Any
+
+from mpi_pgpe.runs import RecordedRun, RunError, add_arguments, read_runs
+from mpi_pgpe.tools import add_json, json_line
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = argparse.ArgumentParser(
+        prog="python -m mpi_pgpe.compare",
+        description="Tell whether two runs are the same run: whether every metric but the times has the same value in "
+        "every generation, to the last bit. The exit code is 0 if so, 1 if not, 2 if they cannot be compared.",
+    )
+    p.add_argument("runs", nargs=2, metavar="RUN", help="folder of a run: results/1")
+    add_arguments(p)
+    add_json(p)
+    return p
+
+
+def compare(first: RecordedRun, second: RecordedRun) -> dict[str, Any]:
+    """What the tool prints: whether the runs are the same, and where they first differ."""
+    runs = (first, second)
+    names = {name for run in runs for name in run.metrics if "elapsed" not in name}
+    generations = sorted(set(first.generations) | set(second.generations))
+    differing = [
+        key
+        for key in sorted({*first.config, *second.config})
+        if first.config.get(key) != second.config.get(key) and key != "notes"
+    ]
+    result: dict[str, Any] = {
+        "same": True,
+        "runs": [run.name for run in runs],
+        "generations": [len(run.generations) for run in runs],
+        "differing_settings": differing,
+        "first_difference": None,
+    }
+    # The number of the generation first: where it is missing, the whole generation is.
+    ordered = sorted(names, key=lambda name: (name != "generation", name))
+    for generation in generations:
+        for name in ordered:
+            values = [run.metrics.get(name, {}).get(generation) for run in runs]
+            if not _equal(*values):
+                difference = {"generation": generation, "metric": name, "values": values}
+                return result | {"same": False, "first_difference": difference}
+    return result
+
+
+def _equal(a: float | None, b: float | None) -> bool:
+    return a == b or (a is not None and b is not None and math.isnan(a) and math.isnan(b))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    args = parser().parse_args(argv)
+    try:
+        runs = read_runs(args.runs, args.mongo)
+        if len(runs) != 2:
+            raise RunError(f"expected the folders of two runs, got {len(runs)} runs in {' '.join(args.runs)}")
+    except (RunError, OSError) as error:
+        print(f"compare: {error}", file=sys.stderr)
+        return 2
+    result = compare(*runs)
+    difference, (a, b) = result["first_difference"], result["runs"]
+    if difference is None:
+        print(f"the same: every metric of {result['generations'][0]} generations, but for the times")
+    elif difference["metric"] == "generation":
+        has, lacks = (a, b) if difference["values"][1] is None else (b, a)
+        print(f"{has} has generation {difference['generation']}, {lacks} does not; they are the same before it")
+    else:
+        print(
+            f"they differ first in generation {difference['generation']}: {difference['metric']} is "
+            f"{difference['values'][0]!r} in {a}, {difference['values'][1]!r} in {b}"
+        )
+    if result["differing_settings"]:
+        print(f"settings that differ: {', '.join(result['differing_settings'])}")
+    if args.json:
+        print(json_line(result))
+    return 0 if result["same"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
