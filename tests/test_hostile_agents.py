@@ -1,0 +1,227 @@
+"""Files that would do harm: each ends in one clear error, nothing of it is run, time and memory are bounded."""
+
+from __future__ import annotations
+
+import copyreg
+import io
+import os
+import pickle
+import random
+import resource
+import struct
+from pathlib import Path
+
+import pytest
+
+from mpi_pgpe.agents import Agent, AgentFileError, agent_from_bytes, read_agent
+from mpi_pgpe.safe_pickle import BadPickle, load, plain
+
+DATA = Path(__file__).parent / "data"
+PGPELIB = (DATA / "pgpelib_lunarlander.pickle").read_bytes()
+OURS = (DATA / "agent_python3.11_numpy1.26.4.pickle").read_bytes()
+MEGABYTE = 2**20
+
+
+def proto(*parts: bytes) -> bytes:
+    return b"\x80\x04" + b"".join(parts) + b"."
+
+
+def text(value: str) -> bytes:
+    return b"\x8c" + bytes([len(value)]) + value.encode()
+
+
+SYSTEM = text("os") + text("system") + b"\x93"
+POLICY = text("pgpelib.policies") + text("LinearPolicy") + b"\x93"
+
+
+def calls(command: str) -> dict[str, bytes]:
+    """Files that would run a command of the shell, each in another way."""
+    argument = text(command) + b"\x85"
+    line = command.encode()
+    return {
+        "reduce": proto(SYSTEM, argument, b"R"),
+        "newobj": proto(SYSTEM, argument, b"\x81"),
+        "newobj_ex": proto(SYSTEM, argument, b"}\x92"),
+        "inst": b"(S'%s'\nios\nsystem\n." % line,
+        "obj": b"(cos\nsystem\nS'%s'\no." % line,
+        "global": b"cos\nsystem\n(S'%s'\ntR." % line,
+        "eval": proto(
+            text("builtins") + text("eval") + b"\x93", text(f"__import__('os').system('{command}')") + b"\x85R"
+        ),
+        "dotted": proto(text("pgpelib.policies") + text("LinearPolicy.os.system") + b"\x93", argument, b"R"),
+        "in a pgpelib agent": proto(POLICY, b")\x81}" + text("_policy") + SYSTEM + argument + b"Rsb"),
+        "after a pgpelib name": proto(POLICY, b")R", SYSTEM, argument, b"R"),
+        "build": proto(POLICY, b")\x81", SYSTEM, b"b"),
+        "build of a class": proto(POLICY, b"}" + text("__reduce__") + SYSTEM + b"sb"),
+        "call of what was made": proto(POLICY, b")\x81", argument, b"R"),
+        "array of objects": PGPELIB.replace(b"\x8c\x02f4", b"\x8c\x02O8"),
+    }
+
+
+@pytest.mark.parametrize("how", calls(""))
+def test_a_call_is_refused_and_not_made(how, tmp_path):
+    touched = tmp_path / "touched"
+    with pytest.raises(AgentFileError) as caught:
+        agent_from_bytes(calls(f"touch {touched}")[how])
+    assert str(caught.value).isprintable()
+    assert not touched.exists()
+
+
+@pytest.mark.parametrize("how", ["reduce", "inst", "obj", "global", "eval"])
+def test_pickle_itself_would_make_the_call(how, tmp_path):
+    """So the test above is of something."""
+    touched = tmp_path / "touched"
+    pickle.loads(calls(f"touch {touched}")[how])
+    assert touched.exists()
+
+
+@pytest.mark.parametrize("how", ["reduce", "global", "in a pgpelib agent", "after a pgpelib name"])
+def test_the_refusal_names_the_function(how):
+    with pytest.raises(AgentFileError, match=r"asks for os\.system"):
+        agent_from_bytes(calls("true")[how])
+
+
+def test_the_extension_registry_is_refused():
+    """An extension that is in use already would get past find_class."""
+    copyreg.add_extension("os", "system", 241)
+    try:
+        content = proto(b"\x82\xf1", text("true") + b"\x85R")
+        assert pickle.loads(content) == 0
+        with pytest.raises(AgentFileError, match="opcode EXT1"):
+            agent_from_bytes(content)
+    finally:
+        copyreg.remove_extension("os", "system", 241)
+
+
+def test_a_pickle_inside_a_torch_storage_is_not_run(tmp_path):
+    """The bytes that torch.load would unpickle in full."""
+    start = PGPELIB.index(b"\x80\x02\x8a\n")
+    stop = PGPELIB.index(b"\x80\x02}", start)
+    evil = calls(f"touch {tmp_path / 'touched'}")["reduce"]
+    for content in (
+        PGPELIB[:start] + evil + PGPELIB[start + len(evil) :],
+        PGPELIB[:stop] + evil + PGPELIB[stop + len(evil) :],
+    ):
+        with pytest.raises(AgentFileError):
+            agent_from_bytes(content)
+    assert not (tmp_path / "touched").exists()
+    storage = PGPELIB[start:]
+    assert pickle.loads(storage) == 0x1950A86A20F9469CFC6C  # what was replaced is such a pickle
+
+
+BOMBS = {
+    "memo": proto(b"Nr\xff\xff\xff\x7f"),
+    "memo, in a pgpelib agent": proto(POLICY, b"r\xff\xff\xff\x7f"),
+    "bytes of 2^62": proto(b"\x8e" + struct.pack("<Q", 2**62)),
+    "bytearray of 2^40": proto(b"\x96" + struct.pack("<Q", 2**40)),
+    "text of 2^31": proto(b"X" + struct.pack("<I", 2**31)),
+    "frame of 2^62": b"\x80\x04\x95" + struct.pack("<Q", 2**62) + b"N.",
+    "integer of a megabyte": proto(b"\x8b" + struct.pack("<I", MEGABYTE) + b"\x7f" * MEGABYTE),
+    "decimal of a megabyte": b"I" + b"9" * MEGABYTE + b"\n.",
+    "two million opcodes": proto(b"]" + b"N0" * MEGABYTE),
+    "three million marks": proto(b"(" * 3 * MEGABYTE),
+    "deep tuple as a key": proto(b"}N" + b"\x85" * 500_000 + b"Ns"),
+    "wide tuple as a key": proto(b"})\x94" + b"h\x00h\x00\x86\x94".join([b""] * 2) + b"Ns"),
+    "list of itself": proto(b"}" + text("metadata") + b"]\x94h\x00as"),
+}
+
+
+def laughs(levels: int) -> bytes:
+    """A list of two lists of two lists ..., each a single one: 2^levels items when written out."""
+    data: list = []
+    for _ in range(levels):
+        data = [data, data]
+    whole = pickle.loads(OURS)
+    whole["metadata"] = {"laugh": data}
+    return pickle.dumps(whole, 4)
+
+
+BOMBS["laughs"] = laughs(45)
+whole = pickle.loads(OURS)
+for name, change in {
+    "huge layer": {"hidden": [2**27] * 3},
+    "negative layers": {"hidden": [-4, 2]},
+    "huge array": {"parameters": {"dtype": "<f4", "shape": [2**60], "bytes": b""}},
+}.items():
+    BOMBS[name] = pickle.dumps(whole | change, 4)
+BOMBS["huge tensor"] = PGPELIB.replace(b"K\x02K\x08\x86", b"J\xff\xff\xff\x7f\x8a\x01\x7f\x86", 1)
+
+
+@pytest.mark.parametrize("content", BOMBS.values(), ids=BOMBS)
+def test_a_bomb_is_refused_in_little_memory(content):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(AgentFileError) as caught:
+        agent_from_bytes(content)
+    assert len(str(caught.value)) < 1000
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 256 * 1024  # kilobytes
+
+
+def test_shared_values_are_counted_each_time():
+    with pytest.raises(BadPickle, match="at most 500000 values"):
+        plain([["x" * 20_000] * 100] * 10)
+    deep: list = []
+    for _ in range(60):
+        deep = [deep]
+    with pytest.raises(BadPickle, match="deep"):
+        plain(deep)
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(AgentFileError, match="not a file"):
+            read_agent(path)
+    large = tmp_path / "large"
+    with large.open("wb") as file:
+        file.truncate(2**28 + 1)  # takes no space on the disk
+    with pytest.raises(AgentFileError, match="a file of over"):
+        read_agent(large)
+
+
+def test_persistent_ids_are_refused():
+    class Outside(pickle.Pickler):
+        def persistent_id(self, obj):
+            return "elsewhere" if obj == "x" else None
+
+    stream = io.BytesIO()
+    Outside(stream, 4).dump({"a": "x"})
+    with pytest.raises(BadPickle, match="outside of it"):
+        load(stream.getvalue())
+
+
+def damaged(rng: random.Random) -> bytes:
+    """One of ten thousand: an agent with bytes changed, cut out, doubled or put in; or opcodes at random."""
+    content = bytearray(rng.choice([PGPELIB, OURS]))
+    if rng.random() < 0.2:
+        opcodes = b"(.0123FNQRabcdeghijlopqrstux})]\x80\x81\x82\x85\x86\x87\x88\x8a\x8c\x8e\x8f\x90\x93\x94\x95\x96\x98"
+        start = b"\x80\x04" + rng.choice([b"", POLICY, SYSTEM, POLICY + b")\x81"])
+        return start + bytes(rng.choices(opcodes, k=rng.randrange(1, 200))) + b"."
+    for _ in range(rng.choice([1, 1, 2, 5, 20])):
+        at, length = rng.randrange(len(content)), rng.randrange(1, 40)
+        kind = rng.randrange(5)
+        if kind == 0:
+            content[at] = rng.randrange(256)
+        elif kind == 1:
+            content[at : at + length] = b"."
+        elif kind == 2:
+            content[at:at] = content[max(0, at - length) : at]
+        elif kind == 3:
+            content[at:at] = rng.choice([SYSTEM + b")R", b"r\xff\xff\xff\x7f", b"\x82\x01", b"h\x05", b"0", b"Q", b"b"])
+        elif kind == 4:
+            content = content[:at] or content
+    return bytes(content)
+
+
+def test_ten_thousand_damaged_or_hostile_files(capfd):
+    rng = random.Random(1)
+    before, messages = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, []
+    for _ in range(10_000):
+        try:
+            assert isinstance(agent_from_bytes(damaged(rng)), Agent)
+        except AgentFileError as error:
+            messages.append(str(error))
+    assert len(messages) > 9000
+    assert all(message.isprintable() and len(message) < 1000 for message in messages)
+    assert capfd.readouterr() == ("", "")  # no command was run that prints
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024  # kilobytes
