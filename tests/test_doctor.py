@@ -1,0 +1,90 @@
+"""doctor: what it finds, in real launches."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+pytestmark = pytest.mark.launches
+
+CLEAN = {
+    name: value
+    for name, value in os.environ.items()
+    if not name.startswith(("SLURM_", "OMPI_", "PMI_", "PMIX_")) and not name.endswith("_NUM_THREADS")
+}
+
+
+def doctor(launch, *arguments, ranks=1, **environment):
+    done = launch("-m", "mpi_pgpe.doctor", "--json", *arguments, ranks=ranks, env=CLEAN | environment)
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert (done.returncode == 0) is result["ok"]
+    assert result["ok"] is all(finding["status"] != "problem" for finding in result["findings"])
+    assert all(finding["do"] for finding in result["findings"] if finding["status"] != "ok")
+    return {finding["topic"]: finding for finding in result["findings"]}
+
+
+def test_alone(launch):
+    findings = doctor(launch)
+    assert "mpi4py" in findings["MPI"]["finding"]
+    assert findings["launcher"]["finding"] == "none: this is one rank"
+    assert findings["ranks"]["finding"].startswith("1 on 1 host; here 1 on ")
+    assert findings["gym"]["finding"] == "CartPole-v1 works"
+    assert findings["PyBullet"]["status"] == "ok"
+    assert "MongoDB" not in findings
+
+
+def test_under_mpirun(launch):
+    findings = doctor(launch, ranks=3)
+    assert findings["launcher"] == {
+        "topic": "launcher",
+        "status": "ok",
+        "finding": "it promised 3 ranks, and MPI sees them all",
+        "do": "",
+    }
+    assert findings["ranks"]["finding"].startswith("3 on 1 host; here 3 on ")
+
+
+def test_a_launcher_of_another_mpi_is_a_problem(launch):
+    """What a process of `mpirun -n 4` sees when mpirun is not that of the MPI library."""
+    foreign = {"OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_SIZE": "4"}
+    finding = doctor(launch, **foreign)["launcher"]
+    assert finding["status"] == "problem"
+    assert "promised 4 ranks, but MPI sees a world of 1" in finding["finding"]
+    assert "mpiexec" in finding["do"]
+    other = launch("-m", "mpi_pgpe.doctor", env=CLEAN | foreign | {"OMPI_COMM_WORLD_RANK": "2"})
+    assert (other.returncode, other.stdout) == (1, "")  # the first one says it all
+
+
+def test_threads_that_exceed_the_cores_are_a_problem(launch):
+    assert doctor(launch)["threads"]["status"] == "ok"
+    finding = doctor(launch, OMP_NUM_THREADS="5000")["threads"]
+    assert (finding["status"], finding["do"][:23]) == ("problem", "export OMP_NUM_THREADS=")
+
+
+def test_an_environment_that_is_asked_for_has_to_work(launch):
+    findings = doctor(launch, "--env", "CartPol-v1", "--env", "Pendulum-v1")
+    assert findings["environment CartPol-v1"]["status"] == "problem"
+    assert "did you mean CartPole-v1" in findings["environment CartPol-v1"]["finding"]
+    assert findings["environment Pendulum-v1"]["status"] == "ok"
+
+
+def test_a_job_of_slurm_with_more_tasks_than_ranks_is_a_problem(launch):
+    findings = doctor(launch, SLURM_JOB_ID="7", SLURM_NTASKS="8")
+    assert findings["Slurm"]["status"] == "problem"
+    assert "job 7 has 8 tasks, but MPI sees 1" in findings["Slurm"]["finding"]
+    assert doctor(launch, ranks=2, SLURM_JOB_ID="7", SLURM_NTASKS="2")["Slurm"]["status"] == "ok"
+
+
+def test_a_database_is_asked_on_request(launch, tmp_path):
+    from pymongo.uri_parser import parse_uri
+
+    SecantusDBServer = pytest.importorskip("secantus").SecantusDBServer  # noqa: N806
+    with SecantusDBServer(storage_path=str(tmp_path)) as server:
+        host, port = parse_uri(server.uri)["nodelist"][0]
+        found = doctor(launch, "--mongo", f"{host}:{port}:runs")["MongoDB"]
+    assert (found["status"], found["finding"]) == ("ok", f"{host}:{port}:runs answers; 0 runs are recorded there")
+    gone = doctor(launch, "--mongo", f"{host}:{port}:runs")["MongoDB"]
+    assert gone["status"] == "problem"
+    assert f"no MongoDB answers at {host}:{port}" in gone["finding"]

@@ -1,0 +1,185 @@
+"""enjoy: the same result on any number of ranks, and films whose frames are looked at."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from pathlib import Path
+
+import imageio.v2 as imageio
+import numpy as np
+import pytest
+
+from mpi_pgpe import envs
+from mpi_pgpe.agents import Agent, write_agent
+from mpi_pgpe.film import Film, FilmError, Watched, captioned
+from mpi_pgpe.policies import PolicyShape
+
+pytestmark = pytest.mark.launches
+
+LANDER = Path(__file__).parent / "data" / "pgpelib_lunarlander.pickle"
+KEYS = ["env_name", "episodes", "seed", "mean", "median", "min", "max", "stderr", "returns", "lengths"]
+
+
+def agent_for(name: str, path: Path) -> Path:
+    env = envs.make(name, {})
+    shape = PolicyShape(env.observation_size, env.action_space.size)
+    parameters = np.random.default_rng(0).normal(size=shape.num_parameters).astype(np.float32)
+    write_agent(path, Agent(parameters, shape, env.action_space, None, {"env_name": name, "env_config": {}}))
+    env.close()
+    return path
+
+
+def enjoyed(done) -> dict:
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_the_result_is_the_same_on_any_number_of_ranks(launch):
+    command = ("-m", "mpi_pgpe.enjoy", LANDER, "--episodes", 7, "--seed", 3, "--json")
+    results = [enjoyed(launch(*command, ranks=ranks)) for ranks in (1, 2, 3)]
+    assert results[0] == results[1] == results[2]
+    result = results[0]
+    assert list(result) == KEYS
+    assert (result["episodes"], result["seed"], len(result["lengths"])) == (7, 3, 7)
+    returns = np.array(result["returns"])
+    assert len(set(returns)) == 7
+    assert result["mean"] == pytest.approx(returns.mean())
+    assert result["median"] == np.median(returns)
+    assert (result["min"], result["max"]) == (returns.min(), returns.max())
+    assert result["stderr"] == pytest.approx(returns.std(ddof=1) / 7**0.5)
+
+
+def test_refusals_are_one_line_on_any_number_of_ranks(launch, tmp_path):
+    for ranks in (1, 2):
+        for arguments, part in [
+            (
+                (LANDER, "--env", "CartPole-v1"),
+                "8 observations and 2 continuous actions, as the agent has, got CartPole",
+            ),
+            ((LANDER, "--video", tmp_path / "film.avi"), "expected a film's name to end in .mp4 or .gif"),
+            ((LANDER, "--video", tmp_path / "none/film.gif"), "is none"),
+            ((tmp_path / "missing",), "cannot be read"),
+        ]:
+            done = launch("-m", "mpi_pgpe.enjoy", *arguments, ranks=ranks)
+            assert done.returncode != 0
+            assert done.stdout == ""
+            assert part in done.stderr
+            assert done.stderr.splitlines()[0].startswith("enjoy: ")
+
+
+def test_a_window_without_a_display_is_refused(launch):
+    env = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    done = launch("-m", "mpi_pgpe.enjoy", LANDER, "--render", env=env)
+    assert done.returncode == 1
+    assert "use --video" in done.stderr
+
+
+def test_an_environment_that_fails_is_named(launch, tmp_path):
+    (tmp_path / "broken.py").write_text(
+        "import gym\n"
+        "class Broken(gym.Env):\n"
+        "    observation_space = gym.spaces.Box(-1, 1, (8,))\n"
+        "    action_space = gym.spaces.Box(-1, 1, (2,))\n"
+        "    def reset(self, seed=None, options=None):\n"
+        "        return self.observation_space.sample(), {}\n"
+        "    def step(self, action):\n"
+        "        raise RuntimeError('out of order')\n"
+    )
+    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    for ranks in (1, 2):
+        done = launch("-m", "mpi_pgpe.enjoy", LANDER, "--env", "broken:Broken", ranks=ranks, env=env)
+        assert done.returncode != 0
+        assert "broken:Broken' failed (seed" in done.stderr
+        assert "RuntimeError: out of order" in done.stderr
+
+
+def test_a_film_of_a_lander(launch, tmp_path):
+    """Every step has its frame; the frames differ; the film's return is that of the plain run."""
+    path = tmp_path / "lander.mp4"
+    environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "SDL_VIDEODRIVER")}
+    command = ("-m", "mpi_pgpe.enjoy", LANDER, "--seed", 2, "--json")
+    result = enjoyed(launch(*command, "--video", path, env=environment))
+    assert result["episodes"] == 1
+    plain = enjoyed(launch(*command, "--episodes", 1))
+    assert result == plain
+    frames = [np.asarray(frame) for frame in imageio.get_reader(path)]
+    assert len(frames) == result["lengths"][0]
+    assert frames[0].shape == (400, 600, 3)
+    meta = imageio.get_reader(path).get_meta_data()
+    assert meta["fps"] == 50
+    assert meta["duration"] == pytest.approx(result["lengths"][0] / 50, abs=0.05)
+    # Below the caption, the lander moves between any two frames that are ten apart in its fall.
+    for i in range(30, 120, 10):
+        assert np.abs(frames[i][60:].astype(int) - frames[i + 10][60:]).max() > 50
+    # The caption of the last frame says the return: it is what drawing that text there gives.
+    said = captioned(frames[-1] * 0, f"step {len(frames)}   return {result['returns'][0]:.1f}")[:40]
+    other = captioned(frames[-1] * 0, f"step {len(frames)}   return {result['returns'][0] + 77:.1f}")[:40]
+    shown = frames[-1][:40].astype(int)
+    assert np.abs(shown - said).mean() < 3
+    assert np.abs(shown - other).mean() > 2 * np.abs(shown - said).mean()
+    assert os.listdir(tmp_path) == ["lander.mp4"]
+
+
+def test_a_gif_of_two_episodes_in_real_time(launch, tmp_path):
+    agent = agent_for("CartPole-v1", tmp_path / "agent.pickle")
+    path = tmp_path / "cart.gif"
+    result = enjoyed(launch("-m", "mpi_pgpe.enjoy", agent, "--episodes", 2, "--video", path, "--json", ranks=2))
+    reader = imageio.get_reader(path)
+    frames = [np.asarray(frame)[..., :3] for frame in reader]
+    lengths = result["lengths"]
+    assert len(frames) == sum(length // 2 for length in lengths)  # 50 frames a second are too many for a gif
+    assert reader.get_meta_data()["duration"] == 40
+    assert any((a != b).any() for a, b in itertools.pairwise(frames))
+
+
+def test_the_camera_follows_a_walker():
+    """Ten metres on, the ant is where it was in the picture; a camera that stands still has lost it."""
+    env = envs.make("AntBulletEnv-v0", {"render_mode": "rgb_array"})
+
+    def ant_in(frame):  # the ground is blue, grey and white; the ant is green, red and yellow
+        r, g, b = frame.astype(int).transpose(2, 0, 1)
+        rows, columns = np.nonzero((g > b + 40) | (r > b + 60))
+        return len(rows), rows.mean(), columns.mean()
+
+    try:
+        env.reset(0)
+        env.step(np.zeros(8, np.float32))
+        count, row, column = ant_in(env.frame())
+        assert count > 300
+        body = env._env.robot.robot_body
+        body.reset_position(body.get_position() + np.array([10.0, 0, 0]))
+        env.step(np.zeros(8, np.float32))
+        count_there, row_there, column_there = ant_in(env.frame())
+    finally:
+        env.close()
+    assert abs(count_there - count) < count / 3
+    assert abs(row_there - row) < 20
+    assert abs(column_there - column) < 20
+
+
+def test_a_film_of_a_walker(tmp_path):
+    """PyBullet without a display; frame() through the wrapper that films."""
+    env = envs.make("AntBulletEnv-v0", {"render_mode": "rgb_array"})
+    film = Film(tmp_path / "ant.mp4", env.frames_per_second)
+    watched = Watched(env, film)
+    watched.reset(0)
+    for _ in range(30):
+        watched.step(np.ones(8, np.float32))
+    assert not (tmp_path / "ant.mp4").exists()  # never half written
+    film.close()
+    env.close()
+    frames = [np.asarray(frame) for frame in imageio.get_reader(tmp_path / "ant.mp4")]
+    assert len(frames) == 30
+    assert frames[0].std() > 20
+    assert np.abs(frames[0][40:].astype(int) - frames[-1][40:]).mean() > 2
+
+
+def test_a_film_given_up_leaves_nothing(tmp_path):
+    film = Film(tmp_path / "a.mp4", 30)
+    film.abandon()
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(FilmError, match="expected a film's name"):
+        Film(tmp_path / "a.txt", 30)

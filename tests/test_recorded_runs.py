@@ -1,0 +1,214 @@
+"""plot and compare, on runs that the command line recorded in folders and in a database."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib import image
+
+from mpi_pgpe import compare, plot
+from mpi_pgpe.runs import RunError, read_runs
+
+pytestmark = pytest.mark.launches
+
+FAST = ["fast", "niters=4", "popsize=4", "num_interactions=None", "re_eval_interval=2", "re_eval_num_episodes=2"]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Runs 1, 2 and 3 differ in their seeds, 4 is 1 on two ranks, 5 has another population."""
+    from conftest import run_program
+
+    folder = tmp_path_factory.mktemp("results")
+    for ranks, settings in [(1, ["seed=1"]), (1, ["seed=2"]), (1, ["seed=3"]), (2, ["seed=1"]), (1, ["popsize=6"])]:
+        values = [*FAST, "seed=1", *settings]
+        done = run_program("-m", "mpi_pgpe.train", "-l", "WARNING", "-F", folder, "with", *values, ranks=ranks)
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mongo(tmp_path_factory):
+    """HOST:PORT:DB of a database with run 1."""
+    from conftest import run_program
+    from pymongo.uri_parser import parse_uri
+
+    SecantusDBServer = pytest.importorskip("secantus").SecantusDBServer  # noqa: N806
+    with SecantusDBServer(storage_path=str(tmp_path_factory.mktemp("mongo"))) as server:
+        host, port = parse_uri(server.uri)["nodelist"][0]
+        address = f"{host}:{port}:runs"
+        done = run_program("-m", "mpi_pgpe.train", "-l", "WARNING", "-m", address, "with", *FAST, "seed=1")
+        assert done.returncode == 0, done.stderr
+        yield address
+
+
+def metrics(run: Path) -> dict[str, np.ndarray]:
+    return {name: np.array(m["values"]) for name, m in json.loads((run / "metrics.json").read_text()).items()}
+
+
+def drawn(capsys, *arguments) -> dict:
+    assert plot.main([str(a) for a in arguments] + ["--json"]) == 0
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_seeds_become_a_median_and_a_band(results, tmp_path, capsys):
+    picture = tmp_path / "curve.png"
+    shown = drawn(capsys, *(results / str(n) for n in (1, 2, 3, 5)), "-o", picture, "-x", "generations")
+    assert [len(curve["runs"]) for curve in shown["curves"]] == [3, 1]
+    assert "3 seeds" in shown["curves"][0]["title"]
+    assert "popsize=6" in shown["curves"][1]["title"]
+    last = [metrics(results / str(n))["pop_mean"][-1] for n in (1, 2, 3)]
+    assert shown["curves"][0]["pop_mean"] == {"points": 4, "last_x": 4, "last": pytest.approx(np.median(last))}
+    assert shown["curves"][0]["re_eval_mean"]["points"] == 2
+    pixels = image.imread(picture)[..., :3]
+    assert pixels.shape[0] > 400
+    blue, orange = (
+        (np.abs(pixels - np.array(c)).max(axis=2) < 0.25).sum() for c in [(0.12, 0.47, 0.71), (1, 0.5, 0.05)]
+    )
+    assert blue > 200
+    assert orange > 200
+
+
+def test_the_band_is_between_the_quartiles():
+    x = np.array([0.0, 1, 2, 3])
+    curves = [(x, x * 0 + level) for level in (0, 1, 2, 3, 4)]
+    curves.append((x[1:3], np.array([9.0, 9])))
+    at, (low, median, high) = plot.gather(curves)
+    assert at.tolist() == [1, 2]  # where all have values
+    assert (low.tolist(), median.tolist(), high.tolist()) == ([1.25] * 2, [2.5] * 2, [3.75] * 2)
+    assert plot.gather([(x, x), (x + 0.5, x + 0.5)])[1][1] == pytest.approx([0.5, 1, 1.5, 2, 2.5, 3])
+
+
+@pytest.mark.parametrize(("axis", "metric", "unit"), [("timesteps", "timesteps", 1), ("hours", "elapsed", 3600)])
+def test_axes(results, tmp_path, capsys, axis, metric, unit):
+    shown = drawn(capsys, results / "1", "-o", tmp_path / "p.png", "-x", axis)
+    assert shown["curves"][0]["pop_mean"]["last_x"] == pytest.approx(metrics(results / "1")[metric][-1] / unit)
+
+
+def test_a_folder_of_runs_stands_for_them(results, tmp_path, capsys):
+    shown = drawn(capsys, results, "-o", tmp_path / "p.png")
+    assert sum(len(curve["runs"]) for curve in shown["curves"]) == 5
+
+
+def test_a_run_from_the_database_is_the_run_from_the_folder(results, mongo, tmp_path, capsys):
+    (stored,), (recorded,) = read_runs(["1"], mongo), read_runs([str(results / "1")], None)
+    assert compare.compare(stored, recorded)["same"]
+    assert stored.metrics["timesteps"] == recorded.metrics["timesteps"]
+    a = drawn(capsys, "1", "--mongo", mongo, "-o", tmp_path / "a.png")["curves"][0]
+    b = drawn(capsys, results / "1", "-o", tmp_path / "b.png")["curves"][0]
+    assert a["pop_mean"] == b["pop_mean"]
+    assert (tmp_path / "a.png").stat().st_size > 10_000
+    assert compare.main(["1", "1", "--mongo", mongo]) == 0
+
+
+def test_what_the_database_lacks_is_said(mongo):
+    with pytest.raises(RunError, match="run 7 is not in the database runs; the latest are: 1"):
+        read_runs(["7"], mongo)
+    with pytest.raises(RunError, match="HOST:PORT:DB"):
+        read_runs(["7"], "localhost")
+
+
+def test_a_run_that_goes_on_is_plotted_as_far_as_it_is(results, tmp_path, capsys):
+    running = tmp_path / "9"
+    shutil.copytree(results / "1", running)
+    recorded = json.loads((running / "metrics.json").read_text())
+    for metric in recorded.values():
+        for key in metric:
+            metric[key] = metric[key][: 3 if len(metric[key]) == 4 else 1]
+    (running / "metrics.json").write_text(json.dumps(recorded))
+    run = json.loads((running / "run.json").read_text())
+    (running / "run.json").write_text(json.dumps(run | {"status": "RUNNING"}))
+    shown = drawn(capsys, running, "-o", tmp_path / "p.png", "-x", "generations")
+    assert shown["curves"][0]["pop_mean"]["last_x"] == 3
+    (running / "metrics.json").unlink()
+    assert plot.main([str(running)]) == 1
+    assert "no generation is recorded yet (status RUNNING)" in capsys.readouterr().err
+
+
+def test_a_file_that_is_being_written_is_read_when_it_is_whole(results, tmp_path, monkeypatch):
+    """The sleep between two readings is where the writer ends here."""
+    running = tmp_path / "9"
+    shutil.copytree(results / "1", running)
+    whole = (running / "metrics.json").read_text()
+    (running / "metrics.json").write_text(whole[:100])
+    monkeypatch.setattr("time.sleep", lambda _: (running / "metrics.json").write_text(whole))
+    assert len(read_runs([str(running)], None)[0].generations) == 4
+    (running / "metrics.json").write_text(whole[:100])
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    with pytest.raises(RunError, match=r"metrics\.json: is damaged"):
+        read_runs([str(running)], None)
+
+
+def compared(capsys, *arguments) -> tuple[int, str, dict]:
+    code = compare.main([*map(str, arguments), "--json"])
+    lines = capsys.readouterr().out.splitlines()
+    return code, lines[0], json.loads(lines[-1])
+
+
+def test_one_rank_and_two_are_the_same_run(results, capsys):
+    code, line, result = compared(capsys, results / "1", results / "4")
+    assert code == 0
+    assert line == "the same: every metric of 4 generations, but for the times"
+    assert result["same"]
+    assert result["first_difference"] is None
+
+
+def test_another_seed_is_another_run(results, capsys):
+    code, line, result = compared(capsys, results / "1", results / "2")
+    assert code == 1
+    assert result["first_difference"]["generation"] == 1
+    assert result["differing_settings"] == ["seed"]
+    assert "generation 1" in line
+
+
+def test_the_first_generation_and_metric_that_differ(results, tmp_path, capsys):
+    other = tmp_path / "other"
+    shutil.copytree(results / "1", other)
+    recorded = json.loads((other / "metrics.json").read_text())
+    value = recorded["stdev_mean"]["values"][2]
+    recorded["stdev_mean"]["values"][2] = changed = float(np.nextafter(value, 1))
+    recorded["timesteps"]["values"][3] += 1
+    recorded["elapsed"]["values"][0] += 1  # times do not count
+    (other / "metrics.json").write_text(json.dumps(recorded))
+    code, line, result = compared(capsys, results / "1", other)
+    assert code == 1
+    assert result["first_difference"] == {"generation": 3, "metric": "stdev_mean", "values": [value, changed]}
+    assert line.startswith("they differ first in generation 3: stdev_mean is ")
+
+
+def test_a_shorter_run_is_not_the_same(results, tmp_path, capsys):
+    other = tmp_path / "other"
+    shutil.copytree(results / "1", other)
+    recorded = json.loads((other / "metrics.json").read_text())
+    for metric in recorded.values():
+        keep = [step <= 3 for step in metric["steps"]]
+        for key in metric:
+            metric[key] = [v for v, kept in zip(metric[key], keep, strict=True) if kept]
+    (other / "metrics.json").write_text(json.dumps(recorded))
+    code, line, result = compared(capsys, results / "1", other)
+    assert code == 1
+    assert (result["first_difference"]["generation"], result["generations"]) == (4, [4, 3])
+    assert line.endswith("does not; they are the same before it")
+
+
+def test_nan_equals_nan(results, tmp_path, capsys):
+    for name in ("a", "b"):
+        shutil.copytree(results / "1", tmp_path / name)
+        path = tmp_path / name / "metrics.json"
+        recorded = json.loads(path.read_text())
+        recorded["pop_best"]["values"][0] = float("nan")
+        path.write_text(json.dumps(recorded))
+    assert compared(capsys, tmp_path / "a", tmp_path / "b")[0] == 0
+    assert compared(capsys, tmp_path / "a", results / "1")[2]["first_difference"]["values"][0] is None
+
+
+@pytest.mark.parametrize("tool", [plot, compare])
+def test_what_is_no_run_is_refused(tool, tmp_path, capsys):
+    assert tool.main([str(tmp_path), str(tmp_path)]) != 0
+    assert "expected the folder of a recorded run" in capsys.readouterr().err
+    assert os.listdir(tmp_path) == []
