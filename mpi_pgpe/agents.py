@@ -7,6 +7,7 @@ the versions of numpy or Python. `python -m mpi_pgpe.agents` shows and converts 
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import stat
@@ -156,6 +157,8 @@ def _one_line(message: str) -> str:
 
 def _content(path: str | os.PathLike[str]) -> bytes:
     status = os.stat(path)
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, a device may never end
         raise AgentFileError("expected a saved agent, got something that is not a file")
     if status.st_size > _LARGEST_FILE:
@@ -183,7 +186,7 @@ def _agent(data: Any) -> Agent:
         for name in ("action_low", "action_high")
     )
     if (low is None) != (high is None):
-        raise AgentFileError("expected both action_low and action_high or neither")
+        raise AgentFileError("action_low and action_high: expected both or neither")
     moments = None
     if data["moments"] is not None:
         size, count = shape.observation_size, data["moments"]["count"]

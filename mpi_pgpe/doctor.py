@@ -6,6 +6,7 @@ import mpi_pgpe.one_thread  # (before numpy)
 
 # isort: split
 import argparse
+import importlib.metadata
 import importlib.util
 import os
 import platform
@@ -70,9 +71,7 @@ def parser() -> argparse.ArgumentParser:
 
 def mpi(farm: Farm, promised: tuple[int, int] | None) -> Iterator[Finding]:
     """The MPI library, and whether the launcher belongs to it."""
-    import mpi4py
-
-    yield Finding("MPI", OK, f"{farm.library()}, mpi4py {mpi4py.__version__}")
+    yield Finding("MPI", OK, f"{farm.library()}, mpi4py {importlib.metadata.version('mpi4py')}")
     beside = Path(sys.executable).parent / "mpiexec"
     if promised is None:
         yield Finding("launcher", NOTE, "none: this is one rank", f"for more: {_launcher(beside)} -n N python -m ...")
@@ -222,8 +221,8 @@ def lead(farm: Farm, argv: list[str], promised: tuple[int, int] | None, where: t
     return 0 if fine else 1
 
 
-def main(argv: list[str]) -> int:
-    """Run the command; returns the exit code."""
+def main(arguments: list[str]) -> int:
+    """All ranks: run the command; returns the exit code."""
     promised = promised_rank()
     farm = Farm()
     number, neighbours, cores = farm.neighbours()
@@ -237,7 +236,7 @@ def main(argv: list[str]) -> int:
         return 1
     exit_code = 1
     try:
-        exit_code = lead(farm, argv[1:], promised, (hosts, most, neighbours, cores))
+        exit_code = lead(farm, arguments, promised, (hosts, most, neighbours, cores))
     except SystemExit as end:  # of the command line's parser
         exit_code = int(end.code or 0)
     finally:
@@ -246,4 +245,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    entry_point(main)
+    entry_point(lambda argv: main(argv[1:]))

@@ -219,15 +219,15 @@ def _check(args: argparse.Namespace, episodes: int) -> None:
         raise FilmError("--render needs a display, and there is none (DISPLAY is not set); use --video OUT.mp4")
 
 
-def main(argv: list[str]) -> int:
-    """Run the command; returns the exit code."""
+def main(arguments: list[str]) -> int:
+    """All ranks: run the command; returns the exit code."""
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     farm = Farm()
     if farm.rank > 0:
         return serve(farm)
     exit_code = 1
     try:
-        exit_code = lead(farm, argv[1:])
+        exit_code = lead(farm, arguments)
     except SystemExit as end:  # of the command line's parser, which has said what there is to say
         exit_code = int(end.code or 0)
     except KeyboardInterrupt:
@@ -238,4 +238,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    entry_point(main)
+    entry_point(lambda argv: main(argv[1:]))

@@ -18,10 +18,10 @@ from mpi_pgpe.agents import read_agent
 from mpi_pgpe.policies import ACTIVATIONS
 
 if TYPE_CHECKING:
-    from torch import nn
+    from mpi_pgpe.torch_policy import Module
 
 
-def to_torch_module(file: str | os.PathLike[str], *, norm_layer: bool = True, clip_layer: bool = True) -> nn.Sequential:
+def to_torch_module(file: str | os.PathLike[str], *, norm_layer: bool = True, clip_layer: bool = True) -> Module:
     """The policy of a saved agent, as a torch module.
 
     The module maps a float32 observation of shape (observation_size,), or a batch of shape

@@ -17,7 +17,7 @@ from typing import Any
 MOST_OPCODES = 500_000
 _MOST_VALUES = 500_000  # in what `plain` returns; ten characters count as one
 _DEEPEST = 50  # containers within containers, there
-_LONGEST_LINE = 1000  # bytes of a name in the file
+_LONGEST_LINE = 1000  # bytes of a name, or of text in protocol 0
 _LARGEST_INTEGER = 4096  # bits
 _LARGEST_KEY = 2**31
 
@@ -96,7 +96,7 @@ def load(
     except BadPickle:
         raise
     except Exception as error:  # damaged bytes can raise almost anything
-        raise BadPickle(f"damaged or truncated ({type(error).__name__}: {error})") from None
+        raise BadPickle(f"damaged, truncated or of another kind ({type(error).__name__}: {error})") from None
 
 
 class _Machine:
@@ -143,11 +143,13 @@ class _Machine:
         self._stack.append(number)
 
     _long4 = _long1
+    _long = _long1
 
     def _binput(self, key: int) -> None:
         self._memo[key] = self._stack[-1]
 
     _long_binput = _binput
+    _put = _binput
 
     def _memoize(self, _: Any) -> None:
         self._memo[len(self._memo)] = self._stack[-1]
@@ -156,6 +158,7 @@ class _Machine:
         self._stack.append(self._memo[key])
 
     _long_binget = _binget
+    _get = _binget
 
     # -- containers -------------------------------------------------------------------------------------
 
@@ -177,6 +180,15 @@ class _Machine:
     def _tuple(self, _: Any) -> None:
         items = tuple(self._to_mark())
         self._stack.append(items)
+
+    def _list(self, _: Any) -> None:
+        items = self._to_mark()
+        self._stack.append(items)
+
+    def _dict(self, _: Any) -> None:
+        items = self._to_mark()
+        self._stack.append({})
+        self._update(items)
 
     def _append(self, _: Any) -> None:
         self._extend([self._stack.pop()])
@@ -219,6 +231,9 @@ class _Machine:
     def _global(self, module_and_name: str) -> None:
         self._named(module_and_name.replace(" ", ".", 1))
 
+    def _inst(self, module_and_name: str) -> None:
+        raise ForeignName(module_and_name.replace(" ", ".", 1))
+
     def _stack_global(self, _: Any) -> None:
         name, module = self._stack.pop(), self._stack.pop()
         if type(name) is not str or type(module) is not str:
@@ -248,6 +263,7 @@ class _Machine:
 _VALUES = frozenset({
     "BININT", "BININT1", "BININT2", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8",
     "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
+    "INT", "FLOAT", "UNICODE",  # of protocol 0; its lines are short
 })  # fmt: skip
 _MAKERS: dict[str, Callable[[], Any]] = {
     "NONE": lambda: None,

@@ -11,6 +11,9 @@ from torch import nn
 
 from mpi_pgpe.agents import Agent
 
+Module = nn.Sequential
+"""What `torch_module` gives."""
+
 _ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU, "identity": nn.Identity}
 
 
@@ -55,7 +58,7 @@ class ArgmaxLayer(nn.Module):
         return x.argmax(dim=-1) + self.start
 
 
-def torch_module(agent: Agent, norm_layer: bool, clip_layer: bool) -> nn.Sequential:
+def torch_module(agent: Agent, norm_layer: bool, clip_layer: bool) -> Module:
     """See `restore.to_torch_module`."""
     layers: list[nn.Module] = []
     if norm_layer and agent.moments is not None:
@@ -77,7 +80,7 @@ def torch_module(agent: Agent, norm_layer: bool, clip_layer: bool) -> nn.Sequent
             layers.append(ClipLayer(_tensor(space.low), _tensor(space.high)))
         else:
             layers.append(ArgmaxLayer(space.start))
-    return nn.Sequential(*layers)
+    return Module(*layers)
 
 
 def _tensor(array: NDArray[Any]) -> torch.Tensor:

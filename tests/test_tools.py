@@ -62,7 +62,7 @@ def test_enjoy_scores_what_a_plain_loop_scores(run, capsys):
 
 def test_enjoy_prints_a_sentence(run, capsys):
     line = enjoyed(capsys, run / "best.pickle", "--episodes", 1)
-    assert line.startswith("Pendulum-v1, 1 episodes from seed 0: mean return -")
+    assert line.startswith("Pendulum-v1, 1 episode from seed 0: mean return -")
     assert line.count("\n") == 1
 
 
@@ -70,8 +70,8 @@ def test_enjoy_prints_a_sentence(run, capsys):
     ("arguments", "part"),
     [
         (["missing.pickle"], "missing.pickle: cannot be read: No such file"),
-        ([__file__], "expected a saved agent, but the file is damaged, truncated or of another kind"),
-        (["{best}", "--env", "CartPole-v1"], "expected an environment with 3 observations and 1 actions"),
+        ([__file__], "expected a saved agent: damaged, truncated or of another kind"),
+        (["{best}", "--env", "CartPole-v1"], "expected an environment with 3 observations and 1 continuous actions"),
         (["{best}", "--env", "Pendulum-v9"], "did you mean Pendulum-v1"),
     ],
 )
@@ -90,7 +90,7 @@ def test_plot_draws_the_metrics_of_the_run(run, tmp_path, capsys, x, monkeypatch
     lines, draw = {}, Axes.plot
 
     def record(axes, xs, ys, **style):
-        lines[style["label"].split(": ")[1]] = (xs, ys)
+        lines[style["label"].split(": ")[1]] = (xs.tolist(), ys.tolist())
         return draw(axes, xs, ys, **style)
 
     monkeypatch.setattr(Axes, "plot", record)  # looks on; the picture is drawn
@@ -99,9 +99,11 @@ def test_plot_draws_the_metrics_of_the_run(run, tmp_path, capsys, x, monkeypatch
     assert capsys.readouterr().out == f"{output}\n"
     assert output.read_bytes().startswith(b"\x89PNG")
     metrics = {k: m["values"] for k, m in json.loads((run / "metrics.json").read_text()).items()}
+    name, unit, _ = plot.X_AXES[x]
+    at = [value / unit for value in metrics[name]]
     assert lines == {
-        "population mean": (metrics[x], metrics["pop_mean"]),
-        "center, re-evaluated": (metrics[x], metrics["re_eval_mean"]),
+        "population mean": (at, metrics["pop_mean"]),
+        "center, re-evaluated": (at, metrics["re_eval_mean"]),
     }
 
 
@@ -109,9 +111,10 @@ def test_plot_refuses_what_is_no_run(tmp_path, capsys):
     assert plot.main([str(tmp_path)]) == 1
     assert "plot: " in (err := capsys.readouterr().err)
     assert "expected the folder of a recorded run" in err
+    (tmp_path / "run.json").write_text("{}")
     (tmp_path / "metrics.json").write_text("{")
     assert plot.main([str(tmp_path)]) == 1
-    assert "metrics.json is damaged" in capsys.readouterr().err
+    assert "metrics.json: is damaged" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("tool", ["enjoy", "plot"])
