@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mpi4py import MPI
 
 from mpi_pgpe.agents import Agent, read_agent, write_agent
 from mpi_pgpe.farm import Farm
@@ -28,20 +29,18 @@ BASE = {
 }
 
 
+def alone() -> Team:
+    """One rank's team, under mpiexec too."""
+    return Team(Farm(comm=MPI.COMM_SELF))
+
+
 def run(**settings) -> tuple[Trainer, list]:
-    trainer = Trainer(Settings.check(BASE | settings), Team(Farm()))
+    trainer = Trainer(Settings.check(BASE | settings), alone())
     return trainer, list(trainer)
 
 
 @pytest.fixture
-def alone():
-    """These run one rank's program; under mpiexec every rank would be another rank 0."""
-    if Farm().size > 1:
-        pytest.skip("for one rank")
-
-
-@pytest.fixture
-def file(alone, tmp_path):
+def file(tmp_path):
     _, reports = run()
     path = tmp_path / "agent.pickle"
     write_agent(path, reports[-1].agent)
@@ -52,7 +51,7 @@ def test_center_and_moments_are_those_of_the_agent(file):
     agent = read_agent(file)
     assert agent.parameters.any()
     assert agent.moments.count > 0
-    trainer = Trainer(Settings.check(BASE | {"init_from": str(file)}), Team(Farm()))
+    trainer = Trainer(Settings.check(BASE | {"init_from": str(file)}), alone())
     np.testing.assert_array_equal(trainer.search.center.astype(np.float32), agent.parameters)
     assert trainer.moments.count == agent.moments.count
     np.testing.assert_array_equal(trainer.moments.sum, agent.moments.sum)
@@ -109,7 +108,7 @@ def test_on_the_command_line_an_agent_of_pgpelib_too(launch, tmp_path):
     assert not (tmp_path / "s" / "1").exists()  # refused before a run is recorded
 
 
-def test_the_history_goes_with_the_agent(alone):
+def test_the_history_goes_with_the_agent():
     _, reports = run()
     history = reports[2].agent.metadata["history"]
     assert list(history) == list(HISTORY)
@@ -119,7 +118,7 @@ def test_the_history_goes_with_the_agent(alone):
     assert len(reports[0].agent.metadata["history"]["generation"]) == 1  # later generations do not reach it
 
 
-def test_a_long_history_is_thinned(alone, monkeypatch):
+def test_a_long_history_is_thinned(monkeypatch):
     monkeypatch.setattr("mpi_pgpe.trainer._LONGEST_HISTORY", 6)
     trainer, _ = run(niters=20)
     generations = trainer.history["generation"]
