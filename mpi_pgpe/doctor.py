@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
 
 def mpi(farm: Farm, promised: tuple[int, int] | None) -> Iterator[Finding]:
     """The MPI library, and whether the launcher belongs to it."""
-    yield Finding("MPI", OK, f"{farm.library()}, mpi4py {importlib.metadata.version('mpi4py')}")
+    yield Finding("MPI", OK, f"{farm.library}, mpi4py {importlib.metadata.version('mpi4py')}")
     beside = Path(sys.executable).parent / "mpiexec"
     if promised is None:
         yield Finding("launcher", NOTE, "none: this is one rank", f"for more: {_launcher(beside)} -n N python -m ...")
