@@ -18,7 +18,8 @@ install() { # install EXTRA...
   log=$(mktemp)
   echo "installing into $VENV (once; a minute or two)"
   {
-    [ -x "$PY" ] || "${PYTHON:-python3}" -m venv "$VENV"
+    # Also where an earlier attempt was broken off halfway:
+    "$PY" -m pip --version || "${PYTHON:-python3}" -m venv --clear "$VENV"
     "$PY" -m pip install --disable-pip-version-check -c "$ROOT/bin/constraints.txt" setuptools wheel
     "$PY" -m pip install --disable-pip-version-check -c "$ROOT/bin/constraints.txt" \
       --no-build-isolation $TORCH -e "$ROOT[$extras]"
@@ -33,4 +34,9 @@ install() { # install EXTRA...
   echo "$wanted" >"$stamp"
 }
 
-ranks() { echo "${NRANKS:-$(nproc)}"; }
+ranks() { # the number of ranks to start: NRANKS, or all cores
+  case "${NRANKS:-$(nproc)}" in
+    *[!0-9]* | 0) echo "NRANKS: expected a number of ranks, got '$NRANKS'" >&2; return 1 ;;
+    *) echo "${NRANKS:-$(nproc)}" ;;
+  esac
+}

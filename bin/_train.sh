@@ -4,6 +4,11 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/_environment.sh"
 configuration=$1
 shift
+case "${1:-}" in -h | --help | help)
+  sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$(dirname "${BASH_SOURCE[0]}")/train_$configuration.sh"
+  exit
+  ;;
+esac
 install all
 # The configuration goes right after sacred's `with`, before the user's own settings.
 arguments=() found=
@@ -15,4 +20,5 @@ for argument; do
   fi
 done
 [ -n "$found" ] || arguments+=(with "$configuration")
-exec mpiexec -n "$(ranks)" "$PY" -m mpi_pgpe.train "${arguments[@]}"
+n=$(ranks)
+exec mpiexec -n "$n" "$PY" -m mpi_pgpe.train "${arguments[@]}"

@@ -81,8 +81,24 @@ class Evaluator:
         self._watch = None if job.episode_timeout is None else Watch(job.episode_timeout)
 
     def environment(self, purpose: int) -> Environment:
-        """The environment of this rank for training or for re-evaluation, made when first needed."""
-        return self._rollout(purpose)[0].env
+        """The environment of this rank for training or for re-evaluation, made when first needed.
+
+        Raises:
+            UnknownEnvironment, UnsupportedEnvironment: it cannot be had.
+            TaskFailed: it raised something else when it was made.
+        """
+        from mpi_pgpe.envs import UnknownEnvironment, UnsupportedEnvironment
+
+        try:
+            return self._rollout(purpose)[0].env
+        except (UnknownEnvironment, UnsupportedEnvironment):
+            raise
+        except (Exception, SystemExit) as error:
+            name = self.job.env_name if purpose == TRAINING else self.job.re_eval_env_name
+            raise TaskFailed(
+                f"environment {name!r} failed on rank {self.farm.members[self.farm.rank]} when it was made: "
+                f"{type(error).__name__}: {error}\n\n{traceback.format_exc()}"
+            ) from error
 
     def _rollout(self, purpose: int) -> tuple[Rollout, Policy]:
         if purpose not in self._rollouts:
@@ -178,7 +194,7 @@ class Evaluator:
             return self._watch.run(episode, poll)
         except BREAKS:
             raise
-        except Exception as error:
+        except (Exception, SystemExit, GeneratorExit) as error:  # not Ctrl-C
             message = f"{self._where(task, sign, seed)}: {type(error).__name__}: {error}\n\n{traceback.format_exc()}"
             if job.on_episode_error == "fail" or self._purpose not in self._rollouts:
                 raise TaskFailed(message) from error

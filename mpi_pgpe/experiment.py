@@ -177,6 +177,8 @@ def train(config: dict[str, Any], run: Run, team: Team, start: Start | None) -> 
         trainer = Trainer(settings, team, console.progress)
     except (BadSettings, UnknownEnvironment, UnsupportedEnvironment) as error:
         raise Refused(error) from None
+    except TaskFailed as error:
+        raise Failed(error) from None
     folder, recorded = agents_folder(run, settings)
     keeper = Keeper(settings, folder, {"id": run._id, "folder": str(folder.absolute())}, start)
     console.start(settings, trainer.shape, team.farm.size, folder)

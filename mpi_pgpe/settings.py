@@ -222,13 +222,26 @@ def _walltime(name: str, value: Any) -> str:
     return value
 
 
+def _seed(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32:  # numpy's range, for sacred
+        raise ValueError(f"{name}: expected a whole number from 0 to {2**32 - 1}, got {value!r}")
+    return value
+
+
+def _layer_size(name: str, value: Any) -> int:
+    size = whole(name, value)
+    if size > 2**16:
+        raise ValueError(f"{name}: expected at most {2**16} units in a layer, got {value!r}")
+    return size
+
+
 def _from_zero(name: str, value: Any) -> int:
     return whole(name, value, 0)
 
 
 _CONVERT: dict[str, Any] = {
     "env_name": _env_name,
-    "seed": _from_zero,
+    "seed": _seed,
     "re_eval_env_name": _or_none(_env_name),
     "env_config": _keywords,
     "re_eval_env_config": _or_none(_keywords),
@@ -241,7 +254,7 @@ _CONVERT: dict[str, Any] = {
     "center_lr": _or_none(positive),
     "radius": _or_none(positive),
     "stdev_lr": positive,
-    "hidden_size": whole,
+    "hidden_size": _layer_size,
     "num_hidden": _from_zero,
     "decrease_rewards_by": finite,
     "max_episode_length": _or_none(whole),

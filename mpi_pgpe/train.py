@@ -6,9 +6,11 @@ torch. Commands that only print, such as `print_config`, start no MPI.
 
 from __future__ import annotations
 
-import mpi_pgpe.one_thread  # noqa: F401  (before numpy)
+import mpi_pgpe.one_thread  # (before numpy)
+import mpi_pgpe.quiet_start  # (Ctrl-C while the rest is loaded)
 
 # isort: split
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -26,15 +28,21 @@ _PRINT_ONLY = {
     "-h",
     "--help",
 }
+# Options of sacred that are followed by a value.
+_WITH_VALUE = {
+    *("-b", "-C", "-c", "-F", "-i", "-l", "-m", "-n", "-P", "-S", "-s", "-t"),
+    *("--beat-interval", "--capture", "--comment", "--file_storage", "--id", "--loglevel", "--mongo_db", "--name"),
+    *("--priority", "--s3", "--sql", "--tiny_db"),
+}
 
 
 def main(argv: list[str]) -> int:
     """Run a command; returns the exit code."""
-    arguments = argv[1 : argv.index("with")] if "with" in argv else argv[1:]
-    if _PRINT_ONLY & set(arguments):
+    if only_prints(argv):
         rank, _ = promised_rank() or (0, 1)
         return run_experiment(argv, None) if rank == 0 else 0
     team = Team(Farm())
+    mpi_pgpe.quiet_start.over()
     if complaint := wrong_launcher(team.farm):
         if complaint[0] == 0:
             print(complaint[1], file=sys.stderr)
@@ -51,6 +59,13 @@ def main(argv: list[str]) -> int:
         team.stop(exit_code)
     team.farm.leave(exit_code)
     return exit_code
+
+
+def only_prints(argv: list[str]) -> bool:
+    """Whether the command needs no ranks."""
+    before = [None, *argv]
+    arguments = [a for option, a in zip(before, argv, strict=False) if option not in _WITH_VALUE][1:]
+    return bool(_PRINT_ONLY & set(arguments[: arguments.index("with")] if "with" in arguments else arguments))
 
 
 def wrong_launcher(farm: Farm) -> tuple[int, str] | None:
@@ -91,15 +106,17 @@ def entry_point(command: Callable[[list[str]], int] = main) -> None:
     """Run `command`; an exception that nobody foresaw ends all ranks, not this one alone."""
     try:
         exit_code = command(sys.argv)
-    except SystemExit:
-        raise
-    except BaseException:
-        traceback.print_exc()
+    except BaseException as error:
         mpi = sys.modules.get("mpi4py.MPI")
-        if mpi is None or mpi.COMM_WORLD.Get_size() == 1:
-            sys.exit(1)
+        if mpi is not None and mpi.COMM_WORLD.Get_size() == 1:
+            mpi = None
+        if mpi is None and isinstance(error, SystemExit):
+            raise
+        traceback.print_exc()
         sys.stderr.flush()
-        mpi.COMM_WORLD.Abort(1)
+        if mpi is not None:
+            mpi.COMM_WORLD.Abort(1)
+        os._exit(1)  # Abort may return before it ends this process
     sys.stdout.flush()
     sys.exit(exit_code)
 

@@ -122,6 +122,23 @@ class RaisesOnRank(Slope):
         return super().step(action)
 
 
+class LeavesOnRank(Slope):
+    """Ends the program, as it thinks, on one rank: when it is made, or in its first step, with exit code 0."""
+
+    def __init__(self, rank: int, when: str):
+        super().__init__()
+        from mpi4py import MPI
+
+        self.leaves = MPI.COMM_WORLD.Get_rank() == rank
+        if self.leaves and when == "made":
+            sys.exit(0)
+
+    def step(self, action):
+        if self.leaves:
+            sys.exit(0)
+        return super().step(action)
+
+
 class Slow(Slope):
     """Long episodes; the process leaves a file named after its id in the folder once it steps."""
 

@@ -46,6 +46,9 @@ def refused(capfd, *argv):
     ("update", "parts"),
     [
         ("popsize=7", ["popsize: expected an even number", "got 7", "use 6 or 8"]),
+        ("seed=5000000000", ["seed: expected a whole number from 0 to 4294967295", "got 5000000000"]),
+        ("seed=1e3", ["seed: expected a whole number", "got 1000.0"]),
+        ("hidden_size=1000000000", ["hidden_size: expected at most 65536", "got 1000000000"]),
         ("popsize=0", ["popsize: expected", "at least 2", "got 0"]),
         ("popsize=abc", ["popsize: expected a whole number", "got 'abc'"]),
         ("popsize=2000000", ["popsize: expected at most", "got 2000000"]),
@@ -66,7 +69,7 @@ def refused(capfd, *argv):
         ("max_episode_length=0", ["max_episode_length: expected", "got 0"]),
         ("hidden_size=0", ["hidden_size: expected", "got 0"]),
         ("num_hidden=-1", ["num_hidden: expected", "at least 0", "got -1"]),
-        ("seed=-1", ["seed: expected", "at least 0", "got -1"]),
+        ("seed=-1", ["seed: expected", "from 0", "got -1"]),
         ("obs_norm=maybe", ["obs_norm: expected True or False", "got 'maybe'"]),
         ("solution_ranking=1", ["solution_ranking: expected True or False", "got 1"]),
         ("optimizer=adamw", ["optimizer: expected one of clipup, adam, sgd", "got 'adamw'"]),

@@ -50,6 +50,16 @@ def status(results):
     return json.loads((results / "1" / "run.json").read_text())["status"]
 
 
+@pytest.mark.parametrize(("ranks", "leaving", "when"), [(3, 0, "step"), (3, 1, "step"), (3, 0, "made"), (3, 2, "made")])
+def test_environment_that_ends_the_program_has_failed(launch, tmp_path, ranks, leaving, when):
+    updates = ("env_name=small_envs:LeavesOnRank", f"env_config.rank={leaving}", f"env_config.when={when}")
+    done = launch(*train_command(tmp_path, *updates), ranks=ranks, env=ENVIRON)
+    assert done.returncode not in (0, None)
+    assert f"environment 'small_envs:LeavesOnRank' failed on rank {leaving}" in done.stderr
+    assert "SystemExit: 0" in done.stderr
+    assert status(tmp_path) == "FAILED"
+
+
 @pytest.mark.parametrize(("ranks", "broken"), [(3, 0), (3, 1), (3, 2), (1, 0)])
 def test_environment_that_raises_ends_all_ranks_with_one_message(launch, tmp_path, ranks, broken):
     updates = ("env_name=small_envs:RaisesOnRank", f"env_config.rank={broken}")

@@ -14,7 +14,19 @@ ROOT = Path(mpi_pgpe.__file__).parent
 
 # A module imports from the layers above its own line only; `envs` is a package with an order of its own.
 LAYERS = [
-    ["__init__", "one_thread", "checks", "noise", "ranking", "moments", "policies", "schedule", "safe_pickle", "tools"],
+    [
+        "__init__",
+        "one_thread",
+        "quiet_start",
+        "checks",
+        "noise",
+        "ranking",
+        "moments",
+        "policies",
+        "schedule",
+        "safe_pickle",
+        "tools",
+    ],
     ["ulfm", "watch", "interruption", "pgpelib_agents"],
     ["optimizers"],
     ["pgpe"],

@@ -67,6 +67,31 @@ def test_train_script_trains_on_the_ranks_that_are_asked_for(launch, environ, tm
     assert (config["env_name"], config["seed"], config["max_speed"]) == ("LunarLanderContinuous-v2", 3, 0.3)
 
 
+@pytest.mark.parametrize("word", ["-h", "--help", "help"])
+def test_train_scripts_say_what_they_are_for(launch, environ, word):
+    done = launch(ROOT / "bin" / "train_walker2d.sh", word, env=environ)
+    assert done.returncode == 0
+    assert "Walker2d-v2 under mpiexec" in done.stdout
+    assert "NRANKS: number of ranks" in done.stdout
+
+
+@pytest.mark.parametrize("number", ["0", "two", "-1"])
+def test_a_number_of_ranks_that_cannot_be_is_refused(launch, environ, number):
+    done = launch(ROOT / "bin" / "train_lunarlander.sh", "with", "niters=1", env=environ | {"NRANKS": number})
+    assert done.returncode == 1
+    assert done.stderr == f"NRANKS: expected a number of ranks, got '{number}'\n"
+
+
+def test_an_environment_that_was_left_half_made_is_made_anew(launch, tmp_path):
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "half"], check=True)
+    source = (ROOT / "bin" / "_environment.sh").read_text()
+    remake = next(line for line in source.splitlines() if "venv --clear" in line)
+    half = tmp_path / "half"
+    script = f'VENV={half} PY={half}/bin/python PYTHON={sys.executable}; {remake}; "$PY" -m pip --version'
+    done = launch("bash", "-c", script)
+    assert done.returncode == 0, done.stderr
+
+
 def test_train_script_hands_on_the_exit_code(launch, environ):
     done = launch(ROOT / "bin" / "train_lunarlander.sh", "with", "popsize=7", env=environ)
     assert done.returncode == 1

@@ -1,0 +1,67 @@
+"""What is decided before anything heavy is loaded: which commands only print, and what Ctrl-C does meanwhile."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from mpi_pgpe.train import only_prints
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("print_config", True),
+        ("-F results print_config with fast", True),
+        ("-h", True),
+        ("help", True),
+        ("with fast", False),
+        ("-n print_config with fast", False),
+        ("-c help with fast", False),
+        ("--name=help with fast", False),
+        ("--comment help with fast", False),
+        ("-u with notes=help help=1", False),
+        ("", False),
+    ],
+)
+def test_commands_that_only_print_are_told_from_values(arguments, expected):
+    assert only_prints(["train", *arguments.split()]) is expected
+
+
+@pytest.mark.launches
+def test_interrupt_while_the_program_is_loaded_is_quiet():
+    # The signal comes as soon as the handler stands, before numpy and MPI are loaded.
+    program = (
+        "import mpi_pgpe.quiet_start, os, signal\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+        "import mpi_pgpe.train\n"
+        "print('not reached')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.mark.launches
+def test_an_ignored_interrupt_stays_ignored():
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "import mpi_pgpe.quiet_start\n"
+        "mpi_pgpe.quiet_start.over()\n"
+        "assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 0
+
+
+def test_afterwards_interrupts_are_exceptions_again():
+    import mpi_pgpe.quiet_start
+
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        signal.signal(signal.SIGINT, mpi_pgpe.quiet_start._end)
+        mpi_pgpe.quiet_start.over()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
