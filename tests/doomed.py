@@ -3,7 +3,7 @@
     mpiexec -n N python doomed.py '[{"rank": 2, "when": "episode", "at": 5}, ...]' [obs_norm]
 
 `when`: "episode" (in the middle of the rank's at-th one), "reduction" (after joining its at-th one, before
-its end), "before reduction", "after moments" or "idle" (waiting for the at-th time to be told something).
+its end), "before reduction", "before moments" or "idle" (waiting for the at-th time to be told something).
 Rank 0 prints a line of JSON for each generation: the metrics.
 """
 
@@ -36,17 +36,13 @@ def doom(team: Team, when: str, at: int) -> None:
         calls[0] += 1
         return calls[0] == at
 
-    def around(owner: Any, name: str, before: Any = None, after: Any = None) -> None:
+    def around(owner: Any, name: str, before: Any) -> None:
         original = getattr(owner, name)
 
         def wrapped(*arguments: Any, **keywords: Any) -> Any:
-            now = count()
-            if now and before:
+            if count():
                 before()
-            result = original(*arguments, **keywords)
-            if now and after:
-                after(result)
-            return result
+            return original(*arguments, **keywords)
 
         setattr(owner, name, wrapped)
 
@@ -78,8 +74,8 @@ def doom(team: Team, when: str, at: int) -> None:
         around(farm, "sum_on_root", before=joined_then_died)
     elif when == "before reduction":
         around(farm, "sum_on_root", before=die)
-    elif when == "after moments":
-        around(team, "_collect_moments", after=die)
+    elif when == "before moments":
+        around(team, "_collect_moments", before=die)
     elif when == "idle":
         around(farm, "hear", before=die)
     else:

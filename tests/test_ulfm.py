@@ -80,7 +80,7 @@ def test_the_survivors_come_to_the_same_result(
 
 def test_moments_of_a_dead_rank_are_made_again() -> None:
     expected = [m["state_digest"] for m in doomed([], "obs_norm")[0]]
-    metrics, _ = doomed([{"rank": 2, "when": "after moments", "at": 2}], "obs_norm")
+    metrics, _ = doomed([{"rank": 2, "when": "before moments", "at": 2}], "obs_norm")
     assert [m["state_digest"] for m in metrics] == expected
 
 
