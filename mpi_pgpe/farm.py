@@ -10,13 +10,12 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe.schedule import COLUMNS, Rounds
+from mpi_pgpe.schedule import COLUMNS, Rounds, Usage
 from mpi_pgpe.ulfm import RanksLost
 from mpi_pgpe.watch import SECONDS_TO_RETURN
 from mpi_pgpe.world import World
@@ -64,21 +63,6 @@ def promised_rank(environ: Mapping[str, str] = os.environ) -> tuple[int, int] | 
         if rank in environ and size in environ:
             return int(environ[rank]), int(environ[size])
     return None
-
-
-@dataclass
-class Usage:
-    """How the ranks that run tasks spent a hand-out: seconds, summed over those ranks.
-
-    Attributes:
-        total: from its beginning to its end.
-        idle: without a task.
-        seconds: in each task that was completed; the rest went into tasks that were abandoned.
-    """
-
-    total: float = 0.0
-    idle: float = 0.0
-    seconds: dict[int, float] = field(default_factory=dict)
 
 
 class Farm(World):

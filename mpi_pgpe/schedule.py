@@ -1,9 +1,10 @@
-"""Which tasks a generation consists of, and which may be handed out now."""
+"""Which tasks a generation consists of, which may be handed out now, and where the time went."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,3 +136,27 @@ class Rounds:
         if not self.complete:
             raise RuntimeError("results are asked for before they are complete")
         return self._results[: self._limit * self.size]
+
+
+@dataclass
+class Usage:
+    """How the ranks that run tasks spent a hand-out: seconds, summed over those ranks.
+
+    Attributes:
+        total: from its beginning to its end.
+        idle: without a task.
+        seconds: in each task that was completed; the rest went into tasks that were abandoned.
+    """
+
+    total: float = 0.0
+    idle: float = 0.0
+    seconds: dict[int, float] = field(default_factory=dict)
+
+    def idle_fraction(self) -> float:
+        """Share of the time without a task."""
+        return self.idle / self.total
+
+    def dropped_fraction(self, needed: int) -> float:
+        """Share of the time in tasks that were broken off, or were not among the first `needed`."""
+        useful = sum(seconds for task, seconds in self.seconds.items() if task < needed)
+        return max(0.0, 1 - (self.idle + useful) / self.total)

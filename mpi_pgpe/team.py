@@ -16,10 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpi_pgpe.evaluator import RE_EVALUATION, TRAINING, Distribution, Evaluator, Job
-from mpi_pgpe.farm import Usage
 from mpi_pgpe.moments import Moments, exact_parts, from_parts, largest
 from mpi_pgpe.noise import weighted_sums
-from mpi_pgpe.schedule import Rounds
+from mpi_pgpe.schedule import Rounds, Usage
 from mpi_pgpe.ulfm import RanksLost
 
 __all__ = ["RE_EVALUATION", "TRAINING", "Distribution", "Job", "Team"]

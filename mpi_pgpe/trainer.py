@@ -15,7 +15,7 @@ import numpy as np
 from mpi_pgpe import __version__
 from mpi_pgpe.agents import Agent, AgentFileError, read_agent
 from mpi_pgpe.checkpoint import digest
-from mpi_pgpe.farm import TaskFailed, Usage
+from mpi_pgpe.farm import TaskFailed
 from mpi_pgpe.moments import Moments
 from mpi_pgpe.policies import PolicyShape
 from mpi_pgpe.schedule import Rounds
@@ -238,8 +238,8 @@ class Trainer:
                 "stdev_max": float(stdev.max()),
                 "stdev_mean": float(stdev.mean()),
                 "ranks": self.team.farm.size,
-                "idle_fraction": usage.idle / usage.total,
-                "dropped_fraction": self._dropped(usage, len(results)),
+                "idle_fraction": usage.idle_fraction(),
+                "dropped_fraction": usage.dropped_fraction(len(results)),
             },
             failures=failures,
         )
@@ -264,12 +264,6 @@ class Trainer:
             self._scheduled = self.re_eval, self.best_re_eval
         report.metrics["state_digest"] = self.digest()
         return report
-
-    @staticmethod
-    def _dropped(usage: Usage, directions: int) -> float:
-        """Share of the ranks' time in episodes that were broken off or did not belong to the generation."""
-        useful = sum(seconds for task, seconds in usage.seconds.items() if task < directions)
-        return max(0.0, 1 - (usage.idle + useful) / usage.total)
 
     def elapsed(self) -> float:
         """Seconds since the trainer was made."""
