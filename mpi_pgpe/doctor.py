@@ -62,7 +62,11 @@ def parser() -> argparse.ArgumentParser:
         "The exit code is 1 if there is a problem.",
     )
     p.add_argument(
-        "--env", action="append", default=[], metavar="ID", help="an environment that has to work (repeatable)"
+        "--env",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="an environment that has to work, without leaks between episodes (repeatable)",
     )
     add_arguments(p)
     add_json(p)
@@ -161,6 +165,28 @@ def environments(wanted: list[str]) -> Iterator[Finding]:
             yield Finding(topic, OK, f"{name} works")
 
 
+def isolation(wanted: list[str]) -> Iterator[Finding]:
+    """Whether environments carry anything from one episode into the next."""
+    from mpi_pgpe.envs import UnknownEnvironment, UnsupportedEnvironment
+    from mpi_pgpe.leaks import measure
+
+    for name in wanted:
+        topic = f"episodes of {name}"
+        try:
+            leaks = [situation for situation in measure(name, {}) if situation.different]
+            if not leaks:
+                yield Finding(topic, OK, "depend on policy and seed alone, whatever was played before")
+            elif any(situation.different for situation in measure(name, {}, reuse=False)):
+                yield Finding(topic, PROBLEM, "are not determined by policy and seed", "find what else it draws from")
+            else:
+                found = "; ".join(map(str, leaks))
+                yield Finding(topic, PROBLEM, f"depend on those before: {found}", "train with env_reuse=False")
+        except (UnknownEnvironment, UnsupportedEnvironment):
+            continue  # `environments` tells
+        except Exception as error:
+            yield Finding(topic, PROBLEM, f"{type(error).__name__}: {error}", "mend the environment")
+
+
 def packages() -> Iterator[Finding]:
     """Optional packages."""
     versions = f"mpi_pgpe {__version__}, Python {platform.python_version()}, numpy {np.__version__}"
@@ -209,6 +235,7 @@ def lead(farm: Farm, argv: list[str], promised: tuple[int, int] | None, where: t
         *threads(neighbours, cores),
         *slurm(farm.size),
         *environments(args.env),
+        *isolation(args.env),
         *([] if args.mongo is None else mongo(args.mongo)),
     ]
     for finding in findings:
