@@ -9,14 +9,16 @@ from typing import Any
 
 from mpi_pgpe.runs import RecordedRun, RunError, add_arguments, read_runs
 from mpi_pgpe.tools import add_json, json_line
+from mpi_pgpe.trainer import MEASURED
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     p = argparse.ArgumentParser(
         prog="python -m mpi_pgpe.compare",
-        description="Tell whether two runs are the same run: whether every metric but the times has the same value in "
-        "every generation, to the last bit. The exit code is 0 if so, 1 if not, 2 if they cannot be compared.",
+        description="Tell whether two runs are the same run: whether every metric, but for those of times and ranks, has "
+        "the same value in every generation, to the last bit. The exit code is 0 if so, 1 if not, 2 if they cannot be "
+        "compared.",
     )
     p.add_argument("runs", nargs=2, metavar="RUN", help="folder of a run: results/1")
     add_arguments(p)
@@ -27,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
 def compare(first: RecordedRun, second: RecordedRun) -> dict[str, Any]:
     """What the tool prints: whether the runs are the same, and where they first differ."""
     runs = (first, second)
-    names = {name for run in runs for name in run.metrics if "elapsed" not in name}
+    names = {name for run in runs for name in run.metrics} - MEASURED
     generations = sorted(set(first.generations) | set(second.generations))
     differing = [
         key

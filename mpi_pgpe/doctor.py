@@ -6,6 +6,7 @@ import mpi_pgpe.one_thread  # (before numpy)
 
 # isort: split
 import argparse
+import ast
 import importlib.metadata
 import importlib.util
 import os
@@ -15,11 +16,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mpi_pgpe import __version__
+from mpi_pgpe import __version__, envs
 from mpi_pgpe.farm import Farm, promised_rank
+from mpi_pgpe.leaks import measure
 from mpi_pgpe.runs import RunError, add_arguments, connect
 from mpi_pgpe.tools import add_json, json_line
 from mpi_pgpe.train import entry_point
@@ -62,12 +65,9 @@ def parser() -> argparse.ArgumentParser:
         "The exit code is 1 if there is a problem.",
     )
     p.add_argument(
-        "--env",
-        action="append",
-        default=[],
-        metavar="ID",
-        help="an environment that has to work, without leaks between episodes (repeatable)",
+        "--env", action="append", default=[], metavar="ID", help="an environment that has to work (repeatable)"
     )
+    p.add_argument("--env-config", default="{}", metavar="DICT", help="its arguments, e.g. \"{'gravity': -5}\"")
     add_arguments(p)
     add_json(p)
     return p
@@ -140,51 +140,43 @@ def threads(neighbours: int, cores: int) -> Iterator[Finding]:
         yield Finding("threads", OK, f"{described or 'no variable is set'}; one a rank unless they say otherwise")
 
 
-def environments(wanted: list[str]) -> Iterator[Finding]:
-    """Whether environments can be made, and take a step."""
-    from mpi_pgpe import envs
-
-    for family, name in [*_FAMILIES.items(), *(("--env", name) for name in wanted)]:
-        topic = f"environment {name}" if family == "--env" else family
-        failed = PROBLEM if family == "--env" else NOTE
-        try:
-            env = envs.make(name, {})
-            env.reset(0)
-            space = env.action_space
-            zero = space.start if space.low is None else np.zeros(space.size, np.float32)
-            env.step(zero)
-            env.close()
-        except (envs.UnknownEnvironment, envs.UnsupportedEnvironment) as error:
-            finding, _, do = str(error).partition("; install it with: ")
-            default = "correct the name, or install what registers it" if failed == PROBLEM else "nothing, without need"
-            yield Finding(topic, failed, finding, do or default)
-        except Exception as error:
-            finding = f"{name} fails: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
-            yield Finding(topic, failed, finding, "reinstall its packages in the versions of bin/constraints.txt")
-        else:
-            yield Finding(topic, OK, f"{name} works")
-
-
-def isolation(wanted: list[str]) -> Iterator[Finding]:
-    """Whether environments carry anything from one episode into the next."""
-    from mpi_pgpe.envs import UnknownEnvironment, UnsupportedEnvironment
-    from mpi_pgpe.leaks import measure
-
+def environments(wanted: list[str], config: dict[str, Any]) -> Iterator[Finding]:
+    """Whether environments can be made and take a step; of those that are asked for, whether they can be trusted."""
+    for family, name in _FAMILIES.items():
+        yield _works(family, name, {}, NOTE) or Finding(family, OK, f"{name} works")
     for name in wanted:
-        topic = f"episodes of {name}"
-        try:
-            leaks = [situation for situation in measure(name, {}) if situation.different]
-            if not leaks:
-                yield Finding(topic, OK, "depend on policy and seed alone, whatever was played before")
-            elif any(situation.different for situation in measure(name, {}, reuse=False)):
-                yield Finding(topic, PROBLEM, "are not determined by policy and seed", "find what else it draws from")
-            else:
-                found = "; ".join(map(str, leaks))
-                yield Finding(topic, PROBLEM, f"depend on those before: {found}", "train with env_reuse=False")
-        except (UnknownEnvironment, UnsupportedEnvironment):
-            continue  # `environments` tells
-        except Exception as error:
-            yield Finding(topic, PROBLEM, f"{type(error).__name__}: {error}", "mend the environment")
+        topic = f"environment {name}"
+        yield _works(topic, name, config, PROBLEM) or _leaks(topic, name, config)
+
+
+def _works(topic: str, name: str, config: dict[str, Any], status: str) -> Finding | None:
+    """What is wrong with an environment, or None."""
+    try:
+        env = envs.make(name, config)
+        env.reset(0)
+        space = env.action_space
+        env.step(space.start if space.low is None else np.zeros(space.size, np.float32))
+        env.close()
+    except (envs.UnknownEnvironment, envs.UnsupportedEnvironment) as error:
+        finding, _, do = str(error).partition("; install it with: ")
+        default = "correct the name or the arguments" if status == PROBLEM else "nothing, without need"
+        return Finding(topic, status, finding, do or default)
+    except Exception as error:
+        finding = f"{name} fails: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        return Finding(topic, status, finding, "reinstall its packages in the versions of bin/constraints.txt")
+    return None
+
+
+def _leaks(topic: str, name: str, config: dict[str, Any]) -> Finding:
+    """Whether the same episodes in fresh and in used environments come out the same."""
+    leaks = [str(situation) for situation in measure(name, config) if situation.different]
+    if not leaks:
+        return Finding(topic, OK, "works, and an episode depends on its policy and its seed alone")
+    finding = f"an episode depends on what was played before ({'; '.join(leaks)})"
+    if any(situation.different for situation in measure(name, config, reuse=False)):
+        finding += ", even when it is made anew for every episode"
+        return Finding(topic, PROBLEM, finding, "seed all that is random in it in reset(seed)")
+    return Finding(topic, PROBLEM, finding, "have it made anew for every episode: train with env_reuse=False")
 
 
 def packages() -> Iterator[Finding]:
@@ -226,6 +218,10 @@ def mongo(address: str) -> Iterator[Finding]:
 def lead(farm: Farm, argv: list[str], promised: tuple[int, int] | None, where: tuple[int, float, int, int]) -> int:
     """Rank 0: print the findings; returns the exit code."""
     args = parser().parse_args(argv)
+    try:
+        config = dict(ast.literal_eval(args.env_config))
+    except (ValueError, SyntaxError, TypeError):
+        parser().error(f"--env-config: expected a dictionary, such as {{'gravity': -5}}, got {args.env_config}")
     hosts, most, neighbours, cores = where
     findings = [
         *packages(),
@@ -234,8 +230,7 @@ def lead(farm: Farm, argv: list[str], promised: tuple[int, int] | None, where: t
         *ranks(hosts, most, farm, neighbours, cores),
         *threads(neighbours, cores),
         *slurm(farm.size),
-        *environments(args.env),
-        *isolation(args.env),
+        *environments(args.env, config),
         *([] if args.mongo is None else mongo(args.mongo)),
     ]
     for finding in findings:

@@ -28,7 +28,7 @@ from mpi_pgpe.policies import Policy
 from mpi_pgpe.rollout import Episode, Rollout
 from mpi_pgpe.schedule import COLUMNS, Rounds
 from mpi_pgpe.tools import add_json, at_least, json_line
-from mpi_pgpe.train import entry_point
+from mpi_pgpe.train import entry_point, wrong_launcher
 
 _EPISODES, _STOP = range(2)  # commands to the other ranks
 _LARGEST_SEED = 2**31  # of environments
@@ -223,6 +223,10 @@ def main(arguments: list[str]) -> int:
     """All ranks: run the command; returns the exit code."""
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     farm = Farm()
+    if complaint := wrong_launcher(farm):
+        if complaint[0] == 0:
+            print(complaint[1], file=sys.stderr)
+        return 1
     if farm.rank > 0:
         return serve(farm)
     exit_code = 1
