@@ -16,9 +16,9 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     p = argparse.ArgumentParser(
         prog="python -m mpi_pgpe.compare",
-        description="Tell whether two runs are the same run: whether every metric, but for those of times and ranks, has "
-        "the same value in every generation, to the last bit. The exit code is 0 if so, 1 if not, 2 if they cannot be "
-        "compared.",
+        description="Tell whether two runs are the same run: whether every metric but for those of times and ranks "
+        "has the same value in every generation, to the last bit. The exit code is 0 if so, 1 if not, 2 if they "
+        "cannot be compared.",
     )
     p.add_argument("runs", nargs=2, metavar="RUN", help="folder of a run: results/1")
     add_arguments(p)
@@ -71,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
     result = compare(*runs)
     difference, (a, b) = result["first_difference"], result["runs"]
     if difference is None:
-        print(f"the same: every metric of {result['generations'][0]} generations, but for the times")
+        print(f"the same: every metric of {result['generations'][0]} generations, but for those of times and ranks")
     elif difference["metric"] == "generation":
         has, lacks = (a, b) if difference["values"][1] is None else (b, a)
         print(f"{has} has generation {difference['generation']}, {lacks} does not; they are the same before it")

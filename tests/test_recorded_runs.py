@@ -153,7 +153,7 @@ def compared(capsys, *arguments) -> tuple[int, str, dict]:
 def test_one_rank_and_two_are_the_same_run(results, capsys):
     code, line, result = compared(capsys, results / "1", results / "4")
     assert code == 0
-    assert line == "the same: every metric of 4 generations, but for the times"
+    assert line == "the same: every metric of 4 generations, but for those of times and ranks"
     assert result["same"]
     assert result["first_difference"] is None
 
