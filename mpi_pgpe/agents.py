@@ -30,6 +30,8 @@ FORMAT = "mpi_pgpe agent"
 VERSION = 1
 _LONGEST_MESSAGE = 500  # characters
 _LARGEST_FILE = 2**28  # bytes; far beyond any policy that fits this program
+_UMASK = os.umask(0)  # can only be read by setting it: here, before there are threads
+os.umask(_UMASK)
 
 
 class AgentFileError(ValueError):
@@ -96,17 +98,11 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(aside, 0o666 & ~_umask())
+        os.chmod(aside, 0o666 & ~_UMASK)
         os.replace(aside, path)
     except BaseException:
         os.unlink(aside)
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def read_agent(path: str | os.PathLike[str]) -> Agent:

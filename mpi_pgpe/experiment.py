@@ -3,62 +3,63 @@
 from __future__ import annotations
 
 import difflib
-import json
+import itertools
 import os
 import sys
 import tempfile
 import time
-import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # pkg_resources is deprecated, says setuptools of sacred
-    from sacred import SETTINGS, Experiment
+from mpi_pgpe.records.tamed import capture_by_sacred  # before anything of sacred's
+
+# isort: split
 from docopt import docopt
+from sacred import Experiment
 from sacred.arg_parser import get_config_updates
-from sacred.observers import FileStorageObserver
+from sacred.commandline_options import cli_option
+from sacred.experiment import DEFAULT_COMMAND_LINE_OPTIONS
 from sacred.run import Run
-from sacred.serializer import flatten
 from sacred.utils import SacredError
 
 from mpi_pgpe import configs, envs
-from mpi_pgpe.agents import Agent, write_agent, write_atomically
+from mpi_pgpe.agents import Agent, write_agent
 from mpi_pgpe.console import Console
 from mpi_pgpe.envs import UnknownEnvironment, UnsupportedEnvironment
 from mpi_pgpe.farm import GivenUp, TaskFailed
 from mpi_pgpe.interruption import Interruption
+from mpi_pgpe.records.claims import Refused
+from mpi_pgpe.records.recorder import Recorder
+from mpi_pgpe.records.target import BadTarget, chosen, hide_secrets
 from mpi_pgpe.resume import CannotResume, Keeper, Start, find, recorded_until
 from mpi_pgpe.settings import BadSettings, Settings
 from mpi_pgpe.team import Team
 from mpi_pgpe.trainer import Report, Trainer, initial_agent
 
-# Nothing of sacred's may fork once MPI runs (IDSIA/sacred issue 743): no capture through `tee`, no
-# questions to nvidia-smi, lscpu or git.
-SETTINGS.CAPTURE_MODE = "sys"
-SETTINGS.HOST_INFO.INCLUDE_GPU_INFO = False
-SETTINGS.HOST_INFO.INCLUDE_CPU_INFO = False
+
+@cli_option("-F", "--file_storage")
+def file_storage_option(args: str, run: Run) -> None:
+    """Record the run in a new folder of the folder VALUE."""
 
 
-def _save_json_whole(observer: FileStorageObserver, content: Any, filename: str) -> None:
-    write_atomically(Path(str(observer.dir), filename), json.dumps(flatten(content), sort_keys=True, indent=2).encode())
+@cli_option("-m", "--mongo_db")
+def mongo_db_option(args: str, run: Run) -> None:
+    """Record the run in a MongoDB.
+
+    VALUE is HOST:PORT:DATABASE, HOST:PORT, DATABASE or
+    mongodb://USER:PASSWORD@HOST:PORT/DATABASE; the
+    environment variable MPI_PGPE_MONGO may hold it as well.
+    """
 
 
-# sacred's own writes into the file itself, which a kill leaves half written.
-FileStorageObserver.save_json = _save_json_whole  # type: ignore[method-assign]
-
+# In the place of sacred's own, which would add observers that lose records (`run` adds the one that does not).
+_OURS = {option.long_flag: option for option in (file_storage_option, mongo_db_option)}
+DEFAULT_COMMAND_LINE_OPTIONS[:] = [_OURS.get(option.get_flag(), option) for option in DEFAULT_COMMAND_LINE_OPTIONS]
+_OTHER_OBSERVERS = ("--sql", "--s3", "--gcs", "--tiny_db")
 
 AGENTS = Path("saved_agents")
 """Where the agents and checkpoints of runs without -F go."""
-
-
-class Refused(SacredError):
-    """What was asked for cannot be done; the message says why. Printed without a traceback."""
-
-    __module__ = "builtins"  # sacred prints the class's name before the message, with its module or not
-
-    def __init__(self, message: object) -> None:
-        super().__init__(str(message), print_traceback=False)
 
 
 class Failed(SacredError):
@@ -76,6 +77,7 @@ class Stopped(KeyboardInterrupt):
 
 def run(argv: list[str], team: Team | None) -> None:
     """Run sacred's command line; `team` is None for commands that only print."""
+    argv, hidden = hide_secrets(argv)
     experiment = Experiment("mpi_pgpe", base_dir=str(Path(__file__).parent), save_git_info=False)
     experiment.config(configs.default)
     for named in configs.NAMED:
@@ -86,10 +88,14 @@ def run(argv: list[str], team: Team | None) -> None:
         """Train an agent."""
         # The two dictionaries are arguments so that sacred lets their entries be set one by one.
         assert team is not None
-        return train(_config, _run, team, start)
+        with recorder.captured() if recorder else nullcontext():
+            return train(_config, _run, team, start, recorder)
 
     start: Start | None = None
     options = docopt(experiment.get_usage()[2], argv[1:], default_help=False)
+    recorder = None if team is None or options["--unobserved"] else make_recorder(options, hidden)
+    if recorder:
+        experiment.observers.append(recorder)
 
     @experiment.config_hook
     def check(config: dict[str, Any], command_name: str, logger: Any) -> dict[str, Any]:
@@ -105,6 +111,24 @@ def run(argv: list[str], team: Team | None) -> None:
             check_results_folder(options["--file_storage"])
         check_updates(options["UPDATE"])
     experiment.run_commandline(argv)
+
+
+def make_recorder(options: dict[str, Any], hidden: dict[str, str]) -> Recorder | None:
+    """The observer that -F, -m and MPI_PGPE_MONGO ask for; the recorder captures the output itself."""
+    if options["--capture"] == "fd":
+        raise SystemExit("-C fd: expected sys or no, because fd starts processes, which MPI does not allow")
+    capture_by_sacred(any(options.get(flag) for flag in _OTHER_OBSERVERS))
+    capture = options["--capture"] != "no"
+    folder, mongo = options["--file_storage"], options["--mongo_db"]
+    try:
+        target = chosen(hidden.get(mongo, mongo))
+    except BadTarget as error:
+        raise SystemExit(str(error)) from None
+    if folder:
+        return Recorder(folder, target, capture=capture)
+    if target:
+        return Recorder(AGENTS, target, lambda config: agents_folder_name(config["env_name"]), capture)
+    return None
 
 
 def check_names(config: dict[str, Any]) -> None:
@@ -167,7 +191,7 @@ def check_updates(updates: list[str]) -> None:
         raise SystemExit(f"Refused: {error}") from None
 
 
-def train(config: dict[str, Any], run: Run, team: Team, start: Start | None) -> float | None:
+def train(config: dict[str, Any], run: Run, team: Team, start: Start | None, recorder: Recorder | None) -> float | None:
     """Train, log and save; returns the last re-evaluated mean return."""
     settings = settings_from(config)
     console = Console(episodes_per_direction=2 * settings.num_episodes)
@@ -179,10 +203,10 @@ def train(config: dict[str, Any], run: Run, team: Team, start: Start | None) -> 
         raise Refused(error) from None
     except TaskFailed as error:
         raise Failed(error) from None
-    folder, recorded = agents_folder(run, settings)
+    folder = recorder.folder if recorder else agents_folder(settings)
     keeper = Keeper(settings, folder, {"id": run._id, "folder": str(folder.absolute())}, start)
     console.start(settings, trainer.shape, team.farm.size, folder)
-    logged = 0 if start is None else go_on(start, trainer, keeper, run)
+    logged = 0 if start is None else go_on(start, trainer, keeper, run, recorder)
     last_agent = None
     with interruption.listening():
         try:
@@ -190,8 +214,7 @@ def train(config: dict[str, Any], run: Run, team: Team, start: Start | None) -> 
                 began = time.monotonic()
                 report = trainer.step()
                 if report.generation > logged:
-                    for name, value in report.metrics.items():
-                        run.log_scalar(name, value, report.generation)
+                    log(report.generation, report.metrics, run, recorder)
                 console.report(report)
                 last_agent = save(report, settings, run, folder) or last_agent
                 run.result = trainer.re_eval.get("re_eval_mean")
@@ -220,11 +243,11 @@ def train(config: dict[str, Any], run: Run, team: Team, start: Start | None) -> 
             "folder": str(folder.absolute()),
         }
     )
-    console.finish(trainer.re_eval, folder, last_agent, recorded)
+    console.finish(trainer.re_eval, folder, last_agent, recorder is not None)
     return trainer.re_eval.get("re_eval_mean")
 
 
-def go_on(start: Start, trainer: Trainer, keeper: Keeper, run: Run) -> int:
+def go_on(start: Start, trainer: Trainer, keeper: Keeper, run: Run, recorder: Recorder | None) -> int:
     """Set the trainer where the checkpoint was; returns the last generation whose metrics are recorded.
 
     The record of a run that was killed may end before its checkpoint or after it: what is missing is
@@ -234,22 +257,32 @@ def go_on(start: Start, trainer: Trainer, keeper: Keeper, run: Run) -> int:
     until = recorded_until(start.runs)
     if until is None:
         until = start.generation
-    for name, value, generation in keeper.metrics(until):
-        run.log_scalar(name, value, generation)
+    missing = sorted(keeper.metrics(until), key=lambda entry: entry[2])
+    for generation, entries in itertools.groupby(missing, key=lambda entry: entry[2]):
+        log(generation, {name: value for name, value, _ in entries}, run, recorder)
     run.info["continues"] = {**start.runs[-1], "generation": start.generation, "checkpoint": str(start.path)}
     print(f"going on from {start.path}: generation {start.generation} of run {start.runs[-1]['folder']}", flush=True)
     return until
 
 
-def agents_folder(run: Run, settings: Settings) -> tuple[Path, bool]:
-    """(where agents are saved, whether a results folder holds it): the run's own folder if it has one."""
-    for observer in run.observers:
-        if isinstance(observer, FileStorageObserver):
-            return Path(str(observer.dir)), True
-    stamp = time.strftime("%Y_%m_%d_%H_%M_%S")
-    folder = AGENTS / f"{stamp}_{_file_name(settings.env_name)}_{os.getpid()}"
+def log(generation: int, metrics: dict[str, Any], run: Run, recorder: Recorder | None) -> None:
+    """Record the metrics of a generation: at once, and at sacred's next heartbeat for observers of its own."""
+    if recorder:
+        recorder.record_metrics(generation, metrics)
+    for name, value in metrics.items():
+        run.log_scalar(name, value, generation)
+
+
+def agents_folder(settings: Settings) -> Path:
+    """A new folder for the agents of a run that is not recorded."""
+    folder = AGENTS / agents_folder_name(settings.env_name)
     folder.mkdir(parents=True, exist_ok=True)
-    return folder, False
+    return folder
+
+
+def agents_folder_name(env_name: str) -> str:
+    """A name that no other run has."""
+    return f"{time.strftime('%Y_%m_%d_%H_%M_%S')}_{_file_name(env_name)}_{os.getpid()}"
 
 
 def save(report: Report, settings: Settings, run: Run, folder: Path) -> Path | None:
@@ -259,7 +292,7 @@ def save(report: Report, settings: Settings, run: Run, folder: Path) -> Path | N
         path = folder / name
         try:
             write_agent(path, agent)
-            run.add_artifact(str(path), name)  # the file observer finds it in its place already
+            run.add_artifact(str(path), name)  # the recorder finds it in its place already
         except OSError as error:
             print(f"cannot save {path}: {error.strerror or error}; the run goes on", file=sys.stderr, flush=True)
         return path

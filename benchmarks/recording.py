@@ -1,0 +1,126 @@
+"""What recording costs a run: `python benchmarks/recording.py [--generations 100000] [-m DATABASE]`.
+
+Makes the record of a run of so many generations, with an agent saved at every tenth, and then measures
+what the next generations spend on it: in the training's thread (metrics, output, agents), and in all
+threads together (CPU seconds of the process, with the heartbeats that belong to them). A generation
+lasts 0.5 s here, so the beats come every 20 generations.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from mpi_pgpe.records.recorder import METRICS_SHARE, Recorder
+from mpi_pgpe.records.tamed import capture_by_sacred
+from mpi_pgpe.records.target import chosen
+
+GENERATION = 0.5  # seconds
+BEAT = 10.0  # seconds
+NAMES = [
+    "generation", "pop_median", "pop_mean", "pop_best", "pop_nonfinite", "popsize", "pop_timesteps", "pop_elapsed",
+    "elapsed", "timesteps", "stdev_min", "stdev_max", "stdev_mean", "re_eval_mean", "re_eval_median", "re_eval_min",
+    "re_eval_max", "re_eval_generation", "re_eval_elapsed", "re_eval_timesteps",
+]  # fmt: skip
+
+
+def metrics(generation: int) -> dict[str, float]:
+    return {name: generation / (7 + i) for i, name in enumerate(NAMES[: 20 if generation % 10 == 0 else 13])}
+
+
+def begin(folder: Path, generations: int, database: str | None) -> tuple[Recorder, float]:
+    """A recorder whose run has `generations` behind it."""
+    import datetime
+
+    recorder = Recorder(folder, chosen(database))
+    now = datetime.datetime.now()
+    recorder.started_event(
+        {"name": "benchmark", "base_dir": "/", "sources": [], "dependencies": [], "repositories": [], "mainfile": None},
+        "main", {"hostname": "here"}, now, {"env_name": "CartPole-v1", "seed": 1}, {}, None,
+    )  # fmt: skip
+    began = time.perf_counter()
+    with contextlib.redirect_stdout(open(os.devnull, "w")), recorder.captured():
+        for generation in range(1, generations + 1):
+            one(recorder, generation, agents=False)
+    recorder.run_entry["artifacts"] = [f"CartPole-v1_seed1_iter{g}.pickle" for g in range(10, generations, 10)]
+    for name in recorder.run_entry["artifacts"]:
+        (recorder.folder / name).touch()
+    return recorder, (time.perf_counter() - began) / generations
+
+
+def one(recorder: Recorder, generation: int, agents: bool = True) -> None:
+    """What a generation records."""
+    values = metrics(generation)
+    recorder.record_metrics(generation, values)
+    print(*[f"{name}={value:.5g}" for name, value in values.items()], flush=True)
+    if agents and generation % 10 == 0:
+        path = recorder.folder / f"CartPole-v1_seed1_iter{generation}.pickle"
+        path.write_bytes(b"agent" * 1000)
+        recorder.artifact_event(path.name, str(path))
+
+
+def main() -> None:
+    import datetime
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--generations", type=int, default=100_000, help="behind the run (default %(default)s)")
+    parser.add_argument("--measured", type=int, default=200, help="generations to measure (default %(default)s)")
+    parser.add_argument("-m", "--mongo_db", help="deliver to this MongoDB as well")
+    args = parser.parse_args()
+    capture_by_sacred(False)
+    folder = Path(tempfile.mkdtemp())
+    recorder, first = begin(folder, args.generations, args.mongo_db)
+    info = {"resumed_from": "results/1"}
+
+    began = time.perf_counter()
+    recorder._write_metrics()
+    metrics_json = time.perf_counter() - began
+    recorder.heartbeat_event(info, "", datetime.datetime.now(), 1.0)
+    if args.mongo_db:  # until the server has what is behind the run
+        while not recorder._delivery._mirror or recorder._delivery._mirror.points < args.generations * 13:
+            time.sleep(1)
+        time.sleep(5)
+        recorder.heartbeat_event(info, "", datetime.datetime.now(), 1.0)
+        time.sleep(5)
+
+    main_thread = beats = 0.0
+    every = round(BEAT / GENERATION)
+    cpu = time.process_time()
+    with contextlib.redirect_stdout(open(os.devnull, "w")), recorder.captured():
+        for number in range(1, args.measured + 1):
+            began = time.perf_counter()
+            one(recorder, args.generations + number)
+            main_thread += time.perf_counter() - began
+            if number % every == 0:
+                began = time.perf_counter()
+                recorder.heartbeat_event(info, "", datetime.datetime.now(), 1.0)
+                beats += time.perf_counter() - began
+                if args.mongo_db:
+                    time.sleep(5)  # for the delivery
+    cpu = time.process_time() - cpu
+    per = 1000 / args.measured
+    report = {
+        "generations": args.generations,
+        "database": bool(args.mongo_db),
+        "ms_per_generation_from_the_first_on": round(1000 * first, 3),
+        "ms_per_generation_in_training": round(per * main_thread, 3),
+        "ms_per_generation_heartbeats": round(per * beats, 3),
+        "cpu_ms_per_generation_all_threads": round(per * cpu, 3),
+        "seconds_to_write_metrics_json": round(metrics_json, 2),
+        "ms_per_generation_metrics_json": round(1000 * GENERATION * METRICS_SHARE, 3),
+    }
+    report["percent_of_a_generation"] = round(100 * (per * cpu / 1000 / GENERATION + METRICS_SHARE), 3)
+    print(json.dumps(report, indent=2))
+    recorder.completed_event(datetime.datetime.now(), 1.0)
+    recorder.join()
+    shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
