@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0  # seconds before another attempt
 _SHARE = 1 / 250  # of the processor's time: how much the thread may take from training
-_LONGEST_REST = 60.0  # seconds between two deliveries for that
+_LONGEST_REST = 300.0  # seconds between two deliveries for that
 _PATIENCE = 5.0  # seconds that a server may be away at the end of the run
 _SECONDS_TO_ANSWER = 2.0
 
