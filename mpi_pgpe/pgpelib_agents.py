@@ -186,10 +186,10 @@ def _parameter(value: Any, dimensions: int, most_numbers: int) -> NDArray[Any]:
     ):
         raise BadPickle(f"expected a tensor of {dimensions} dimensions within its file, got size {size}")
     numbers = _storage(storage)
+    if offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) >= len(numbers):
+        raise BadPickle("expected a tensor within its storage")
     places = np.full(size, offset, np.int64)
     for axis, (n, step) in enumerate(zip(size, stride, strict=True)):
-        if offset + (n - 1) * step >= len(numbers):
-            raise BadPickle("expected a tensor within its storage")
         places += (np.arange(n, dtype=np.int64) * step).reshape([-1 if i == axis else 1 for i in range(dimensions)])
     return numbers[places]
 
