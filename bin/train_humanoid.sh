@@ -2,5 +2,7 @@
 # Trains MuJoCo's Humanoid-v2 under mpiexec with the configuration `humanoid`; arguments go to sacred:
 #   bin/train_humanoid.sh print_config
 #   NRANKS=8 bin/train_humanoid.sh -F results with seed=3
+#   V2=modern bin/train_humanoid.sh -F results
 # NRANKS: number of ranks (default: all cores).
-exec "$(dirname "${BASH_SOURCE[0]}")/_train.sh" humanoid "$@"
+# V2: mujoco-py for gym's Humanoid-v2 (default; bin/install_mujoco_py installs it), modern for the same physics without it.
+exec "$(dirname "${BASH_SOURCE[0]}")/_train_v2.sh" humanoid Humanoid "$@"

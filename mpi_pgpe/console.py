@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,14 @@ class Console:
         self._bar_is_of = ""
         self._terminal = sys.__stderr__ if sys.__stderr__ is not None and sys.__stderr__.isatty() else None
 
-    def start(self, settings: Settings, shape: PolicyShape, ranks: int, folder: Path) -> None:
-        """What is about to happen."""
+    def start(
+        self, settings: Settings, origins: Sequence[dict[str, str]], shape: PolicyShape, ranks: int, folder: Path
+    ) -> None:
+        """What is about to happen; `origins` of the environments for training and for re-evaluation."""
+        served = dict.fromkeys(", ".join(f"{name} {version}" for name, version in o.items()) for o in origins)
         hidden = "x".join(map(str, settings.hidden)) or "linear"
         print(
-            f"training {settings.env_name}: {shape.num_parameters} parameters "
+            f"training {settings.env_name} ({'; re-evaluation: '.join(served)}): {shape.num_parameters} parameters "
             f"({shape.observation_size}-{hidden}-{shape.action_size}), popsize {settings.popsize}, "
             f"{settings.niters} generations, seed {settings.seed}, {ranks} rank{'s' * (ranks > 1)}\n"
             f"agents are saved in {folder}",

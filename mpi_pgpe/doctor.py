@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from mpi_pgpe import __version__, envs
+from mpi_pgpe import __version__
+from mpi_pgpe.envs.survey import examine, survey
 from mpi_pgpe.farm import Farm, promised_rank
 from mpi_pgpe.leaks import measure
 from mpi_pgpe.runs import RunError, add_arguments, connect
@@ -30,14 +31,6 @@ from mpi_pgpe.train import entry_point
 _STOP = 0  # command to the other ranks
 OK, NOTE, PROBLEM = "ok", "note", "problem"
 
-# One environment of each family of simulators.
-_FAMILIES = {
-    "gym": "CartPole-v1",
-    "Box2D": "LunarLanderContinuous-v2",
-    "PyBullet": "HumanoidBulletEnv-v0",
-    "MuJoCo (mujoco-py)": "Humanoid-v2",
-    "MuJoCo (mujoco)": "Humanoid-v4",
-}
 _PACKAGES = {
     "torch": ("to_torch_module", "pip install torch"),
     "matplotlib": ("learning curves", "pip install matplotlib"),
@@ -142,29 +135,21 @@ def threads(neighbours: int, cores: int) -> Iterator[Finding]:
 
 def environments(wanted: list[str], config: dict[str, Any]) -> Iterator[Finding]:
     """Whether environments can be made and take a step; of those that are asked for, whether they can be trusted."""
-    for family, name in _FAMILIES.items():
-        yield _works(family, name, {}, NOTE) or Finding(family, OK, f"{name} works")
+    for found in survey():
+        if found.works:
+            yield Finding(found.family, OK, f"{found.env} works ({found.detail})")
+        else:
+            yield Finding(found.family, NOTE, found.detail.partition("; install it with: ")[0], found.install)
     for name in wanted:
         topic = f"environment {name}"
-        yield _works(topic, name, config, PROBLEM) or _leaks(topic, name, config)
+        found = examine(topic, name, config)
+        yield _leaks(topic, name, config) if found.works else Finding(topic, PROBLEM, *_remedy(found.detail))
 
 
-def _works(topic: str, name: str, config: dict[str, Any], status: str) -> Finding | None:
-    """What is wrong with an environment, or None."""
-    try:
-        env = envs.make(name, config)
-        env.reset(0)
-        space = env.action_space
-        env.step(space.start if space.low is None else np.zeros(space.size, np.float32))
-        env.close()
-    except (envs.UnknownEnvironment, envs.UnsupportedEnvironment) as error:
-        finding, _, do = str(error).partition("; install it with: ")
-        default = "correct the name or the arguments" if status == PROBLEM else "nothing, without need"
-        return Finding(topic, status, finding, do or default)
-    except Exception as error:
-        finding = f"{name} fails: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
-        return Finding(topic, status, finding, "reinstall its packages in the versions of bin/constraints.txt")
-    return None
+def _remedy(detail: str) -> tuple[str, str]:
+    """(what is wrong with an environment, what to do)."""
+    wrong, _, command = detail.partition("; install it with: ")
+    return wrong, command or "correct the name or the arguments, or reinstall in the versions of bin/constraints.txt"
 
 
 def _leaks(topic: str, name: str, config: dict[str, Any]) -> Finding:

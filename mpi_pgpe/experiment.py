@@ -205,7 +205,7 @@ def train(config: dict[str, Any], run: Run, team: Team, start: Start | None, rec
         raise Failed(error) from None
     folder = recorder.folder if recorder else agents_folder(settings)
     keeper = Keeper(settings, folder, {"id": run._id, "folder": str(folder.absolute())}, start)
-    console.start(settings, trainer.shape, team.farm.size, folder)
+    console.start(settings, trainer.origins, trainer.shape, team.farm.size, folder)
     logged = 0 if start is None else go_on(start, trainer, keeper, run, recorder)
     last_agent = None
     with interruption.listening():

@@ -34,7 +34,7 @@ class Watched:
     def __init__(self, env: Environment, look: Look) -> None:
         self.env = env
         self.observation_size, self.action_space = env.observation_size, env.action_space
-        self.time_limit, self.frames_per_second = env.time_limit, env.frames_per_second
+        self.time_limit, self.frames_per_second, self.origin = env.time_limit, env.frames_per_second, env.origin
         self.frame, self.remake, self.close = env.frame, env.remake, env.close
         self._look = look
 

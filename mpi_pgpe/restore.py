@@ -81,7 +81,8 @@ def policy_metadata(file: str | os.PathLike[str]) -> dict[str, Any]:
     """What is known of a saved agent: env_name, env_config, notes, generation, timesteps, seed,
     returns, history, settings, versions; the first three alone for an agent of pgpelib (2020).
 
-    `gym.make(metadata["env_name"], **metadata["env_config"])` makes its environment.
+    `gym.make(metadata["env_name"], **metadata["env_config"])` makes its environment, or gymnasium.make where
+    that is the first library in metadata["env_origin"]; a prefix `gym/` or `gymnasium/` of the name goes.
 
     Raises:
         agents.AgentFileError: the file is missing, damaged or not a saved agent.

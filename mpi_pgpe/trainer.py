@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -99,6 +97,7 @@ class Trainer:
         )
         env = team.environment(TRAINING)
         self.action_space = env.action_space
+        self.origins = env.origin, team.environment(RE_EVALUATION).origin
         self.shape = PolicyShape(env.observation_size, env.action_space.size, settings.hidden)
         self._check_re_evaluation(team)
         initial = self._initial_agent()
@@ -321,8 +320,10 @@ class Trainer:
             metadata={
                 "env_name": settings.env_name,
                 "env_config": dict(settings.env_config),
+                "env_origin": self.origins[0],
                 "re_eval_env_name": name,
                 "re_eval_env_config": config,
+                "re_eval_env_origin": self.origins[1],
                 "notes": settings.notes,
                 "generation": self.search.generation,
                 "timesteps": self.timesteps,
@@ -364,13 +365,6 @@ def initial_agent(settings: Settings) -> Agent | None:
     return agent
 
 
-_SIMULATORS = {"gym": "gym", "gymnasium": "gymnasium", "pybullet": "pybullet", "Box2D": "Box2D"}
-
-
 def versions() -> dict[str, str]:
-    """Versions of what computed the result: the package, Python, numpy and the simulators in use."""
-    found = {"mpi_pgpe": __version__, "python": platform.python_version(), "numpy": np.__version__}
-    for module, package in _SIMULATORS.items():
-        if module in sys.modules:
-            found[package] = importlib.metadata.version(package)
-    return found
+    """Versions of the package, Python and numpy; those of the simulators are in the environments' origins."""
+    return {"mpi_pgpe": __version__, "python": platform.python_version(), "numpy": np.__version__}

@@ -18,12 +18,19 @@ Launch = Callable[..., subprocess.CompletedProcess[str]]
 UNDER_MPI = promised_rank() is not None
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run the tests marked slow, too")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Under mpiexec leave out slow tests and those that start programs: mpiexec inside mpiexec is no use to anyone."""
-    if UNDER_MPI:
-        launching = [item for item in items if item.get_closest_marker("launches") or item.get_closest_marker("slow")]
-        config.hook.pytest_deselected(items=launching)
-        items[:] = [item for item in items if item not in launching]
+    """Leave out slow tests unless asked for and, under mpiexec, those that gain nothing by it."""
+    left_out = {"launches", "serial", "slow"} if UNDER_MPI else set()
+    if not config.getoption("--slow"):
+        left_out.add("slow")
+    leaving = [item for item in items if any(item.get_closest_marker(marker) for marker in left_out)]
+    if leaving:
+        config.hook.pytest_deselected(items=leaving)
+        items[:] = [item for item in items if item not in leaving]
 
 
 def run_program(*command: str | os.PathLike[str], ranks: int = 1, timeout: float = 120, **keywords):

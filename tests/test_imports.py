@@ -43,7 +43,12 @@ LAYERS = [
     ["enjoy", "doctor"],
 ]
 PACKAGES = {
-    "envs": [["interface", "mends", "quiet", "registration", "tiny_traj"], ["gym_adapter"], ["__init__"]],
+    "envs": [
+        ["interface", "mends", "mujoco_masses", "mujoco_py_setup", "quiet", "registration", "rendering", "tiny_traj"],
+        ["in_gymnasium", "libraries", "mujoco_v2"],
+        ["adapter"],
+        ["__init__", "survey"],
+    ],
     "records": [
         ["__init__", "tamed", "target", "files", "capture", "claims"],
         ["mirror"],

@@ -4,7 +4,7 @@ check_name("HumanoidBulletEnv-v0")       # raises UnknownEnvironment with the ne
 env = make("HumanoidBulletEnv-v0", {})   # an Environment (see interface.py)
 """
 
-from mpi_pgpe.envs.gym_adapter import check_name, make
+from mpi_pgpe.envs.adapter import check_name, make
 from mpi_pgpe.envs.interface import Environment, UnknownEnvironment, UnsupportedEnvironment
 
 __all__ = [

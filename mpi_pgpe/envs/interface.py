@@ -11,24 +11,27 @@ from mpi_pgpe.policies import ActionSpace
 
 
 class UnknownEnvironment(ValueError):
-    """No environment of this name can be made here."""
+    """No environment of this name can be made here: it is not known, or something is not installed."""
 
 
 class UnsupportedEnvironment(ValueError):
-    """The environment exists, but its spaces are not among those that a policy here can serve."""
+    """The environment exists, but not with these arguments, or not with spaces that a policy here can serve."""
 
 
 class Environment(Protocol):
     """One environment; an episode depends on its seed and its actions alone.
 
     `time_limit` is the number of steps after which the caller has to end an episode (truncate it), or
-    None. `step` is an attribute rather than a method where that saves a call for every step.
+    None. `origin` holds the library and the simulator behind it, with their versions, such as
+    {"gymnasium": "1.4.0", "mujoco": "4.0.0"}. `step` is an attribute rather than a method where that
+    saves a call for every step.
     """
 
     observation_size: int
     action_space: ActionSpace
     time_limit: int | None
     frames_per_second: int  # of a film in real time, a frame after each step
+    origin: dict[str, str]
 
     def reset(self, seed: int) -> Any:
         """Begin an episode; returns the first observation, shape (observation_size,)."""

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 
 def mend(env: Any, config: Mapping[str, Any]) -> None:
     """Mend a freshly made environment, in place."""
     modules = {cls.__module__ for cls in type(env).__mro__}
     if any(module.startswith("pybullet_envs.") for module in modules):
         _discard_first_reset(env)
-    if any(module.startswith("gym.envs.box2d.") for module in modules):
+    if any(module.startswith(("gym.envs.box2d.", "gymnasium.envs.box2d.")) for module in modules):
         _renew_world(env)
-    if "gym.envs.box2d.lunar_lander" in modules and config.get("render_mode") is None:
-        _leave_out_smoke(env)
+    if "gym.envs.box2d.lunar_lander" in modules:
+        if config.get("render_mode") is None:
+            _leave_out_smoke(env)
+        if env.continuous and np.lib.NumpyVersion(np.__version__) >= "2.0.0":
+            _step_in_doubles(env)
 
 
 def _discard_first_reset(env: Any) -> None:
@@ -24,7 +29,7 @@ def _discard_first_reset(env: Any) -> None:
 
 
 def _renew_world(env: Any) -> None:
-    """gym resets Box2D's world by destroying the bodies in it, but contacts then come in another order."""
+    """The libraries reset Box2D's world by destroying the bodies in it; contacts then come in another order."""
     reset = env.reset
 
     def reset_in_a_new_world(**keywords: Any) -> Any:
@@ -47,3 +52,17 @@ def _leave_out_smoke(env: Any) -> None:
     particle = _NoParticle()
     env._create_particle = lambda *_: particle
     env._clean_particles = lambda *_: None
+
+
+class _Doubles(np.ndarray):  # type: ignore[type-arg]
+    """An action that stays one of float64 where the environment converts it to float32."""
+
+    def astype(self, *_: Any, **__: Any) -> Any:
+        return np.asarray(self)
+
+
+def _step_in_doubles(env: Any) -> None:
+    """gym 0.26 relies on float32 scalars becoming float64 in arithmetic, as they did before numpy 2; Box2D
+    refuses what they are since."""
+    step = env.step
+    env.step = lambda action: step(np.asarray(action, np.float32).astype(np.float64).view(_Doubles))

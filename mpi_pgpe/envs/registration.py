@@ -1,7 +1,7 @@
-"""Names known to gym: the package's own environments and, with gym 0.26, those of pybullet_envs.
+"""Names known to gym and gymnasium: the package's own environments and, with gym 0.26, those of pybullet_envs.
 
-setup.py names `register` as a plugin of gym, so that `gym.make` finds all of them in any program after
-`import gym`, without importing this package first.
+setup.py names `register` as a plugin of gym, so that `gym.make` finds them in any program after `import gym`.
+gymnasium has no plugins; there, import mpi_pgpe.envs.in_gymnasium.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ import importlib.util
 import sys
 
 TINY_TRAJ_HUMANOID = "mpi_pgpe/TinyTrajHumanoidBulletEnv-v0"
+MUJOCO_V2 = ("Humanoid", "Walker2d", "HalfCheetah", "Hopper", "Ant")
+"""Tasks whose v2 is to be had on today's MuJoCo, as mpi_pgpe/TASK-v2."""
 
 
 def register() -> None:
     """Enter the environments into gym's registry; safe to call again. Imports no simulator."""
     from gym.envs import registration
 
+    _register_mujoco_v2("gym", registration)
     if TINY_TRAJ_HUMANOID in registration.registry or importlib.util.find_spec("pybullet_envs") is None:
         return
     _register_pybullet_envs(registration)
@@ -26,6 +29,26 @@ def register() -> None:
         apply_api_compatibility=True,
         disable_env_checker=True,
     )
+
+
+def register_with_gymnasium() -> None:
+    """Enter the environments into gymnasium's registry; safe to call again. Imports no simulator."""
+    from gymnasium.envs import registration
+
+    _register_mujoco_v2("gymnasium", registration)
+
+
+def _register_mujoco_v2(library: str, registration) -> None:  # type: ignore[no-untyped-def]
+    for task in MUJOCO_V2:
+        id = f"mpi_pgpe/{task}-v2"
+        if id not in registration.registry:
+            registration.register(
+                id=id,
+                entry_point="mpi_pgpe.envs.mujoco_v2:make",
+                kwargs={"task": task, "library": library},
+                max_episode_steps=1000,
+                disable_env_checker=True,
+            )
 
 
 def _register_pybullet_envs(registration) -> None:  # type: ignore[no-untyped-def]

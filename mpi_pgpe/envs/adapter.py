@@ -1,0 +1,189 @@
+"""Environments of gym, gymnasium and the user's own, without the wrappers that only cost time."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpi_pgpe.envs import libraries, mends, mujoco_py_setup
+from mpi_pgpe.envs.interface import UnknownEnvironment, UnsupportedEnvironment
+from mpi_pgpe.envs.quiet import silent_output
+from mpi_pgpe.envs.rendering import deferred, prepare_headless
+from mpi_pgpe.policies import ActionSpace
+
+
+def check_name(name: str) -> None:
+    """Raise UnknownEnvironment unless `name` can be made here; makes no environment."""
+    libraries.resolve(name)
+
+
+def make(name: str, config: Mapping[str, Any]) -> AdaptedEnvironment:
+    """Make an environment.
+
+    Args:
+        name: see `libraries.resolve`.
+        config: keyword arguments for the environment (for gym.make or gymnasium.make, or the class).
+
+    Raises:
+        UnknownEnvironment: no such name, or its simulator is not installed.
+        UnsupportedEnvironment: it refuses these arguments, cannot be seeded, or its spaces are not flat Box
+            observations with Box or Discrete actions.
+    """
+    return AdaptedEnvironment(name, config)
+
+
+class AdaptedEnvironment:
+    """An environment of gym or gymnasium, of the present API or the old one; see `interface.Environment`."""
+
+    def __init__(self, name: str, config: Mapping[str, Any]) -> None:
+        self.name = name
+        self._config = dict(config)
+        self._served = libraries.resolve(name)
+        self.close = lambda: None
+        self._make()
+
+    def _make(self) -> None:
+        rendering = self._config.get("render_mode") is not None
+        if rendering:
+            prepare_headless()
+        mujoco_py_setup.prepare()
+        with silent_output(), warnings.catch_warnings(), contextlib.nullcontext() if rendering else deferred():
+            warnings.simplefilter("ignore")  # pkg_resources, np.bool8: old news of old packages
+            env, self.time_limit = _unwrap(self._create(), keep_rendering=rendering)
+            innermost = _innermost(env)
+            if self._config.get("render_mode") == "human" and hasattr(innermost, "isRender"):
+                innermost.render(mode="human")  # PyBullet opens its window at the first reset
+            mends.mend(innermost, self._config)
+        self.origin = libraries.origin(self._served, env)
+        self._env = env
+        self.close = env.close
+        metadata = env.metadata or {}
+        self.frames_per_second = int(metadata.get("render_fps") or metadata.get("video.frames_per_second") or 30)
+        self.observation_size = _observation_size(self.name, env.observation_space)
+        self.action_space = _action_space(self.name, env.action_space)
+        self._seeded_reset = _seeded_reset(self.name, env)
+        # The libraries' own environments step in 5-tuples; a user's may be older.
+        self.step = env.step if type(env).__module__.startswith(_NEW_API) else self._step
+
+    def _create(self) -> Any:
+        served = self._served
+        try:
+            if served.library is None:
+                assert served.creator is not None
+                return served.creator(**self._config)
+            return libraries.load(served.library).make(served.id, **{"disable_env_checker": True} | self._config)
+        except ImportError as error:  # DependencyNotInstalled among them
+            raise UnknownEnvironment(f"environment {self.name!r} cannot be made: {error}") from error
+        except TypeError as error:  # an argument that it does not know, for one
+            raise UnsupportedEnvironment(
+                f"environment {self.name!r} cannot be made with the arguments {self._config}: {error}"
+            ) from error
+
+    def remake(self) -> None:
+        """See `interface.Environment`."""
+        self.close()
+        self._make()
+
+    def reset(self, seed: int) -> Any:
+        """Begin an episode; see `interface.Environment`."""
+        result = self._seeded_reset(seed)
+        if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict):
+            return result[0]
+        return result
+
+    def _step(self, action: Any) -> tuple[Any, float, bool, bool, Any]:
+        result = self._env.step(action)
+        if len(result) == 5:
+            return result
+        observation, reward, done, info = result
+        truncated = done and info.get("TimeLimit.truncated", False)
+        return observation, reward, done and not truncated, truncated, info
+
+    def frame(self) -> NDArray[np.uint8]:
+        """A picture of the present state; see `interface.Environment`."""
+        with silent_output(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            picture = self._env.render()
+        if picture is None:
+            raise UnsupportedEnvironment(
+                f"environment {self.name!r}: expected a picture, got None; make it with render_mode='rgb_array'"
+            )
+        return np.asarray(picture, np.uint8)[..., :3]
+
+
+_NEW_API = ("gym.", "gymnasium.", "mpi_pgpe.envs.mujoco_v2")  # whose environments step in 5-tuples
+_COUNTING_OR_CHECKING = {"TimeLimit", "OrderEnforcing", "PassiveEnvChecker"}
+
+
+def _unwrap(env: Any, keep_rendering: bool) -> tuple[Any, int | None]:
+    """Peel off the libraries' wrappers that only check or count; returns (env, its time limit)."""
+    limit = None
+    while True:
+        module, kind = type(env).__module__, type(env).__name__
+        if not module.startswith(("gym.wrappers.", "gymnasium.wrappers.")):
+            return env, limit
+        if kind == "TimeLimit":
+            limit = env._max_episode_steps if limit is None else min(limit, env._max_episode_steps)
+        # EnvCompatibility is what calls render() of an environment of the old API.
+        elif kind not in _COUNTING_OR_CHECKING and (kind != "EnvCompatibility" or keep_rendering):
+            return env, limit
+        env = env.env
+
+
+def _innermost(env: Any) -> Any:
+    """The environment itself, without any wrapper."""
+    env = getattr(env, "unwrapped", env)
+    return env.env if type(env).__name__ == "EnvCompatibility" else env
+
+
+def _seeded_reset(name: str, env: Any) -> Callable[[int], Any]:
+    """What resets `env` with a seed, by the present API or the old one."""
+    innermost = getattr(env, "unwrapped", env)  # as far as its reset decides on the API
+    parameters = inspect.signature(innermost.reset).parameters
+    if "seed" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return lambda seed: env.reset(seed=seed)
+    if hasattr(innermost, "seed"):
+
+        def seed_and_reset(seed: int) -> Any:
+            env.seed(seed)
+            return env.reset()
+
+        return seed_and_reset
+    raise UnsupportedEnvironment(
+        f"environment {name!r}: expected reset(seed=...) or a method seed(...), got neither; "
+        "without a seed its episodes cannot be repeated"
+    )
+
+
+def _is_a(space: Any, kind: str) -> bool:
+    """Whether `space` is a `kind` of gym or of gymnasium, as far as they are loaded."""
+    return any(
+        isinstance(space, getattr(sys.modules[library].spaces, kind))
+        for library in ("gym", "gymnasium")
+        if library in sys.modules
+    )
+
+
+def _observation_size(name: str, space: Any) -> int:
+    if not _is_a(space, "Box") or len(space.shape) != 1:
+        raise UnsupportedEnvironment(
+            f"environment {name!r}: expected observations in a flat Box, got {space}; wrap it, "
+            "for instance with FlattenObservation of gym.wrappers or gymnasium.wrappers"
+        )
+    return int(space.shape[0])
+
+
+def _action_space(name: str, space: Any) -> ActionSpace:
+    if _is_a(space, "Discrete"):
+        return ActionSpace(int(space.n), start=int(space.start))
+    if _is_a(space, "Box") and len(space.shape) == 1:
+        low, high = (np.asarray(bound, np.float32) for bound in (space.low, space.high))
+        return ActionSpace(int(space.shape[0]), low, high)
+    raise UnsupportedEnvironment(f"environment {name!r}: expected actions in a flat Box or Discrete, got {space}")

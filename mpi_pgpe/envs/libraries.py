@@ -1,0 +1,187 @@
+"""Which library serves the name of an environment, and what has to be installed for it."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import functools
+import importlib
+import importlib.metadata
+import importlib.util
+import io
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mpi_pgpe.envs import mujoco_py_setup, registration
+from mpi_pgpe.envs.interface import UnknownEnvironment
+from mpi_pgpe.envs.rendering import deferred
+
+INSTALL = {
+    "gym": "pip install gym==0.26.2",
+    "gymnasium": "pip install gymnasium==1.4.0",
+    "pybullet": "pip install pybullet==3.2.7",
+    "Box2D": "pip install Box2D==2.3.10 pygame-ce",
+    "mujoco": "pip install gymnasium==1.4.0 mujoco imageio",
+}
+"""What installs a library or simulator, by the name of its module."""
+
+_DISTRIBUTIONS = {"mujoco_py": "mujoco-py"}  # of modules that are packaged under another name
+
+
+@dataclass(frozen=True)
+class Served:
+    """What serves a name: the class or function `creator`, or else `library` under the name `id`."""
+
+    library: str | None
+    id: str
+    creator: Callable[..., Any] | None = None
+
+
+@functools.cache
+def load(library: str) -> Any:
+    """Import gym or gymnasium, with the environments that this package adds to it.
+
+    Raises:
+        UnknownEnvironment: it is not installed.
+    """
+    try:
+        with contextlib.redirect_stderr(io.StringIO()), deferred():  # gym's notice of retirement, once per rank
+            module = importlib.import_module(library)
+            if library == "gym":
+                importlib.import_module("gym.wrappers.compatibility")
+    except ImportError as error:
+        raise UnknownEnvironment(f"{library} cannot be imported ({error}); {INSTALL[library]}") from None
+    module.logger.min_level = module.logger.ERROR
+    if library == "gym":
+        registration.register()
+    else:
+        registration.register_with_gymnasium()
+    return module
+
+
+def registry(library: str) -> Mapping[str, Any]:
+    """Specifications of a library's environments by their ids; an id names none if it is not installed."""
+    if importlib.util.find_spec(library) is None:
+        return {}
+    return load(library).envs.registration.registry
+
+
+def resolve(name: str) -> Served:
+    """Find what serves a name; makes no environment.
+
+    Args:
+        name: an id, looked up in gym and then in gymnasium; `gym/ID` or `gymnasium/ID`; `module:ID`,
+            where importing the module registers the id with either of them; or `module:Class`.
+
+    Raises:
+        UnknownEnvironment: nothing does, or what does is not installed.
+    """
+    if not isinstance(name, str) or not name:
+        raise UnknownEnvironment(f"expected the name of an environment, got {name!r}")
+    libraries, rest = ["gym", "gymnasium"], name
+    for library in libraries:
+        if name.startswith(f"{library}/"):
+            libraries, rest = [library], name.removeprefix(f"{library}/")
+            load(library)  # if it is not installed, that is what to say
+            break
+    module_name, _, rest = rest.rpartition(":")
+    if module_name:
+        creator = getattr(_import(name, module_name), rest, None)
+        if callable(creator):
+            return Served(None, rest, creator)
+    refusals = []
+    for library in libraries:
+        spec = registry(library).get(rest)
+        if spec is None:
+            continue
+        refusal = _what_is_missing(library, str(spec.entry_point))
+        if refusal is None:
+            return Served(library, rest)
+        refusals.append(f"environment {name!r} {refusal}")
+    raise UnknownEnvironment(refusals[0] if refusals else _not_found(libraries, module_name, rest))
+
+
+def _import(name: str, module_name: str) -> Any:
+    try:
+        with deferred():
+            return importlib.import_module(module_name)
+    except ImportError as error:
+        raise UnknownEnvironment(
+            f"environment {name!r}: expected `module:ID` or `module:Class`, but module {module_name!r} cannot "
+            f"be imported ({error}); is it on PYTHONPATH?"
+        ) from None
+
+
+def _not_found(libraries: list[str], module_name: str, rest: str) -> str:
+    if "BulletEnv" in rest and importlib.util.find_spec("pybullet_envs") is None:
+        return f"environment {rest!r} needs pybullet, which is not installed; install it with: {INSTALL['pybullet']}"
+    known = sorted({id for library in libraries for id in registry(library)})
+    near = difflib.get_close_matches(rest, known, n=3, cutoff=0.6) or [
+        id for id in known if rest and rest.lower() in id.lower()
+    ]
+    hint = f"; did you mean {' or '.join(near[:3])}?" if near else ""
+    where = f"module {module_name!r} registered no environment" if module_name else "no environment"
+    searched = [library for library in libraries if importlib.util.find_spec(library) is not None]
+    return f"{where} {rest!r} in {' or '.join(searched) or 'gym or gymnasium, neither of which is installed'}{hint}"
+
+
+# Environments that a library registers without having their simulator: (library, what the entry point begins
+# with, module that has to be there).
+_SIMULATORS = [
+    ("gym", r"gym\.envs\.mujoco(:|\.\w+_v3)", "mujoco_py"),
+    ("gym", r"gym\.envs\.mujoco\.\w+_v4", "mujoco"),
+    ("gymnasium", r"gymnasium\.envs\.mujoco", "mujoco"),
+    ("", r"mpi_pgpe\.envs\.mujoco_v2", "mujoco"),
+    ("", r"(gym|gymnasium)\.envs\.box2d", "Box2D"),
+    ("", r"pybullet_envs|mpi_pgpe\.envs\.tiny_traj", "pybullet"),
+]
+
+
+def simulator(library: str, entry_point: str) -> str | None:
+    """The module of the simulator that an entry point needs, if it is one of those known here."""
+    for served_by, pattern, module in _SIMULATORS:
+        if served_by in ("", library) and re.match(pattern, entry_point):
+            return module
+    return None
+
+
+def _what_is_missing(library: str, entry_point: str) -> str | None:
+    """What keeps an environment from being made, and what to do about it; None if nothing is known to."""
+    if library == "gymnasium" and "_raise_mujoco_py_error" in entry_point:
+        return "is not in gymnasium, which begins at -v4; gym has it, and mpi_pgpe/ID-v2 is the same on today's MuJoCo"
+    module = simulator(library, entry_point)
+    if module == "mujoco_py":
+        missing = mujoco_py_setup.what_is_missing()
+        other = "the same physics without mujoco-py: mpi_pgpe/Humanoid-v2 and the like"
+        return missing and f"needs mujoco-py, but {missing}; install it with: {mujoco_py_setup.INSTALL} ({other})"
+    if module is not None and importlib.util.find_spec(module) is None:
+        return f"needs {module}, which is not installed; install it with: {INSTALL[module]}"
+    if module == "mujoco" and entry_point.startswith("mpi_pgpe") and importlib.util.find_spec("gymnasium") is None:
+        return f"needs the models that come with gymnasium; install it with: {INSTALL['mujoco']}"
+    if re.match(r"gym\.envs\.mujoco\.(walker2d|hopper)_v4", entry_point) and _mujoco_version() > (2, 3, 3):
+        return (
+            "of gym 0.26 has a model in global coordinates, which MuJoCo reads up to 2.3.3: choose gymnasium's "
+            f"({INSTALL['mujoco']}), or pip install mujoco==2.3.3 imageio"
+        )
+    return None
+
+
+def _mujoco_version() -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", importlib.metadata.version("mujoco"))[:3])
+
+
+def origin(served: Served, env: Any) -> dict[str, str]:
+    """The library and the simulator behind an environment, with their versions.
+
+    For a user's own class: the libraries and simulators that the process has loaded.
+    """
+    if served.library is None:
+        modules = [m for m in ("gym", "gymnasium", *{m for _, _, m in _SIMULATORS}) if m in sys.modules]
+    else:
+        spec = registry(served.library)[served.id]
+        needed = simulator(served.library, str(spec.entry_point))
+        modules = [served.library, *([needed] if needed else [])]
+    return {_DISTRIBUTIONS.get(m, m): importlib.metadata.version(_DISTRIBUTIONS.get(m, m)) for m in modules}

@@ -1,0 +1,47 @@
+"""mujoco-py: whether it is installed, and what it wants set before it is imported."""
+
+from __future__ import annotations
+
+import ctypes
+import glob
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+INSTALL = "bin/install_mujoco_py"
+"""What installs it; a script in this project's folder."""
+
+
+def folder() -> Path:
+    """Where MuJoCo 2.1 is, or has to be."""
+    return Path(os.environ.get("MUJOCO_PY_MUJOCO_PATH") or Path.home() / ".mujoco" / "mujoco210")
+
+
+def what_is_missing() -> str | None:
+    """What keeps mujoco-py from working, in words; None if it is there. Imports nothing and compiles nothing."""
+    if "mujoco_py" in sys.modules:
+        return None
+    spec = importlib.util.find_spec("mujoco_py")
+    if spec is None or spec.origin is None:
+        return "it is not installed"
+    if not (folder() / "bin" / "libmujoco210.so").exists():
+        return f"MuJoCo 2.1 is not in {folder()}"
+    version = f"{sys.version_info.major}{sys.version_info.minor}"
+    compiled = glob.glob(str(Path(spec.origin).parent / "generated" / f"cymj_*_{version}.so"))
+    if not compiled:
+        return f"it is not compiled for Python {sys.version_info.major}.{sys.version_info.minor}"
+    try:
+        # mujoco-py would answer this error by compiling anew, for a minute and on every rank.
+        ctypes.CDLL(compiled[0])
+    except OSError as error:
+        return f"it does not find its libraries ({error})"
+    return None
+
+
+def prepare() -> None:
+    """Set what mujoco_py checks when it is imported; its compiled part knows where its libraries are."""
+    library = str(folder() / "bin")
+    paths = [path for path in os.environ.get("LD_LIBRARY_PATH", "").split(":") if path]
+    if library not in paths:
+        os.environ["LD_LIBRARY_PATH"] = ":".join([*paths, library])

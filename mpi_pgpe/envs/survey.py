@@ -1,0 +1,67 @@
+"""What of all the families of environments works here, and how to get the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mpi_pgpe.envs.adapter import make
+from mpi_pgpe.envs.interface import UnknownEnvironment, UnsupportedEnvironment
+from mpi_pgpe.envs.libraries import INSTALL
+from mpi_pgpe.envs.mujoco_py_setup import INSTALL as INSTALL_MUJOCO_PY
+
+# (family, one of its environments, how to install what it needs)
+FAMILIES = (
+    ("gym", "gym/CartPole-v1", INSTALL["gym"]),
+    ("gymnasium", "gymnasium/CartPole-v1", INSTALL["gymnasium"]),
+    ("PyBullet", "HumanoidBulletEnv-v0", INSTALL["pybullet"]),
+    ("Box2D of gym", "gym/LunarLanderContinuous-v2", INSTALL["Box2D"]),
+    ("Box2D of gymnasium", "gymnasium/LunarLander-v3", f"{INSTALL['gymnasium']} && {INSTALL['Box2D']}"),
+    ("MuJoCo", "gymnasium/Humanoid-v5", INSTALL["mujoco"]),
+    ("MuJoCo as v2 on today's", "mpi_pgpe/Humanoid-v2", INSTALL["mujoco"]),
+    ("mujoco-py", "gym/Humanoid-v2", INSTALL_MUJOCO_PY),
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of a family.
+
+    Attributes:
+        family: what it is called.
+        env: the environment that was tried.
+        works: whether it was made and took a step.
+        detail: its library and simulator with their versions, or what went wrong.
+        install: the command that installs what it needs; empty if it works.
+    """
+
+    family: str
+    env: str
+    works: bool
+    detail: str
+    install: str = ""
+
+
+def survey() -> list[Finding]:
+    """Make and step an environment of every family."""
+    return [examine(family, name, install=install) for family, name, install in FAMILIES]
+
+
+def examine(family: str, name: str, config: Mapping[str, Any] | None = None, install: str = "") -> Finding:
+    """Make and step one environment; `install` is how to get it if that fails."""
+    try:
+        env = make(name, config or {})
+        try:
+            space = env.action_space
+            env.reset(0)
+            env.step(space.start if space.discrete else np.zeros(space.size, np.float32))
+        finally:
+            env.close()
+    except (UnknownEnvironment, UnsupportedEnvironment) as error:
+        return Finding(family, name, False, str(error), install)
+    except Exception as error:  # whatever a broken installation may raise
+        return Finding(family, name, False, f"{type(error).__name__}: {error}", install)
+    return Finding(family, name, True, ", ".join(f"{package} {version}" for package, version in env.origin.items()))

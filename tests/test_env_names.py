@@ -1,0 +1,174 @@
+"""Which library serves a name, what is recorded of it, and what is said where something is not installed."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import re
+import sys
+
+import pytest
+from families import FAMILIES, NO_MUJOCO_PY, cases
+
+from mpi_pgpe import envs
+from mpi_pgpe.envs import UnknownEnvironment, UnsupportedEnvironment, libraries, mujoco_py_setup
+
+pytestmark = pytest.mark.serial
+
+
+def versions(*packages):
+    return {package: importlib.metadata.version(package) for package in packages}
+
+
+@pytest.mark.parametrize(
+    ("name", "packages"),
+    [
+        ("CartPole-v1", ["gym"]),
+        ("gymnasium/CartPole-v1", ["gymnasium"]),
+        ("LunarLanderContinuous-v2", ["gym", "Box2D"]),
+        ("LunarLander-v3", ["gymnasium", "Box2D"]),  # in gymnasium alone
+        ("HopperBulletEnv-v0", ["gym", "pybullet"]),
+        ("Humanoid-v4", ["gym", "mujoco"]),
+        ("Walker2d-v4", ["gymnasium", "mujoco"]),  # gym's model is beyond today's MuJoCo
+        ("Walker2d-v5", ["gymnasium", "mujoco"]),
+        ("mpi_pgpe/Walker2d-v2", ["gym", "mujoco"]),
+        ("gymnasium/mpi_pgpe/Walker2d-v2", ["gymnasium", "mujoco"]),
+        ("families:Wanderer-v0", ["gym"]),
+        ("gymnasium/families:Wanderer-v0", ["gymnasium"]),
+    ],
+)
+def test_which_library_serves_a_name(name, packages):
+    env = envs.make(name, {})
+    assert env.origin == versions(*packages)
+    assert type(env.reset(0)).__module__ == "numpy"
+
+
+@pytest.mark.parametrize("family", cases([f for f in FAMILIES if f.name in ("mujoco-py-hopper", "user-class-old-api")]))
+def test_origin_of_others(family):
+    origin = envs.make(family.env, family.config).origin
+    if family.name == "user-class-old-api":  # all that it could have used
+        assert versions("gym", "gymnasium").items() <= origin.items()
+    else:
+        assert origin == versions("gym", "mujoco-py")
+
+
+@pytest.fixture
+def without(monkeypatch):
+    """Makes modules look as if they were not installed."""
+    real = importlib.util.find_spec
+
+    def hide(*modules):
+        monkeypatch.setattr(
+            importlib.util, "find_spec", lambda name, *rest: None if name in modules else real(name, *rest)
+        )
+        for module in modules:
+            monkeypatch.delitem(sys.modules, module, raising=False)
+
+    return hide
+
+
+@pytest.mark.parametrize(
+    ("name", "missing", "command"),
+    [
+        ("HopperBulletEnv-v0", ["pybullet"], "pip install pybullet==3.2.7"),
+        ("OtherBulletEnv-v0", ["pybullet_envs"], "pip install pybullet==3.2.7"),  # registered by the package alone
+        ("LunarLander-v2", ["Box2D"], "pip install Box2D==2.3.10 pygame-ce"),
+        ("LunarLander-v3", ["Box2D"], "pip install Box2D==2.3.10 pygame-ce"),
+        ("Humanoid-v5", ["mujoco"], "pip install gymnasium==1.4.0 mujoco imageio"),
+        ("mpi_pgpe/Humanoid-v2", ["mujoco"], "pip install gymnasium==1.4.0 mujoco imageio"),
+        ("mpi_pgpe/Humanoid-v2", ["gymnasium"], "pip install gymnasium==1.4.0 mujoco imageio"),
+        ("Humanoid-v2", ["mujoco_py"], "bin/install_mujoco_py"),
+        ("gym/Humanoid-v2", ["mujoco_py"], "mpi_pgpe/Humanoid-v2"),
+    ],
+)
+def test_missing_packages_are_answered_with_the_command(name, missing, command, without):
+    without(*missing)
+    with pytest.raises(UnknownEnvironment, match=re.escape(command)) as refusal:
+        envs.check_name(name)
+    assert name in str(refusal.value)
+
+
+def test_a_plain_id_goes_to_gymnasium_where_gym_is_not_installed(without):
+    without("gym")
+    assert libraries.resolve("CartPole-v1").library == "gymnasium"
+
+
+def test_mujoco_py_without_mujoco_2_1(monkeypatch, tmp_path):
+    if importlib.util.find_spec("mujoco_py") is None:
+        pytest.skip("mujoco-py is not installed; bin/install_mujoco_py installs it")
+    monkeypatch.setenv("MUJOCO_PY_MUJOCO_PATH", str(tmp_path))
+    monkeypatch.delitem(sys.modules, "mujoco_py", raising=False)
+    assert mujoco_py_setup.what_is_missing() == f"MuJoCo 2.1 is not in {tmp_path}"
+
+
+def test_library_path_is_set_once_beside_what_was_there(monkeypatch, tmp_path):
+    monkeypatch.setenv("MUJOCO_PY_MUJOCO_PATH", str(tmp_path))
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/elsewhere")
+    for _ in range(2):
+        mujoco_py_setup.prepare()
+    assert mujoco_py_setup.os.environ["LD_LIBRARY_PATH"] == f"/elsewhere:{tmp_path}/bin"
+
+
+@pytest.mark.parametrize("name", ["gymnasium/Humanoid-v2", "gymnasium/Hopper-v3"])
+def test_gymnasium_says_what_it_has_instead(name):
+    with pytest.raises(UnknownEnvironment, match="mpi_pgpe/ID-v2"):
+        envs.check_name(name)
+
+
+def test_the_other_library_is_not_asked_when_one_is_named():
+    with pytest.raises(
+        UnknownEnvironment, match=r"no environment 'LunarLander-v3' in gym; did you mean LunarLander-v2"
+    ):
+        envs.check_name("gym/LunarLander-v3")
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "what"),
+    [
+        ("gym/Pendulum-v1", {"g": 3.5}, "g"),
+        ("gymnasium/Pendulum-v1", {"g": 3.5}, "g"),
+        ("gymnasium/Ant-v5", {"forward_reward_weight": 2.5}, "_forward_reward_weight"),
+        ("families:Wanderer", {"stride": 0.7}, "stride"),
+    ],
+)
+def test_env_config_reaches_the_environment(name, config, what):
+    assert getattr(envs.make(name, config)._env, what) == next(iter(config.values()))
+
+
+@pytest.mark.parametrize("name", ["gym/Pendulum-v1", "gymnasium/Ant-v5", "families:Wanderer", "mpi_pgpe/Ant-v2"])
+def test_arguments_that_an_environment_does_not_know(name):
+    with pytest.raises(UnsupportedEnvironment, match=r"cannot be made with the arguments \{'colour': 'red'\}"):
+        envs.make(name, {"colour": "red"})
+
+
+@pytest.mark.parametrize(("name", "limit"), [("gym/CartPole-v1", 500), ("gymnasium/CartPole-v1", 500)])
+def test_time_limit_of_the_library_and_of_the_user(name, limit):
+    assert envs.make(name, {}).time_limit == limit
+    assert envs.make(name, {"max_episode_steps": 7}).time_limit == 7
+
+
+def test_survey_makes_and_steps_every_family(without):
+    from mpi_pgpe.envs.survey import survey
+
+    found = {finding.family: finding for finding in survey()}
+    assert all(f.works for f in found.values() if f.family != "mujoco-py" or not NO_MUJOCO_PY)
+    assert found["MuJoCo"].detail == ", ".join(f"{k} {v}" for k, v in versions("gymnasium", "mujoco").items())
+    without("pybullet", "mujoco_py")
+    found = {finding.family: finding for finding in survey()}
+    assert not found["PyBullet"].works
+    assert found["PyBullet"].install == "pip install pybullet==3.2.7"
+    assert (found["mujoco-py"].works, found["mujoco-py"].install) == (False, "bin/install_mujoco_py")
+    assert found["Box2D of gym"].works
+
+
+def test_survey_tells_of_an_environment_that_breaks(monkeypatch):
+    import families
+
+    from mpi_pgpe.envs.survey import examine
+
+    def step(self, action):
+        raise RuntimeError("bent")
+
+    monkeypatch.setattr(families.Wanderer, "step", step)
+    finding = examine("mine", "families:Wanderer", install="repair it")
+    assert (finding.works, finding.detail, finding.install) == (False, "RuntimeError: bent", "repair it")

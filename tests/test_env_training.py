@@ -1,0 +1,124 @@
+"""Training in every family: fitness rises, and the result is the same for any number of ranks."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from families import Family, cases
+
+from mpi_pgpe.agents import read_agent
+from mpi_pgpe.envs.rendering import DRAWING
+from mpi_pgpe.farm import Farm
+from mpi_pgpe.settings import Settings
+from mpi_pgpe.team import Team
+from mpi_pgpe.trainer import Trainer
+
+BASE = {"seed": 1, "niters": 10, "popsize": 20, "max_episode_length": 50, "re_eval_interval": 100}
+# Families, each with a setting in which a few seconds show a rise.
+TRAININGS = [
+    (Family("gym-classic", "gym/CartPole-v1"), {"max_episode_length": 200, "max_speed": 0.3}),
+    (Family("gymnasium-classic", "gymnasium/CartPole-v1"), {"max_episode_length": 200, "max_speed": 0.3}),
+    (Family("gym-box2d", "gym/LunarLanderContinuous-v2"), {"max_speed": 0.3, "obs_norm": False}),
+    (
+        Family("gymnasium-box2d", "gymnasium/LunarLander-v3", {"continuous": True}),
+        {"max_speed": 0.3, "obs_norm": False},
+    ),
+    (Family("pybullet", "InvertedPendulumBulletEnv-v0"), {"max_episode_length": 200, "max_speed": 0.3}),
+    (Family("mujoco-py", "gym/Hopper-v2"), {"max_speed": 0.05}),
+    (Family("gymnasium-mujoco", "gymnasium/HalfCheetah-v5"), {"max_speed": 0.1}),
+    (Family("v2-modern", "mpi_pgpe/Hopper-v2"), {"max_speed": 0.05}),
+]
+IDS = {family.name: settings for family, settings in TRAININGS}
+
+
+def trainings(names=None):
+    return cases([family for family, _ in TRAININGS if names is None or family.name in names])
+
+
+@pytest.mark.parametrize("family", trainings())
+def test_fitness_rises(family):
+    settings = {"env_name": family.env, "env_config": family.config} | BASE | IDS[family.name]
+    team = Team(Farm())
+    if team.farm.rank > 0:
+        assert team.serve() == 0
+        return
+    trainer = Trainer(Settings.check(settings), team)
+    means = [report.metrics["pop_mean"] for report in trainer]
+    team.stop(0)
+    first, last = sum(means[:3]) / 3, sum(means[-3:]) / 3
+    assert last > first + 0.25 * abs(first), means
+    metadata = trainer.agent({}).metadata
+    assert metadata["env_origin"] == metadata["re_eval_env_origin"] == trainer.origins[0]
+
+
+@pytest.mark.launches
+@pytest.mark.slow
+@pytest.mark.parametrize("family", trainings())
+def test_one_result_for_any_number_of_ranks(family, launch, tmp_path):
+    settings = {"niters": 2, "popsize": 6, "seed": 3, "obs_norm": True, "max_episode_length": 40}
+    settings |= {"re_eval_num_episodes": 4, "num_interactions": 300, "popsize_max": 18}
+    settings |= {f"env_config.{key}": value for key, value in family.config.items()}
+    results = []
+    for ranks in (1, 2, 3):
+        folder = tmp_path / str(ranks)
+        values = [f"{key}={value}" for key, value in settings.items()]
+        command = ["-m", "mpi_pgpe.train", "-F", folder, "with", f"env_name={family.env}", *values]
+        done = launch(*command, ranks=ranks)
+        assert done.returncode == 0, done.stdout + done.stderr
+        (agent,) = (folder / "1").glob("*iter2.pickle")
+        agent = read_agent(agent)
+        metrics = json.loads((folder / "1" / "metrics.json").read_text())
+        timeless = {key: metric["values"] for key, metric in metrics.items() if "elapsed" not in key}
+        results.append((agent.parameters.tobytes(), agent.moments.sum.tobytes(), timeless))
+    assert results[0] == results[1] == results[2]
+
+
+LOOK = f"""
+import sys
+from mpi_pgpe import envs
+env = envs.make(sys.argv[1], eval(sys.argv[2]))
+env.reset(0)
+env.step(0 if env.action_space.discrete else env.action_space.low)
+print([name for name in sys.modules if name.split(".")[0] in {DRAWING}])
+print([line.split("/")[-1] for line in open("/proc/self/maps") if "libGL" in line or "libEGL" in line])
+"""
+
+
+@pytest.mark.launches
+@pytest.mark.parametrize("family", trainings())
+def test_nothing_that_draws_is_loaded_in_training(family, launch):
+    done = launch("-c", LOOK, family.env, repr(family.config), env={**os.environ, "MUJOCO_GL": "egl"})
+    assert done.returncode == 0, done.stderr
+    modules, libraries = done.stdout.splitlines()[-2:]
+    assert modules == "[]"
+    if family.name != "mujoco-py":  # whose one compiled part holds its drawing, too
+        assert libraries == "[]"
+
+
+LOGGED = """
+import os, pathlib, sys, time
+here = pathlib.Path(__file__).parent / "imported"
+rank = int(os.environ.get("PMI_RANK", 0))
+if rank == 0:
+    time.sleep(1)  # compiles, say
+    here.touch()
+assert here.exists(), f"rank {rank} imports while rank 0 has not finished"
+from families import Wanderer
+"""
+
+
+@pytest.mark.launches
+def test_rank_0_imports_a_simulator_before_the_others(launch, tmp_path):
+    (tmp_path / "slow_to_import.py").write_text(LOGGED)
+    path = os.pathsep.join([str(tmp_path), os.path.dirname(__file__)])
+    done = launch(
+        *["-m", "mpi_pgpe.train", "with", "env_name=slow_to_import:Wanderer", "popsize=8", "niters=1"],
+        *["max_episode_length=2000", "num_interactions=None", "re_eval_num_episodes=3", "popsize_max=None"],
+        ranks=3,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "re-evaluated mean return" in done.stdout
