@@ -188,6 +188,22 @@ class MultiDiscreteActions(Slope):
     action_space = gym.spaces.MultiDiscrete([2, 3])
 
 
+class NoEnvironment:
+    """Has nothing that an environment needs."""
+
+
+class NoObservations(Slope):
+    observation_space = gym.spaces.Box(-1, 1, (0,))
+
+
+class NoActions(Slope):
+    action_space = gym.spaces.Box(-1, 1, (0,))
+
+
+class WholeActions(Slope):
+    action_space = gym.spaces.Box(0, 5, (2,), np.int64)
+
+
 class MatrixActions(Slope):
     action_space = gym.spaces.Box(-1.0, 1.0, (2, 2), np.float32)
 

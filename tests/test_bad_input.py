@@ -108,6 +108,11 @@ def test_results_folder_that_cannot_be_written_to_is_refused(capfd, tmp_path_fac
     ("updates", "parts"),
     [
         (["env_name=small_envs:DictObservations"], ["small_envs:DictObservations", "flat Box"]),
+        (["env_name=small_envs:NoEnvironment"], ["small_envs:NoEnvironment", "without reset, step"]),
+        (["env_name=small_envs:NoObservations"], ["small_envs:NoObservations", "flat Box"]),
+        (["env_name=small_envs:NoActions"], ["small_envs:NoActions", "flat Box of floats"]),
+        (["env_name=small_envs:WholeActions"], ["small_envs:WholeActions", "flat Box of floats"]),
+        (["env_name=..:x"], ["'..:x'", "expected `module:ID` or `module:Class`"]),
         (["env_name=CartPole-v1", "env_config.nonsense=1"], ["CartPole-v1", "'nonsense'"]),
         (["env_name=CartPole-v1", "re_eval_env_name=Pendulum-v1"], ["4 observations and 2 discrete", "Pendulum-v1"]),
     ],

@@ -57,6 +57,7 @@ class AdaptedEnvironment:
         with silent_output(), warnings.catch_warnings(), contextlib.nullcontext() if rendering else deferred():
             warnings.simplefilter("ignore")  # pkg_resources, np.bool8: old news of old packages
             env, self.time_limit = _unwrap(self._create(), keep_rendering=rendering)
+            _check_parts(self.name, env)
             innermost = _innermost(env)
             if self._config.get("render_mode") == "human" and hasattr(innermost, "isRender"):
                 innermost.render(mode="human")  # PyBullet opens its window at the first reset
@@ -64,11 +65,11 @@ class AdaptedEnvironment:
         self.origin = libraries.origin(self._served, env)
         self._env = env
         self.close = env.close
-        metadata = env.metadata or {}
+        metadata = getattr(env, "metadata", None) or {}
         self.frames_per_second = int(metadata.get("render_fps") or metadata.get("video.frames_per_second") or 30)
+        self._seeded_reset = _seeded_reset(self.name, env)
         self.observation_size = _observation_size(self.name, env.observation_space)
         self.action_space = _action_space(self.name, env.action_space)
-        self._seeded_reset = _seeded_reset(self.name, env)
         # The libraries' own environments step in 5-tuples; a user's may be older.
         self.step = env.step if type(env).__module__.startswith(_NEW_API) else self._step
 
@@ -81,7 +82,9 @@ class AdaptedEnvironment:
             return libraries.load(served.library).make(served.id, **{"disable_env_checker": True} | self._config)
         except ImportError as error:  # DependencyNotInstalled among them
             raise UnknownEnvironment(f"environment {self.name!r} cannot be made: {error}") from error
-        except TypeError as error:  # an argument that it does not know, for one
+        except TypeError as error:
+            if "argument" not in str(error):  # not about those that it was given
+                raise
             raise UnsupportedEnvironment(
                 f"environment {self.name!r} cannot be made with the arguments {self._config}: {error}"
             ) from error
@@ -137,6 +140,17 @@ def _unwrap(env: Any, keep_rendering: bool) -> tuple[Any, int | None]:
         env = env.env
 
 
+def _check_parts(name: str, env: Any) -> None:
+    missing = [
+        part for part in ("reset", "step", "observation_space", "action_space", "close") if not hasattr(env, part)
+    ]
+    if missing:
+        raise UnsupportedEnvironment(
+            f"environment {name!r}: expected an environment of gym or gymnasium, got {type(env).__name__} without "
+            f"{', '.join(missing)}"
+        )
+
+
 def _innermost(env: Any) -> Any:
     """The environment itself, without any wrapper."""
     env = getattr(env, "unwrapped", env)
@@ -172,7 +186,7 @@ def _is_a(space: Any, kind: str) -> bool:
 
 
 def _observation_size(name: str, space: Any) -> int:
-    if not _is_a(space, "Box") or len(space.shape) != 1:
+    if not _is_a(space, "Box") or len(space.shape) != 1 or not space.shape[0]:
         raise UnsupportedEnvironment(
             f"environment {name!r}: expected observations in a flat Box, got {space}; wrap it, "
             "for instance with FlattenObservation of gym.wrappers or gymnasium.wrappers"
@@ -183,7 +197,9 @@ def _observation_size(name: str, space: Any) -> int:
 def _action_space(name: str, space: Any) -> ActionSpace:
     if _is_a(space, "Discrete"):
         return ActionSpace(int(space.n), start=int(space.start))
-    if _is_a(space, "Box") and len(space.shape) == 1:
+    if _is_a(space, "Box") and len(space.shape) == 1 and space.shape[0] and space.dtype.kind == "f":
         low, high = (np.asarray(bound, np.float32) for bound in (space.low, space.high))
         return ActionSpace(int(space.shape[0]), low, high)
-    raise UnsupportedEnvironment(f"environment {name!r}: expected actions in a flat Box or Discrete, got {space}")
+    raise UnsupportedEnvironment(
+        f"environment {name!r}: expected actions in a flat Box of floats or Discrete, got {space}"
+    )

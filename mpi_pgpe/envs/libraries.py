@@ -105,10 +105,12 @@ def resolve(name: str) -> Served:
 
 
 def _import(name: str, module_name: str) -> Any:
+    for library in ("gym", "gymnasium"):  # first and quietly, in case that the module imports them
+        registry(library)
     try:
         with deferred():
             return importlib.import_module(module_name)
-    except ImportError as error:
+    except (ImportError, TypeError) as error:  # TypeError: a relative name
         raise UnknownEnvironment(
             f"environment {name!r}: expected `module:ID` or `module:Class`, but module {module_name!r} cannot "
             f"be imported ({error}); is it on PYTHONPATH?"
@@ -123,7 +125,7 @@ def _not_found(libraries: list[str], module_name: str, rest: str) -> str:
         id for id in known if rest and rest.lower() in id.lower()
     ]
     hint = f"; did you mean {' or '.join(near[:3])}?" if near else ""
-    where = f"module {module_name!r} registered no environment" if module_name else "no environment"
+    where = f"module {module_name!r} has no class and registered no environment" if module_name else "no environment"
     searched = [library for library in libraries if importlib.util.find_spec(library) is not None]
     return f"{where} {rest!r} in {' or '.join(searched) or 'gym or gymnasium, neither of which is installed'}{hint}"
 
