@@ -7,6 +7,7 @@ their observations stay here, kept by direction.
 from __future__ import annotations
 
 import traceback
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ class Job:
     seed: int
     env_config: dict[str, Any] = field(default_factory=dict)
     re_eval_env_config: dict[str, Any] = field(default_factory=dict)
+    env_fast: bool = True
     hidden: tuple[int, ...] = ()
     obs_norm: bool = False
     decrease_rewards_by: float = 0.0
@@ -109,7 +111,10 @@ class Evaluator:
                 name, config, limit = job.env_name, job.env_config, job.max_episode_length
             else:
                 name, config, limit = job.re_eval_env_name, job.re_eval_env_config, None
-            env = envs.make(name, config)
+            with warnings.catch_warnings():
+                if self.farm.rank > 0:
+                    warnings.simplefilter("ignore")  # rank 0 says it for all
+                env = envs.make(name, config, job.env_fast)
             shape = PolicyShape(env.observation_size, env.action_space.size, job.hidden)
             self._rollouts[purpose] = Rollout(env, limit), Policy(shape, env.action_space)
         return self._rollouts[purpose]

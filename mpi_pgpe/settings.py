@@ -25,6 +25,7 @@ _PLACES_AND_TIMES = {
     "finish_generation",
 }
 _MAY_CHANGE = _PLACES_AND_TIMES | {
+    "env_fast",  # the same results
     "niters",
     "target_return",
     "save_interval",
@@ -49,6 +50,7 @@ class Settings:
     re_eval_env_name: str | None = None
     env_config: Mapping[str, Any] = field(default_factory=dict)
     re_eval_env_config: Mapping[str, Any] | None = None
+    env_fast: bool = True
     obs_norm: bool = True
     niters: int = 1000
     popsize: int = 200
@@ -245,6 +247,7 @@ _CONVERT: dict[str, Any] = {
     "re_eval_env_name": _or_none(_env_name),
     "env_config": _keywords,
     "re_eval_env_config": _or_none(_keywords),
+    "env_fast": true_or_false,
     "obs_norm": true_or_false,
     "niters": whole,
     "popsize": lambda _, value: even_popsize(value),

@@ -83,6 +83,7 @@ class Trainer:
                 env_config=dict(settings.env_config),
                 re_eval_env_name=re_eval_env_name,
                 re_eval_env_config=re_eval_env_config,
+                env_fast=settings.env_fast,
                 seed=settings.seed,
                 hidden=settings.hidden,
                 obs_norm=settings.obs_norm,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe.envs import libraries, mends, mujoco_py_setup
+from mpi_pgpe.envs import fast_bullet, libraries, mends, mujoco_py_setup
 from mpi_pgpe.envs.interface import UnknownEnvironment, UnsupportedEnvironment
 from mpi_pgpe.envs.quiet import silent_output
 from mpi_pgpe.envs.rendering import deferred, prepare_headless
@@ -24,26 +24,28 @@ def check_name(name: str) -> None:
     libraries.resolve(name)
 
 
-def make(name: str, config: Mapping[str, Any]) -> AdaptedEnvironment:
+def make(name: str, config: Mapping[str, Any], fast: bool = True) -> AdaptedEnvironment:
     """Make an environment.
 
     Args:
         name: see `libraries.resolve`.
         config: keyword arguments for the environment (for gym.make or gymnasium.make, or the class).
+        fast: whether to use a fast path with the same results, where there is one.
 
     Raises:
         UnknownEnvironment: no such name, or its simulator is not installed.
         UnsupportedEnvironment: it refuses these arguments, cannot be seeded, or its spaces are not flat Box
             observations with Box or Discrete actions.
     """
-    return AdaptedEnvironment(name, config)
+    return AdaptedEnvironment(name, config, fast)
 
 
 class AdaptedEnvironment:
     """An environment of gym or gymnasium, of the present API or the old one; see `interface.Environment`."""
 
-    def __init__(self, name: str, config: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, config: Mapping[str, Any], fast: bool = True) -> None:
         self.name = name
+        self._fast = fast
         self._config = dict(config)
         self._served = libraries.resolve(name)
         self.close = lambda: None
@@ -62,6 +64,9 @@ class AdaptedEnvironment:
             if self._config.get("render_mode") == "human" and hasattr(innermost, "isRender"):
                 innermost.render(mode="human")  # PyBullet opens its window at the first reset
             mends.mend(innermost, self._config)
+            left_slow = fast_bullet.quicken(innermost) if self._fast else None
+        if left_slow:
+            warnings.warn(left_slow, stacklevel=2)
         self.origin = libraries.origin(self._served, env)
         self._env = env
         self.close = env.close
