@@ -1,0 +1,105 @@
+"""Shared by the benchmarks: interleaved measurement, a table, JSON."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import shlex
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: one thread a process, as the trainer has it
+
+Row = dict[str, Any]
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """A command line with what all benchmarks have."""
+    found = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter, allow_abbrev=False
+    )
+    found.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
+    found.add_argument("--repeats", metavar="N", type=int, default=5, help="measurements that a median is taken of")
+    return found
+
+
+def interleaved(functions: Sequence[Callable[[], Any]], repeats: int) -> list[list[float]]:
+    """Processor seconds of each function, measured in turns so that what else the machine does hits all alike.
+
+    Returns:
+        for each function its `repeats` times, in the order of the turns.
+    """
+    times: list[list[float]] = [[] for _ in functions]
+    for turn in range(repeats + 1):
+        for function, taken in zip(functions, times, strict=True):
+            began = time.process_time()
+            function()
+            if turn:  # the first turn warms up
+                taken.append(time.process_time() - began)
+    return times
+
+
+def median_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> float:
+    """The median of the ratios of neighbouring measurements."""
+    return statistics.median(n / d for n, d in zip(numerators, denominators, strict=True))
+
+
+def report(title: str, rows: list[Row], path: Path | None = None) -> None:
+    """Print a table; write it with the machine and the command as JSON if there is a path."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    cells = [columns, *([_text(row.get(name)) for name in columns] for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
+    print(f"\n{title}\n")
+    for i, line in enumerate(cells):
+        print("| " + " | ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) + " |")
+        if i == 0:
+            print("|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    if path is not None:
+        found = {"title": title, "command": command(), "machine": machine(), "rows": rows}
+        path.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return (
+        f"{value:.3g}"
+        if isinstance(value, float) and abs(value) < 1000
+        else f"{value:.0f}"
+        if isinstance(value, float)
+        else str(value)
+    )
+
+
+def command() -> str:
+    """This program's command line."""
+    return shlex.join(["python", os.path.relpath(sys.argv[0]), *sys.argv[1:]])
+
+
+def machine() -> dict[str, Any]:
+    """What the figures depend on."""
+    model = ""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        models = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        model = models[0] if models else ""
+    versions = {}
+    for package in ("numpy", "mpi4py", "gym", "gymnasium", "pybullet", "mujoco", "evotorch", "ray"):
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "load": list(os.getloadavg()),
+        "python": platform.python_version(),
+        "versions": versions,
+    }
