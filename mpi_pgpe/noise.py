@@ -26,7 +26,7 @@ MAX_DIRECTIONS = 2**19
 # 512 terms are below 2^(9 + 22.2 + 21) = 2^52.2; after those the sum moves to int64, where
 # MAX_DIRECTIONS terms stay below 2^62.2.
 _TERMS_EXACT_IN_FLOAT64 = 512
-_BLOCK_ELEMENTS = 2**16  # a block of noise of about 256 KB stays in the processor's cache
+_BLOCK_ELEMENTS = 2**14  # a block of noise of 64 KB, and as float64 128 KB, stays in the processor's cache
 
 
 def seed_table(run_seed: int, generation: int, count: int) -> NDArray[np.uint64]:
@@ -50,8 +50,16 @@ class Noise:
 
     def fill_units(self, seed: int | np.uint64, out: NDArray[np.float32]) -> None:
         """Write a direction in units of GRID (integers, as float32) to `out`, shape (size,)."""
+        self.begin(seed)
+        self.next_units(out)
+
+    def begin(self, seed: int | np.uint64) -> None:
+        """Go to the first element of a direction."""
         self._state["state"]["key"][0] = seed
         self._philox.state = self._state
+
+    def next_units(self, out: NDArray[np.float32]) -> None:
+        """Write the direction's next elements, in units of GRID, to `out`, of any shape (n,)."""
         self._generator.standard_normal(out=out, dtype=np.float32)
         np.multiply(out, np.float32(1 / GRID), out=out)
         np.rint(out, out=out)
@@ -79,29 +87,37 @@ def weighted_sums(
         e_i^2 rounded to multiples of GRID.
     """
     total = np.zeros((2, size), np.int64)
+    # A block that stays in the cache: of many whole directions, or of a part of one.
     rows = int(max(1, min(_TERMS_EXACT_IN_FLOAT64, _BLOCK_ELEMENTS // size)))
+    columns = min(size, _BLOCK_ELEMENTS)
     noise = Noise(size)
-    units = np.empty((rows, size), np.float32)
-    exact = np.empty((rows, size), np.float64)
+    units = np.empty((rows, columns), np.float32)
+    exact = np.empty((rows, columns), np.float64)
     partial = np.zeros((2, size), np.float64)
     terms = 0
     for start in range(0, len(seeds), rows):
-        block = seeds[start : start + rows]
-        n = len(block)
+        block = slice(start, min(start + rows, len(seeds)))
+        n = block.stop - block.start
         if terms + n > _TERMS_EXACT_IN_FLOAT64:
             total += partial.astype(np.int64)
             partial[:] = 0
             terms = 0
-        for row, seed in zip(units, block, strict=False):
-            noise.fill_units(seed, row)
-        block_exact = exact[:n]
-        block_exact[:] = units[:n]
-        partial[0] += a[start : start + n].astype(np.float64) @ block_exact
-        np.multiply(block_exact, block_exact, out=block_exact)
-        np.multiply(block_exact, GRID, out=block_exact)  # e^2 in units of GRID
-        np.rint(block_exact, out=block_exact)
-        np.subtract(block_exact, 1 / GRID, out=block_exact)
-        partial[1] += b[start : start + n].astype(np.float64) @ block_exact
+        a_block, b_block = a[block].astype(np.float64), b[block].astype(np.float64)
+        for first in range(0, size, columns):
+            part = slice(first, min(first + columns, size))
+            width = part.stop - part.start
+            for row, seed in zip(units, seeds[block], strict=False):
+                if first == 0:
+                    noise.begin(seed)
+                noise.next_units(row[:width])
+            e = exact[:n, :width]
+            e[:] = units[:n, :width]
+            partial[0, part] += a_block @ e
+            np.multiply(e, e, out=e)
+            np.multiply(e, GRID, out=e)  # e^2 in units of GRID
+            np.rint(e, out=e)
+            np.subtract(e, 1 / GRID, out=e)
+            partial[1, part] += b_block @ e
         terms += n
     total += partial.astype(np.int64)
     return total
