@@ -1,0 +1,173 @@
+"""Episodes as the trainer runs them against the bare environment: the same episodes, steps per second.
+
+The trainer's side is a whole evaluation of mirrored directions: noise, policy, clipping, normalization, statistics
+and seeding included. The bare side resets the same environment with the same seeds and steps it with the actions of
+those episodes, prepared beforehand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import common
+import numpy as np
+
+from mpi_pgpe import envs
+from mpi_pgpe.farm import Farm
+from mpi_pgpe.noise import seed_table
+from mpi_pgpe.policies import PolicyShape
+from mpi_pgpe.schedule import Rounds
+from mpi_pgpe.team import TRAINING, Distribution, Job, Team
+
+LANDER = "LunarLanderContinuous-v2"
+ENVIRONMENTS = [
+    "HumanoidBulletEnv-v0",
+    "Humanoid-v2",
+    "Humanoid-v4",
+    "Walker2d-v4",
+    "Walker2d-v5",
+    LANDER,
+    "HalfCheetah-v5",
+    "CartPole-v1",
+]
+
+# A linear policy that hovers: side and main engine against tilt, drift and fall (after gym's own heuristic).
+_HOVER = np.zeros((2, 9), np.float32)
+_HOVER[0, [1, 3, 8]] = -10, -10, 10 * 0.5 - 1  # main engine: hold half the height
+_HOVER[1, [0, 2, 4, 5]] = -5, -10, 10, 20
+
+Episode = tuple[int, list[Any]]
+
+
+class Recorder:
+    """Keeps the seeds and actions of the episodes that an environment runs."""
+
+    def __init__(self, env: Any) -> None:
+        self.env = env
+        self.episodes: list[Episode] = []
+        self._reset, self._step = env.reset, env.step
+        env.reset, env.step = self.reset, self.step
+
+    def reset(self, seed: int) -> Any:
+        self.episodes.append((seed, []))
+        return self._reset(seed)
+
+    def step(self, action: Any) -> Any:
+        self.episodes[-1][1].append(action)
+        return self._step(action)
+
+    def stop(self) -> list[Episode]:
+        self.env.reset, self.env.step = self._reset, self._step
+        return self.episodes
+
+
+def replay(env: Any, episodes: list[Episode]) -> None:
+    """The bare environment, with prepared actions."""
+    reset, step = env.reset, env.step
+    for seed, actions in episodes:
+        reset(seed)
+        for action in actions:
+            step(action)
+
+
+def trainer_episodes(name: str, directions: int, hidden: tuple[int, ...]) -> tuple[Team, Callable[[], Rounds]]:
+    """A team of this process alone, and a function that evaluates the directions in it."""
+    team = Team(Farm())
+    team.start(Job(env_name=name, re_eval_env_name=name, seed=1, hidden=hidden, obs_norm=name != LANDER))
+    env = team.environment(TRAINING)
+    shape = PolicyShape(env.observation_size, env.action_space.size, hidden)
+    n, n_obs = shape.num_parameters, shape.observation_size
+    center, stdev = np.zeros(n, np.float32), np.full(n, np.float32(0.1 / np.sqrt(n)))
+    if name == LANDER:
+        weights = _HOVER
+        center = np.concatenate([weights[:, :-1].ravel(), weights[:, -1]]).astype(np.float32)
+        stdev = np.full(n, np.float32(1e-4))
+    normalize = team.job.obs_norm
+    distribution = Distribution(
+        0,
+        center,
+        stdev,
+        np.zeros(n_obs) if normalize else None,
+        np.ones(n_obs) if normalize else None,
+        seed_table(1, 0, directions),
+    )
+
+    def evaluate() -> Rounds:
+        tasks = Rounds(directions)
+        team.evaluate(TRAINING, distribution, tasks)
+        return tasks
+
+    return team, evaluate
+
+
+def measure(name: str, steps: int, hidden: tuple[int, ...], repeats: int) -> common.Row:
+    """The ratio of one environment."""
+    _, evaluate = trainer_episodes(name, 2, hidden)
+    directions = max(1, round(2 * steps / evaluate().results()[:, 1::2].sum()))
+    team, evaluate = trainer_episodes(name, directions, hidden)
+    env = team.environment(TRAINING)
+    recorder = Recorder(env)
+    evaluate()
+    episodes = recorder.stop()
+    total = sum(len(actions) for _, actions in episodes)
+    trainer_times, bare_times = common.interleaved([evaluate, lambda: replay(env, episodes)], repeats)
+    row: common.Row = {
+        "environment": name,
+        "steps an episode": total / len(episodes),
+        "trainer, steps/s": total / min(trainer_times),
+        "bare, steps/s": total / min(bare_times),
+        "ratio (median)": common.median_ratio(bare_times, trainer_times),
+    }
+    others = {
+        "BulletEnv": ("pybullet_envs", lambda: envs.make(name, {}, fast=False)),
+        LANDER: ("gymnasium", _gymnasium_lander),
+    }
+    for part, (label, make) in others.items():
+        other = make() if part in name else None
+        if other is not None:
+            trainer_times, bare_times = common.interleaved(
+                [evaluate, lambda other=other: replay(other, episodes)], repeats
+            )
+            row["against"] = label
+            row["its ratio"] = common.median_ratio(bare_times, trainer_times)
+    return row
+
+
+def _gymnasium_lander() -> Any:
+    """gymnasium's bare lander, if it is installed; the same game, without gym's smoke particles."""
+    try:
+        import gymnasium
+    except ImportError:
+        return None
+    env = gymnasium.make("LunarLanderContinuous-v3").unwrapped
+
+    class Bare:
+        step = env.step
+
+        @staticmethod
+        def reset(seed: int) -> None:
+            env.reset(seed=seed)
+
+    return Bare
+
+
+def main() -> None:
+    parser = common.parser(__doc__)
+    parser.add_argument("--env", nargs="+", default=ENVIRONMENTS, help="environments; those not installed are left out")
+    parser.add_argument("--steps", type=int, default=4000, help="steps of a measurement, about")
+    parser.add_argument("--hidden", type=int, nargs="*", default=[], help="hidden layers of the policy; none: linear")
+    args = parser.parse_args()
+    rows = []
+    for name in args.env:
+        try:
+            envs.check_name(name)
+        except envs.UnknownEnvironment as error:
+            print(f"left out: {error}")
+            continue
+        rows.append(measure(name, args.steps, tuple(args.hidden), args.repeats))
+    common.report("Episodes as the trainer runs them against the bare environment", rows, args.json)
+
+
+if __name__ == "__main__":
+    main()
