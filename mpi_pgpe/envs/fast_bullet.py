@@ -102,10 +102,12 @@ class _Walker:
         pb.restoreState(**self._restarts_at)
         env.stadium_scene.cpp_world.clean_everything()
         n = len(self._joints)
-        angles = robot.np_random.uniform(low=-0.1, high=0.1, size=n)
-        pb.resetJointStatesMultiDof(
-            self._body, self._joints, [[angle] for angle in angles.tolist()], [[0.0]] * n, physicsClientId=client
-        )
+        # One by one as pybullet_envs does: every call moves Bullet's bounding boxes, and how they got where they are
+        # decides in what order contacts are solved later.
+        for joint, angle in zip(
+            self._joints, robot.np_random.uniform(low=-0.1, high=0.1, size=n).tolist(), strict=True
+        ):
+            pb.resetJointState(self._body, joint, targetValue=angle, targetVelocity=0, physicsClientId=client)
         pb.setJointMotorControlArray(
             self._body,
             self._joints,
