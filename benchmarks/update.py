@@ -1,0 +1,108 @@
+"""Rank 0's update of a whole generation against only generating the generation's noise once on the same ranks.
+
+    mpiexec -n 2 python benchmarks/update.py
+
+Rank 0 is the one that everybody waits for, so its processor time counts. Bytes are those that rank 0 hands to MPI
+(once each, not once a rank).
+"""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import time
+from typing import Any
+
+import common
+import numpy as np
+
+from mpi_pgpe.evaluator import RE_EVALUATION, Distribution, Job
+from mpi_pgpe.farm import Farm
+from mpi_pgpe.noise import Noise
+from mpi_pgpe.pgpe import PGPE
+from mpi_pgpe.schedule import Rounds
+from mpi_pgpe.team import Team
+
+# (directions, hidden units): CartPole's policies with one hidden layer have 7 * units + 2 parameters.
+CASES = {"40000x3985": (40_000, 569), "1000x1000001": (1000, 142_857)}
+
+
+class CountingFarm(Farm):
+    """Counts the bytes that it sends to all, and those that are summed on it."""
+
+    sent = summed = 0
+
+    def _broadcast(self, buffer: Any) -> None:
+        self.sent += buffer.nbytes
+        super()._broadcast(buffer)
+
+    def sum_on_root(self, array: Any) -> Any:
+        self.summed += array.nbytes
+        return super().sum_on_root(array)
+
+
+def megabytes() -> float:
+    """The most memory that this process has had so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measure(team: Team, name: str, repeats: int) -> common.Row:
+    """One case, on rank 0."""
+    farm = team.farm
+    assert isinstance(farm, CountingFarm)
+    directions, units = CASES[name]
+    size = 7 * units + 2
+    before = megabytes()
+    search = PGPE(solution_length=size, popsize=2 * directions, seed=1, sum_directions=team.sum_directions)
+    team.start(Job("CartPole-v1", "CartPole-v1", seed=1, hidden=(units,)))
+    own = search.seeds(0, directions)[: directions // farm.size]
+    fitness = np.random.default_rng(0).standard_normal(2 * directions)
+    noise, out = Noise(size), np.empty(size, np.float32)
+    times: dict[str, list[float]] = {"noise": [], "update": [], "noise wall": [], "update wall": []}
+    for _ in range(repeats):
+        began, wall = time.process_time(), time.perf_counter()
+        for seed in own:
+            noise.fill_units(seed, out)
+        times["noise"].append(time.process_time() - began)
+        times["noise wall"].append(time.perf_counter() - wall)
+
+        farm.sent = farm.summed = 0
+        center, stdev = (x.astype(np.float32) for x in (search.center, search.stdev))
+        seeds = search.seeds(0, directions)
+        # The other ranks learn the distribution with an episode of its center.
+        team.evaluate(RE_EVALUATION, Distribution(search.generation, center, stdev, None, None, seeds), Rounds(1))
+        began, wall = time.process_time(), time.perf_counter()
+        search.tell(fitness)
+        times["update"].append(time.process_time() - began)
+        times["update wall"].append(time.perf_counter() - wall)
+    return {
+        "directions": directions,
+        "parameters": size,
+        "ranks": farm.size,
+        "noise once, CPU s": statistics.median(times["noise"]),
+        "update, CPU s": statistics.median(times["update"]),
+        "ratio (median)": common.median_ratio(times["update"], times["noise"]),
+        "ratio of wall times": common.median_ratio(times["update wall"], times["noise wall"]),
+        "memory above before, MB": megabytes() - before,
+        "sent to all, MB": farm.sent / 1e6,
+        "summed, MB": farm.summed / 1e6,
+    }
+
+
+def main() -> None:
+    parser = common.parser(__doc__)
+    parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES), help="directions x parameters")
+    args = parser.parse_args()
+    team = Team(CountingFarm())
+    if team.farm.rank > 0:
+        team.serve()
+        return
+    try:
+        rows = [measure(team, name, args.repeats) for name in args.cases]
+    finally:
+        team.stop(0)
+    common.report("The update against generating the noise once", rows, args.json)
+
+
+if __name__ == "__main__":
+    main()
