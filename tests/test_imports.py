@@ -44,7 +44,17 @@ LAYERS = [
 ]
 PACKAGES = {
     "envs": [
-        ["fast_bullet", "interface", "mends", "mujoco_masses", "mujoco_py_setup", "quiet", "registration", "rendering", "tiny_traj"],
+        [
+            "fast_bullet",
+            "interface",
+            "mends",
+            "mujoco_masses",
+            "mujoco_py_setup",
+            "quiet",
+            "registration",
+            "rendering",
+            "tiny_traj",
+        ],
         ["in_gymnasium", "libraries", "mujoco_v2"],
         ["adapter"],
         ["__init__", "survey"],
