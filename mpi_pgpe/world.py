@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mpi_pgpe.hosts import HostWatch
 from mpi_pgpe.ulfm import RanksLost, leave, noticing_deaths, survivors
 
 _FIRST_NAP, _LONGEST_NAP = 1e-5, 2e-3  # seconds
@@ -130,6 +131,10 @@ class World:
 
     def _rested(self) -> None:
         self._naps = _FIRST_NAP
+
+    def watch_hosts(self) -> None:
+        """All ranks: from now on, end the program when a host is lost."""
+        HostWatch(self._comm)
 
     # -- losses ---------------------------------------------------------------------------------------
 

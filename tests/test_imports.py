@@ -27,7 +27,7 @@ LAYERS = [
         "safe_pickle",
         "tools",
     ],
-    ["ulfm", "watch", "interruption", "pgpelib_agents"],
+    ["ulfm", "hosts", "watch", "interruption", "pgpelib_agents"],
     ["optimizers"],
     ["pgpe"],
     ["settings", "agents", "envs"],
