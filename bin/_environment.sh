@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts beside it: makes .venv and installs into it, once for each set of extras.
 #   . "$(dirname "$0")/_environment.sh"; install all test
 # Afterwards $PY is the environment's python and its mpiexec comes first on PATH.
@@ -24,7 +25,7 @@ install() { # install EXTRA...
     echo "$constraints" >"$VENV/constraints.txt"
     "$PY" -m pip install --disable-pip-version-check -c "$VENV/constraints.txt" setuptools wheel
     "$PY" -m pip install --disable-pip-version-check -c "$VENV/constraints.txt" \
-      --no-build-isolation $TORCH -e "$ROOT[$extras]"
+      --no-build-isolation $TORCH -e "${ROOT}[$extras]"
     "$PY" -m pip check
   } >"$log" 2>&1 || {
     cat "$log" >&2

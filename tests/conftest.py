@@ -19,6 +19,7 @@ UNDER_MPI = promised_rank() is not None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cluster", action="store_true", help="run the tests marked slurm, too; they need root")
     parser.addoption("--slow", action="store_true", help="run the tests marked slow, too")
 
 
@@ -27,6 +28,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = {"launches", "serial", "slow"} if UNDER_MPI else set()
     if not config.getoption("--slow"):
         left_out.add("slow")
+    if not config.getoption("--cluster"):
+        left_out.add("slurm")
     leaving = [item for item in items if any(item.get_closest_marker(marker) for marker in left_out)]
     if leaving:
         config.hook.pytest_deselected(items=leaving)

@@ -1,0 +1,138 @@
+"""mpiexec across hosts, without Slurm: what crosses their links, and what happens when a link is slow or cut."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from cluster import ENVIRONMENT, SLEEPY, Hosts, metrics, run, until
+
+pytestmark = [pytest.mark.slurm, pytest.mark.launches]
+
+TWO_EACH = {"h1": 2, "h2": 2}
+TRAIN = ["-m", "mpi_pgpe.train", "-l", "ERROR", "-F", "results", "with", *SLEEPY]
+
+
+def final(folder: Path) -> dict[str, float]:
+    """The last recorded value of each metric of a run."""
+    return {name: metric["values"][-1] for name, metric in metrics(folder / "results/1").items()}
+
+
+# The paper's runs: observations, actions, settings that set the number of parameters, smallest population.
+PAPER = {
+    "humanoid": (376, 17, "num_hidden=0", 6409, 200),
+    "walker2d": (17, 6, "num_hidden=0", 108, 100),
+    "humanoid_bullet": (44, 17, "num_hidden=1", 3985, 10000),
+}
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_bytes_between_hosts(hosts: Hosts, tmp_path, record_property, name):
+    observations, actions, hidden, parameters, popsize = PAPER[name]
+    size = [f"env_config.observations={observations}", f"env_config.actions={actions}", hidden, f"popsize={popsize}"]
+    quick = ["env_config.steps=1", "env_config.seconds=0.0", f"popsize_max={popsize}", "re_eval_interval=1000"]
+
+    def crossed(generations: int) -> int:
+        before = hosts.bytes("h2")
+        folder = tmp_path / str(generations)
+        folder.mkdir()
+        program = [*TRAIN, *size, *quick, f"niters={generations}", "save_interval=1000"]
+        run(*hosts.mpiexec(TWO_EACH, *program), cwd=folder, timeout=300)
+        assert f"{parameters} parameters" in (folder / "results/1/cout.txt").read_text()
+        return hosts.bytes("h2") - before
+
+    measured = (crossed(3) - crossed(1)) / 2
+    # The center and stdev of the distribution, the moments of the observations, and two sums, each once over the link
+    # and once to the second rank there; scalars and a task number for each of h2's directions; with their packets.
+    vectors = 2 * (8 * parameters + 16 * parameters + 100 * observations)
+    scalars = popsize / 4 * (8 + 64 + 200)
+    full = popsize * parameters * 4 / 2  # a vector of float32 to h2 for each of its solutions
+    print(f"{name}: {measured:.0f} bytes a generation; full vectors {full:.0f}")
+    assert measured < 1.25 * (vectors + scalars)
+    assert measured < full
+
+
+def test_a_slow_link_is_enough_for_walker2d(hosts: Hosts, tmp_path):
+    observations, actions, hidden, _, popsize = PAPER["walker2d"]
+    size = [f"env_config.observations={observations}", f"env_config.actions={actions}", hidden, f"popsize={popsize}"]
+    program = [*TRAIN, *size, f"popsize_max={popsize}", "niters=6", "env_config.seconds=0.005"]
+    finals = {}
+    try:
+        for rate in ("off", "10mbit"):
+            hosts("rate", "h2", rate)
+            folder = tmp_path / rate
+            folder.mkdir()
+            run(*hosts.mpiexec(TWO_EACH, *program), cwd=folder)
+            finals[rate] = final(folder)
+    finally:
+        hosts("rate", "h2", "off")
+    print({rate: found["elapsed"] for rate, found in finals.items()})
+    assert finals["10mbit"]["state_digest"] == finals["off"]["state_digest"]
+    assert finals["10mbit"]["elapsed"] < 1.25 * finals["off"]["elapsed"]
+
+
+def start(hosts: Hosts, folder: Path, *settings: str) -> subprocess.Popen[str]:
+    """A run on h1 and h2 that has got as far as generation 3."""
+    program = hosts.mpiexec(TWO_EACH, *TRAIN, *settings)
+    process = subprocess.Popen(
+        program, cwd=folder, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    output = folder / "results/1/cout.txt"
+    until(lambda: output.exists() and "generation=3 " in output.read_text(), "generation 3")
+    return process
+
+
+def test_a_cut_of_four_seconds_is_survived(hosts: Hosts, tmp_path):
+    for name in ("cut", "whole"):
+        (tmp_path / name).mkdir()
+    process = start(hosts, tmp_path / "cut", "niters=12")
+    hosts("cut", "h2")
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(4)
+    hosts("mend", "h2")
+    output, _ = process.communicate(timeout=100)
+    assert process.returncode == 0, output
+    run(*hosts.mpiexec(TWO_EACH, *TRAIN, "niters=12"), cwd=tmp_path / "whole")
+    assert final(tmp_path / "cut")["state_digest"] == final(tmp_path / "whole")["state_digest"]
+
+
+def test_a_host_lost_for_good_ends_the_run_with_a_message(hosts: Hosts, tmp_path):
+    process = start(hosts, tmp_path, "niters=1000")
+    try:
+        hosts("cut", "h2")
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode != 0
+        assert "h1 has lost host h2 with ranks 2, 3" in output
+        until(lambda: not running("h2"), "the end of the ranks on the lost host", 60)
+    finally:
+        process.kill()
+        hosts("mend", "h2")
+    assert not (tmp_path / "results/1/completed.json").exists()
+
+
+def running(host: str) -> list[str]:
+    """Processes of this test on a host."""
+    pids = run("ip", "netns", "pids", f"{ENVIRONMENT['NETNS_PREFIX']}{host}").split()
+    commands = [Path(f"/proc/{pid}/cmdline") for pid in pids]
+    return [text for path in commands if path.exists() and "mpi_pgpe.train" in (text := path.read_text())]
+
+
+def test_hosts_of_different_size_are_equally_busy(hosts: Hosts, tmp_path):
+    ranks = {"h1": 1, "h2": 5}
+    program = [
+        *TRAIN,
+        "niters=4",
+        "popsize=120",
+        "popsize_max=120",
+        "re_eval_interval=100",
+        f"env_config.diary={tmp_path}",
+    ]
+    run(*hosts.mpiexec(ranks, *program), cwd=tmp_path)
+    entries = [path.read_text().split() for path in tmp_path.glob("h*-*")]
+    assert Counter(host for host, *_ in entries) == ranks
+    episodes = [int(count) for *_, count in entries]
+    print(json.dumps(episodes))
+    assert min(episodes) > 0.75 * max(episodes)

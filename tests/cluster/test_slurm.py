@@ -1,0 +1,188 @@
+"""The job scripts on a real Slurm of four nodes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from cluster import SLEEPY, Hosts, Job, Slurm, metrics, run, until
+
+pytestmark = [pytest.mark.slurm, pytest.mark.launches]
+
+# To be quick, leave behind what this environment does not need either.
+UNUSED = "torch* functorch sympy networkx mypy* *mypyc* pip pybullet* matplotlib* pygame* Box2D* PIL* mujoco* imageio* "
+UNUSED += "ray* onnx* fontTools* hypothesis* pygments* contourpy* kiwisolver*"
+TWO_NODES = ["--nodes=2", "--ntasks-per-node=2"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def long(slurm: Slurm) -> Job:
+    """A job that is looked at last, because it meets its limit of two minutes, of which Slurm tells it."""
+    options = ["--nodes=3", "--ntasks-per-node=1", "--time=2", "--exclude=h4"]
+    return slurm.sbatch(
+        *options,
+        "slurm/train.sbatch",
+        "-F",
+        "long",
+        "with",
+        *SLEEPY,
+        "env_config.seconds=0.05",
+        "niters=25",
+        "max_walltime=None",  # nothing but Slurm's signal ends it
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(slurm: Slurm) -> Job:
+    """A run that nothing happens to."""
+    return slurm.sbatch(*TWO_NODES, "slurm/train.sbatch", "-F", "undisturbed", "with", *SLEEPY, "niters=45")
+
+
+def test_requeued_at_the_time_limit_until_complete(slurm: Slurm, undisturbed: Job):
+    job = slurm.sbatch(*TWO_NODES, "--time=1", "slurm/train.sbatch", "-F", "limited", "with", *SLEEPY, "niters=45")
+    job.ends()
+    assert int(job.field("Restarts")) >= 1
+    assert job.log.count("another generation would not be over within max_walltime") == int(job.field("Restarts"))
+    undisturbed.ends()
+    assert undisturbed.field("Restarts") == "0"
+    assert job.completed["state_digest"] == undisturbed.completed["state_digest"]
+    runs = sorted((slurm.project / "limited").glob("[0-9]*"))
+    generations = [generation for run in runs for generation in metrics(run)["generation"]["steps"]]
+    assert generations == list(range(1, 46)), "no finished work is repeated"
+
+
+def test_a_complete_run_is_not_started_again(slurm: Slurm, undisturbed: Job):
+    undisturbed.ends()
+    records = os.listdir(slurm.project / "undisturbed")
+    again = slurm.sbatch(
+        *TWO_NODES, "slurm/train.sbatch", "-F", "undisturbed", "with", *SLEEPY, "niters=45",
+        CHECKPOINT=f"checkpoints/job-{undisturbed.number}",
+    ).ends()  # fmt: skip
+    assert "complete already" in again.log
+    assert os.listdir(slurm.project / "undisturbed") == records
+
+
+def test_an_agent_is_evaluated_by_all_ranks(slurm: Slurm, undisturbed: Job):
+    undisturbed.ends()
+    arguments = ["undisturbed/1/best.pickle", "--episodes", "100", "--json"]
+    job = slurm.sbatch("--nodes=4", "--ntasks-per-node=2", "slurm/enjoy.sbatch", *arguments).ends()
+    assert "world of 8 ranks on 4 hosts" in job.log
+    alone = run(sys.executable, "-m", "mpi_pgpe.enjoy", *arguments, cwd=slurm.project)
+    assert json.loads(job.log.splitlines()[-1]) == json.loads(alone.splitlines()[-1])
+
+
+def test_retries_have_a_limit_and_another_job_goes_on(slurm: Slurm):
+    command = ["slurm/train.sbatch", "-F", "limit", "with", *SLEEPY, "niters=12"]
+    job = slurm.sbatch(*TWO_NODES, *command, MAX_RETRIES="0").says("generation=3 ")
+    slurm("scancel", "--batch", "--signal=USR1", job.number)
+    job.ends("FAILED")
+    assert job.field("ExitCode") == "75:0"
+    assert f"CHECKPOINT=checkpoints/job-{job.number}" in job.log
+    rest = slurm.sbatch(*TWO_NODES, *command, CHECKPOINT=f"checkpoints/job-{job.number}").ends()
+    assert "going on from" in rest.log
+    assert job.completed["generation"] == 12
+
+
+def test_what_cannot_work_is_not_tried_again(slurm: Slurm):
+    job = slurm.sbatch(*TWO_NODES, "slurm/train.sbatch", "with", *SLEEPY, "popsize=5").ends("FAILED")
+    assert "popsize: expected an even number" in job.log
+    assert "before it made progress" in job.log
+    assert job.field("Restarts") == "0"
+
+
+def test_a_cancelled_job_stays_cancelled(slurm: Slurm):
+    job = slurm.sbatch(*TWO_NODES, "slurm/train.sbatch", "-F", "cancelled", "with", *SLEEPY).says("generation=2 ")
+    slurm("scancel", job.number)
+    job.ends("CANCELLED")
+    assert job.field("Restarts") == "0"
+
+
+def test_a_launcher_of_another_mpi_is_found_out(slurm: Slurm):
+    job = slurm.sbatch(*TWO_NODES, "slurm/train.sbatch", "with", *SLEEPY, LAUNCHER="srun --mpi=none").ends("FAILED")
+    assert "expected a launcher that makes one world of 4 ranks" in job.log
+    assert re.search(r"4 world of 1 ranks on 1 hosts", job.log)
+
+
+def test_a_lost_node(slurm: Slurm, hosts: Hosts):
+    command = ["slurm/train.sbatch", "-F", "lost", "with", *SLEEPY, "niters=30"]
+    job = slurm.sbatch("--nodes=2", "--ntasks-per-node=2", "--nodelist=h4", *command).says("generation=5 ")
+    try:
+        hosts("cut", "h4")
+        job.says("has lost host h4 with ranks").says("requeued (1 of at most 20 times)")
+        until(lambda: "down" in slurm("sinfo", "-h", "-n", "h4", "-o", "%t"), "Slurm to notice that h4 is down")
+        slurm("scontrol", "update", f"JobId={job.number}", "ReqNodeList=")
+        job.ends()
+    finally:
+        hosts("mend", "h4")
+    assert "going on from" in job.log
+    again = slurm.sbatch(*TWO_NODES, "slurm/train.sbatch", "-F", "kept", "with", *SLEEPY, "niters=30").ends()
+    assert job.completed["state_digest"] == again.completed["state_digest"]
+    until(lambda: slurm("sinfo", "-h", "-n", "h4", "-o", "%t").strip() in ("idle", "mix"), "h4 to be back")
+
+
+@pytest.mark.parametrize(
+    ("name", "max_speed", "hidden"), [("humanoid", 0.015, 0), ("walker2d", 0.015, 0), ("humanoid_bullet", 0.15, 1)]
+)
+def test_the_papers_runs(slurm: Slurm, name, max_speed, hidden):
+    small = [setting for setting in SLEEPY if not setting.startswith("num_hidden")]
+    job = slurm.sbatch(
+        "--nodes=4", "--ntasks-per-node=1", "--ntasks=4", f"slurm/{name}.sbatch", "-F", name, "with", *small,
+        "niters=2", "re_eval_env_name=None", "hidden_size=4",
+    ).ends()  # fmt: skip
+    assert "world of 4 ranks on 4 hosts" in job.log
+    config = json.loads((slurm.project / name / "1/config.json").read_text())
+    assert (config["max_speed"], config["num_hidden"]) == (max_speed, hidden)
+    assert config["niters"] == 2
+
+
+def test_an_array_of_seeds_and_their_plot(slurm: Slurm):
+    job = slurm.sbatch(
+        "--array=2-4", "--nodes=2", "--ntasks-per-node=1", "--ntasks=2", "slurm/seeds.sbatch", "-F", "seeds", "with",
+        *(setting for setting in SLEEPY if not setting.startswith("seed=")), "niters=4", "save_interval=2",
+    )  # fmt: skip
+    first = slurm.project / f"slurm-{job.number}_2.out"
+    until(lambda: first.exists() and "Submitted batch job" in first.read_text(), "the job that plots")
+    plot = Job(slurm, re.findall(r"Submitted batch job (\d+)", first.read_text())[0])
+    plot.ends()
+    assert "all runs complete" in plot.log
+    for seed in (2, 3, 4):
+        run = slurm.project / f"seeds/seed-{seed}/1"
+        assert json.loads((run / "config.json").read_text())["seed"] == seed
+        assert f"seed-{seed}" in (slurm.project / f"slurm-{job.number}_{seed}.out").read_text()
+    assert (slurm.project / "seeds/seeds.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_array_refuses_one_seed_for_all(slurm: Slurm):
+    job = slurm.sbatch("--array=1", *TWO_NODES, "slurm/seeds.sbatch", "-F", "one", "with", "seed=3")
+    log = slurm.project / f"slurm-{job.number}_1.out"
+    until(lambda: log.exists() and "expected no seed=" in log.read_text(), "the refusal")
+
+
+def test_the_environment_is_staged_on_every_node(slurm: Slurm, tmp_path: Path):
+    script = (slurm.project / "slurm/train.sbatch").read_text()
+    edited = re.sub(r"^# (\. slurm/stage_env\.sh).*$", r"\1", script, flags=re.MULTILINE)
+    assert edited != script
+    (tmp_path / "train.sbatch").write_text(edited)
+    disk = slurm.folder / "nodetmp"  # is another folder on each node
+    job = slurm.sbatch(
+        *TWO_NODES, tmp_path / "train.sbatch", "-F", "staged", "with", *SLEEPY, "niters=2",
+        f"env_config.diary={tmp_path}", STAGE_DIR=str(disk), STAGE_WITHOUT=UNUSED,
+    ).ends()  # fmt: skip
+    staged = disk / f"mpi_pgpe-{job.number}"
+    entries = [path.read_text().split() for path in tmp_path.glob("h*-*")]
+    assert len({host for host, *_ in entries}) == 2
+    assert {prefix for _, prefix, _ in entries} == {str(staged)}
+    for node in ("h1", "h2", "h3", "h4"):
+        assert not list((slurm.folder / f"spool/{node}-tmp").glob("mpi_pgpe-*")), "it is removed at the end"
+
+
+def test_slurm_tells_of_the_time_limit(long: Job):
+    long.ends(seconds=500)
+    assert "the time limit is near" in long.log
+    assert "got SIGUSR1" in long.log
+    assert "going on from" in long.log
+    assert long.completed["generation"] == 25
