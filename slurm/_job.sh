@@ -103,7 +103,7 @@ STOPPING='' PROGRAM='' PRESET=()
 # -- training until it is complete ----------------------------------------------------------------------
 
 train() {
-  local folder=${CHECKPOINT:-checkpoints/job-$JOB} settings code=0 progress
+  local folder=${CHECKPOINT:-checkpoints/job-$JOB} settings limit code=0 progress
   prepare "$@"
   if [ -e "$folder/completed.json" ]; then
     say "the run is complete already: $folder/completed.json; nothing to do"
@@ -113,7 +113,8 @@ train() {
   trap 'stop "asked to end"' TERM
   choose_launcher
   settings=("${PRESET[@]}" "checkpoint=$folder" resume=auto)
-  read -ra settings <<<"${settings[*]} $(walltime)"
+  limit=$(walltime)
+  [ -z "$limit" ] || settings+=("$limit")
   say "attempt $((${SLURM_RESTART_COUNT:-0} + 1)): mpi_pgpe.train ${BEFORE[*]} with ${settings[*]} ${AFTER[*]}"
   run python -m mpi_pgpe.train "${BEFORE[@]}" with "${settings[@]}" "${AFTER[@]}" || code=$?
 
