@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpi_pgpe.runs import RecordedRun, RunError, add_arguments, read_runs
+from mpi_pgpe.settings import PLACES_AND_TIMES
 from mpi_pgpe.tools import add_json, json_line
 
 X_AXES = {
@@ -49,16 +50,38 @@ class Group:
     runs: list[RecordedRun]
 
 
+_NOT_COMPARED = {"seed", "notes", *PLACES_AND_TIMES}
+
+
+def _config(run: RecordedRun) -> str:
+    config = {key: value for key, value in run.config.items() if key not in _NOT_COMPARED}
+    return json.dumps(config, sort_keys=True, default=str)
+
+
+def join(runs: list[RecordedRun]) -> list[RecordedRun]:
+    """The runs, with those that go on with an earlier one of the same configuration and seed added to it."""
+    found: list[RecordedRun] = []
+    for run in runs:
+        seed, config = run.config.get("seed"), _config(run)
+        same = [i for i, other in enumerate(found) if (other.config.get("seed"), _config(other)) == (seed, config)]
+        if run.generations[0] == 1 or not same:
+            found.append(run)
+        else:
+            before = found[same[-1]]
+            metrics = {name: before.metrics.get(name, {}) | values for name, values in run.metrics.items()}
+            found[same[-1]] = replace(before, metrics=before.metrics | metrics, status=run.status)
+    return found
+
+
 def groups(runs: list[RecordedRun]) -> list[Group]:
     """The runs, gathered by configuration; titles tell the configurations apart."""
     by_config: dict[str, list[RecordedRun]] = {}
-    for run in runs:
-        config = {key: value for key, value in run.config.items() if key not in ("seed", "notes")}
-        by_config.setdefault(json.dumps(config, sort_keys=True, default=str), []).append(run)
+    for run in join(runs):
+        by_config.setdefault(_config(run), []).append(run)
     configs = [members[0].config for members in by_config.values()]
     differing = [
         key
-        for key in sorted(set().union(*configs) - {"seed", "notes", "env_name"})
+        for key in sorted(set().union(*configs) - _NOT_COMPARED - {"env_name"})
         if len({json.dumps(config.get(key), default=str) for config in configs}) > 1
     ]
     found = []

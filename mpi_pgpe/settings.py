@@ -16,7 +16,7 @@ from mpi_pgpe.noise import weighted_sums
 from mpi_pgpe.optimizers import OPTIMIZERS
 from mpi_pgpe.pgpe import PGPE, SumDirections
 
-_PLACES_AND_TIMES = {
+PLACES_AND_TIMES = {
     "checkpoint",
     "checkpoint_interval",
     "checkpoint_seconds",
@@ -24,7 +24,9 @@ _PLACES_AND_TIMES = {
     "max_walltime",
     "finish_generation",
 }
-_MAY_CHANGE = _PLACES_AND_TIMES | {
+"""Settings that say where and how long, and nothing about the result."""
+
+_MAY_CHANGE = PLACES_AND_TIMES | {
     "env_fast",  # the same results
     "niters",
     "target_return",
@@ -130,7 +132,7 @@ class Settings:
 
     def of_the_run(self) -> dict[str, Any]:
         """All settings but those of where and how long: a run that is resumed elsewhere has the same."""
-        return {name: value for name, value in asdict(self).items() if name not in _PLACES_AND_TIMES}
+        return {name: value for name, value in asdict(self).items() if name not in PLACES_AND_TIMES}
 
     def of_the_result(self) -> dict[str, Any]:
         """The settings that have to be the same where a run is resumed."""

@@ -150,10 +150,14 @@ def test_an_array_of_seeds_and_their_plot(slurm: Slurm):
     plot.ends()
     assert "all runs complete" in plot.log
     for seed in (2, 3, 4):
-        run = slurm.project / f"seeds/seed-{seed}/1"
-        assert json.loads((run / "config.json").read_text())["seed"] == seed
+        folder = slurm.project / f"seeds/seed-{seed}/1"
+        assert json.loads((folder / "config.json").read_text())["seed"] == seed
         assert f"seed-{seed}" in (slurm.project / f"slurm-{job.number}_{seed}.out").read_text()
     assert (slurm.project / "seeds/seeds.png").read_bytes().startswith(b"\x89PNG")
+    records = [f"seeds/seed-{seed}/1" for seed in (2, 3, 4)]
+    again = run(sys.executable, "-m", "mpi_pgpe.plot", *records, "-o", "again.png", "--json", cwd=slurm.project)
+    (curve,) = json.loads(again.splitlines()[-1])["curves"]
+    assert curve["runs"] == records, "the seeds are gathered into one curve"
 
 
 def test_an_array_refuses_one_seed_for_all(slurm: Slurm):
