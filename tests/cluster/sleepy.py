@@ -22,21 +22,22 @@ class Sleepy(gym.Env[Any, Any]):
         diary: folder in which each process leaves a file: host, environment's folder, episodes begun.
     """
 
+    episodes = 0  # begun in this process
+
     def __init__(
         self, steps: int = 20, seconds: float = 0.005, observations: int = 8, actions: int = 4, diary: str | None = None
     ) -> None:
         self.steps, self.seconds, self.diary = steps, seconds, diary
         self.observation_space = gym.spaces.Box(-np.inf, np.inf, (observations,), np.float32)
         self.action_space = gym.spaces.Box(-1, 1, (actions,), np.float32)
-        self.episodes = 0
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
         super().reset(seed=seed)
         self.t = 0
-        self.episodes += 1
+        Sleepy.episodes += 1
         if self.diary is not None:
             host = socket.gethostname()
-            Path(self.diary, f"{host}-{os.getpid()}").write_text(f"{host} {sys.prefix} {self.episodes}")
+            Path(self.diary, f"{host}-{os.getpid()}").write_text(f"{host} {sys.prefix} {Sleepy.episodes}")
         return self._observe(), {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
