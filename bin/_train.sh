@@ -6,7 +6,7 @@ set -euo pipefail
 read -ra configuration <<<"$1"
 shift
 case "${1:-}" in -h | --help | help)
-  sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$(dirname "${BASH_SOURCE[0]}")/train_$configuration.sh"
+  sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$(dirname "${BASH_SOURCE[0]}")/train_${configuration[0]}.sh"
   exit
   ;;
 esac
