@@ -332,7 +332,7 @@ class Trainer:
                 "returns": returns,
                 "history": {name: list(values) for name, values in self.history.items()},
                 "settings": settings.of_the_run(),
-                "versions": versions(),
+                "versions": versions() | self.origins[0] | self.origins[1],
             },
         )
 
@@ -367,5 +367,5 @@ def initial_agent(settings: Settings) -> Agent | None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of the package, Python and numpy; those of the simulators are in the environments' origins."""
+    """Versions of the package, Python and numpy; the environments' origins tell those of the simulators."""
     return {"mpi_pgpe": __version__, "python": platform.python_version(), "numpy": np.__version__}

@@ -33,7 +33,8 @@ def test_counts_are_whole_and_positive(name, value):
 @pytest.mark.parametrize("name", ["seed", "num_hidden"])
 @pytest.mark.parametrize("value", [-1, 0.5, None, "0"])
 def test_the_seed_and_num_hidden_may_be_zero(name, value):
-    assert refused(**{name: value}) == f"{name}: expected a whole number of at least 0, got {value!r}"
+    numbers = "from 0 to 4294967295" if name == "seed" else "of at least 0"
+    assert refused(**{name: value}) == f"{name}: expected a whole number {numbers}, got {value!r}"
     assert getattr(Settings.check(GOOD | {name: 0}), name) == 0
 
 
