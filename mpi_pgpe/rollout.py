@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mpi_pgpe.envs import Environment
 
 _ROWS = 1000  # observations kept before they go into the moments
-_SECONDS_BETWEEN_CALLS = 2e-4  # of `between_steps`
+_SECONDS_BETWEEN_CALLS = 1e-3  # of `between_steps`
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Rollout:
             policy: loaded with parameters.
             seed: of the environment.
             collect_moments: whether to return the moments of the observations.
-            between_steps: called every fifth of a millisecond or so; what it raises ends the episode.
+            between_steps: called every millisecond or so; what it raises ends the episode.
         """
         if self.limit == 0:
             raise ValueError("expected a time limit of at least 1 step, got 0")
