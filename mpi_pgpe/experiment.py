@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import logging
 import os
 import sys
 import tempfile
@@ -80,6 +81,7 @@ def run(argv: list[str], team: Team | None) -> None:
     argv, hidden = hide_secrets(argv)
     experiment = Experiment("mpi_pgpe", base_dir=str(Path(__file__).parent), save_git_info=False)
     experiment.config(configs.default)
+    logging.getLogger().addFilter(_worth_a_word)
     for named in configs.NAMED:
         experiment.named_config(named)
 
@@ -129,6 +131,11 @@ def make_recorder(options: dict[str, Any], hidden: dict[str, str]) -> Recorder |
     if target:
         return Recorder(AGENTS, target, lambda config: agents_folder_name(config["env_name"]), capture)
     return None
+
+
+def _worth_a_word(record: logging.LogRecord) -> bool:
+    """Whether sacred's remark on a configuration helps: None in place of a number is a setting like others."""
+    return not (record.getMessage().startswith("Changed type of config entry") and "NoneType" in record.getMessage())
 
 
 def check_names(config: dict[str, Any]) -> None:
