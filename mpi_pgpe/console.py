@@ -33,7 +33,8 @@ class Console:
         print(
             f"training {settings.env_name} ({'; re-evaluation: '.join(served)}): {shape.num_parameters} parameters "
             f"({shape.observation_size}-{hidden}-{shape.action_size}), popsize {settings.popsize}, "
-            f"{settings.niters} generation{'s' * (settings.niters > 1)}, seed {settings.seed}, {ranks} rank{'s' * (ranks > 1)}\n"
+            f"{settings.niters} generation{'s' * (settings.niters > 1)}, seed {settings.seed}, "
+            f"{ranks} rank{'s' * (ranks > 1)}\n"
             f"agents are saved in {folder}",
             flush=True,
         )
