@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import mpiexec
+from programs import mpiexec
 
 pytestmark = pytest.mark.launches
 

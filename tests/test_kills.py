@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import mpiexec, run_program
+from programs import mpiexec, run_program
 
 from mpi_pgpe.agents import read_agent
 from mpi_pgpe.checkpoint import read

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import run_program
+from programs import run_program
 
 pytestmark = [pytest.mark.launches, pytest.mark.slow]
 

@@ -28,7 +28,7 @@ KINDS = [
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """Agents that torch, numpy and pickle wrote, with the actions that pgpelib's formulas give."""
-    from conftest import run_program
+    from programs import run_program
 
     folder = tmp_path_factory.mktemp("pgpelib")
     done = run_program(sys.executable, DATA / "make_pgpelib_agents.py", folder)

@@ -22,7 +22,7 @@ FAST = ["fast", "niters=4", "popsize=4", "num_interactions=None", "re_eval_inter
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     """Runs 1, 2 and 3 differ in their seeds, 4 is 1 on two ranks, 5 has another population."""
-    from conftest import run_program
+    from programs import run_program
 
     folder = tmp_path_factory.mktemp("results")
     for ranks, settings in [(1, ["seed=1"]), (1, ["seed=2"]), (1, ["seed=3"]), (2, ["seed=1"]), (1, ["popsize=6"])]:
@@ -35,7 +35,7 @@ def results(tmp_path_factory):
 @pytest.fixture(scope="module")
 def mongo(tmp_path_factory):
     """HOST:PORT:DB of a database with run 1."""
-    from conftest import run_program
+    from programs import run_program
     from pymongo.uri_parser import parse_uri
 
     SecantusDBServer = pytest.importorskip("secantus").SecantusDBServer  # noqa: N806

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import mpiexec
 from mongo_server import Relay, Server
+from programs import mpiexec
 
 from mpi_pgpe import sync
 from mpi_pgpe.records import files

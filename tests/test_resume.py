@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import mpiexec, run_program
+from programs import mpiexec, run_program
 
 pytestmark = [pytest.mark.launches, pytest.mark.slow]
 
