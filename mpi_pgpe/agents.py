@@ -68,25 +68,36 @@ def to_bytes(agent: Agent) -> bytes:
     """The content of the file that `write_agent` writes."""
     space, moments = agent.action_space, agent.moments
     return pickle.dumps(
-        {
-            "format": FORMAT,
-            "version": VERSION,
-            "parameters": _pack(agent.parameters),
-            "observation_size": agent.shape.observation_size,
-            "action_size": agent.shape.action_size,
-            "hidden": list(agent.shape.hidden),
-            "activation": agent.shape.activation,
-            "output_activation": agent.shape.output_activation,
-            "action_low": None if space.low is None else _pack(space.low),
-            "action_high": None if space.high is None else _pack(space.high),
-            "action_start": space.start,
-            "moments": None
-            if moments is None
-            else {"count": moments.count, "sum": _pack(moments.sum), "sumsq": _pack(moments.sumsq)},
-            "metadata": _plain_metadata(agent.metadata),
-        },
+        _by_value(
+            {
+                "format": FORMAT,
+                "version": VERSION,
+                "parameters": _pack(agent.parameters),
+                "observation_size": agent.shape.observation_size,
+                "action_size": agent.shape.action_size,
+                "hidden": list(agent.shape.hidden),
+                "activation": agent.shape.activation,
+                "output_activation": agent.shape.output_activation,
+                "action_low": None if space.low is None else _pack(space.low),
+                "action_high": None if space.high is None else _pack(space.high),
+                "action_start": space.start,
+                "moments": None
+                if moments is None
+                else {"count": moments.count, "sum": _pack(moments.sum), "sumsq": _pack(moments.sumsq)},
+                "metadata": _plain_metadata(agent.metadata),
+            }
+        ),
         protocol=4,
     )
+
+
+def _by_value(data: Any) -> Any:
+    """The same plain data, with equal texts as one object: pickle writes an object that it has met as a reference."""
+    if isinstance(data, str):
+        return sys.intern(data)
+    if isinstance(data, dict):
+        return {_by_value(key): _by_value(value) for key, value in data.items()}
+    return type(data)(map(_by_value, data)) if isinstance(data, (list, tuple)) else data
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:

@@ -17,6 +17,7 @@ from programs import mpiexec, run_program
 
 from mpi_pgpe.agents import read_agent
 from mpi_pgpe.checkpoint import read
+from mpi_pgpe.records.files import metric_lines
 
 pytestmark = [pytest.mark.launches, pytest.mark.slow]
 
@@ -77,9 +78,7 @@ def metrics(folder: Path) -> list[tuple[int, int]]:
     for run in sorted(
         (path for path in (folder / "results").iterdir() if path.name.isdigit()), key=lambda p: int(p.name)
     ):
-        if (run / "metrics.json").exists():
-            recorded = json.loads((run / "metrics.json").read_text()).get("state_digest", {"steps": [], "values": []})
-            joined += zip(recorded["steps"], recorded["values"], strict=True)
+        joined += [(line["step"], line["state_digest"]) for line, _ in metric_lines(run / "metrics.jsonl")]
     return joined
 
 
