@@ -123,7 +123,7 @@ def test_killed_and_delivered_by_sync(server, tmp_path, capsys):
         for metric in server.client["killed"]["metrics"].find():
             steps = [line["step"] for line in lines if metric["name"] in line]
             assert metric["steps"] == steps
-        assert "generation=30 " in run["captured_out"]
+        assert "generation=29 " in run["captured_out"]  # the last line may have been killed on its way to the record
         assert run["artifacts"]
 
 
