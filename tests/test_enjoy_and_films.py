@@ -149,7 +149,7 @@ def test_the_camera_follows_a_walker():
         env.step(np.zeros(8, np.float32))
         count, row, column = ant_in(env.frame())
         assert count > 300
-        body = env._env.robot.robot_body
+        body = getattr(env._env, "env", env._env).robot.robot_body  # within the wrapper that renders
         body.reset_position(body.get_position() + np.array([10.0, 0, 0]))
         env.step(np.zeros(8, np.float32))
         count_there, row_there, column_there = ant_in(env.frame())
