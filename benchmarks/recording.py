@@ -2,17 +2,19 @@
 
 Makes the record of a run of so many generations, with an agent saved at every tenth, and then measures
 what the next generations spend on it: in the training's thread (metrics, output, agents), and in all
-threads together (CPU seconds of the process, with the heartbeats that belong to them). A generation
-lasts 0.5 s here, so the beats come every 20 generations.
+threads together (CPU seconds of the process). A generation lasts 0.5 s here, in which nothing else is done.
+Without -F, as with it, the run has its folder; -m adds the delivery to the database.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import datetime
 import json
 import os
 import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -36,8 +38,6 @@ def metrics(generation: int) -> dict[str, float]:
 
 def begin(folder: Path, generations: int, database: str | None) -> tuple[Recorder, float]:
     """A recorder whose run has `generations` behind it."""
-    import datetime
-
     recorder = Recorder(folder, chosen(database))
     now = datetime.datetime.now()
     recorder.started_event(
@@ -66,60 +66,74 @@ def one(recorder: Recorder, generation: int, agents: bool = True) -> None:
 
 
 def main() -> None:
-    import datetime
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--generations", type=int, default=100_000, help="behind the run (default %(default)s)")
-    parser.add_argument("--measured", type=int, default=200, help="generations to measure (default %(default)s)")
+    parser.add_argument("--measured", type=int, default=800, help="generations to measure (default %(default)s)")
     parser.add_argument("-m", "--mongo_db", help="deliver to this MongoDB as well")
     args = parser.parse_args()
     capture_by_sacred(False)
     folder = Path(tempfile.mkdtemp())
     recorder, first = begin(folder, args.generations, args.mongo_db)
-    info = {"resumed_from": "results/1"}
+    delivery = recorder._delivery
+    deliveries: list[tuple[float, float]] = []  # CPU and wall seconds
+    if delivery:
+        update = delivery._update
+
+        def timed() -> None:
+            processor, wall = time.thread_time(), time.perf_counter()
+            update()
+            deliveries.append((time.thread_time() - processor, time.perf_counter() - wall))
+
+        delivery._update = timed  # type: ignore[method-assign]
 
     began = time.perf_counter()
     recorder._write_metrics()
     metrics_json = time.perf_counter() - began
-    recorder.heartbeat_event(info, "", datetime.datetime.now(), 1.0)
-    if args.mongo_db:  # until the server has what is behind the run
-        while not recorder._delivery._mirror or recorder._delivery._mirror.points < args.generations * 13:
+    recorder._metrics_next = float("inf")  # not while it is measured, but as a share of it below
+    beat(recorder)
+    if delivery:  # until the server has what is behind the run
+        while not deliveries or delivery._mirror.points < sum(map(len, map(metrics, range(1, args.generations + 1)))):
             time.sleep(1)
-        time.sleep(5)
-        recorder.heartbeat_event(info, "", datetime.datetime.now(), 1.0)
-        time.sleep(5)
+        print(
+            f"the server has what is behind the run after {sum(wall for _, wall in deliveries):.0f} s", file=sys.stderr
+        )
+        del deliveries[:]
 
-    main_thread = beats = 0.0
+    main_thread = 0.0
     every = round(BEAT / GENERATION)
-    cpu = time.process_time()
     with contextlib.redirect_stdout(open(os.devnull, "w")), recorder.captured():
+        started, cpu = time.perf_counter(), time.process_time()
         for number in range(1, args.measured + 1):
             began = time.perf_counter()
             one(recorder, args.generations + number)
             main_thread += time.perf_counter() - began
             if number % every == 0:
-                began = time.perf_counter()
-                recorder.heartbeat_event(info, "", datetime.datetime.now(), 1.0)
-                beats += time.perf_counter() - began
-                if args.mongo_db:
-                    time.sleep(5)  # for the delivery
-    cpu = time.process_time() - cpu
+                beat(recorder)
+            time.sleep(max(0, started + number * GENERATION - time.perf_counter()))
+        cpu = time.process_time() - cpu
+        elapsed = time.perf_counter() - started
     per = 1000 / args.measured
     report = {
         "generations": args.generations,
         "database": bool(args.mongo_db),
         "ms_per_generation_from_the_first_on": round(1000 * first, 3),
         "ms_per_generation_in_training": round(per * main_thread, 3),
-        "ms_per_generation_heartbeats": round(per * beats, 3),
         "cpu_ms_per_generation_all_threads": round(per * cpu, 3),
+        "deliveries": len(deliveries),
+        "cpu_ms_per_delivery": round(1000 * sum(cpu for cpu, _ in deliveries) / max(len(deliveries), 1), 1),
+        "seconds_per_delivery": round(sum(wall for _, wall in deliveries) / max(len(deliveries), 1), 2),
         "seconds_to_write_metrics_json": round(metrics_json, 2),
-        "ms_per_generation_metrics_json": round(1000 * GENERATION * METRICS_SHARE, 3),
+        "percent_metrics_json": round(100 * METRICS_SHARE, 3),
+        "percent_of_a_generation": round(100 * (cpu / elapsed + METRICS_SHARE), 3),
     }
-    report["percent_of_a_generation"] = round(100 * (per * cpu / 1000 / GENERATION + METRICS_SHARE), 3)
     print(json.dumps(report, indent=2))
     recorder.completed_event(datetime.datetime.now(), 1.0)
     recorder.join()
     shutil.rmtree(folder)
+
+
+def beat(recorder: Recorder) -> None:
+    recorder.heartbeat_event({"resumed_from": "results/1"}, "", datetime.datetime.now(), 1.0)
 
 
 if __name__ == "__main__":

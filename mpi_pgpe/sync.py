@@ -10,6 +10,7 @@ import argparse
 import logging
 import socket
 import sys
+import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pymongo import MongoClient
 
 _BEATS_MISSED = 6  # by a run on another machine, until it counts as dead
+_ATTEMPTS = 5
 
 
 class NotNow(Exception):
@@ -61,7 +63,7 @@ def deliver(folder: Path, client: MongoClient[dict[str, Any]], target: Target) -
         NotNow: the run is still going on.
         pymongo.errors.PyMongoError, records.mirror.Diverged, OSError: it could not be delivered.
     """
-    from mpi_pgpe.records.mirror import Mirror  # here, because it needs pymongo
+    from mpi_pgpe.records.mirror import Diverged, Mirror  # here, because it needs pymongo
 
     held = files.lock(folder)
     if held is None:
@@ -69,7 +71,14 @@ def deliver(folder: Path, client: MongoClient[dict[str, Any]], target: Target) -
     with held:
         mark_if_dead(folder)
         mirror = Mirror(client, target.database, folder)
-        mirror.update()
+        for attempt in range(_ATTEMPTS):
+            try:
+                mirror.update()
+                break
+            except Diverged:  # what the run's own program sent last may have been under way still
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                time.sleep(1)
         files.write_json(folder / files.MONGO, {"database": target.shown, "id": mirror.id})
     status = files.read_json(folder / files.RUN)["status"]
     return f"run {mirror.id} in {target.shown} ({status}, {mirror.points} points of metrics)"

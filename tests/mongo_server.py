@@ -22,7 +22,7 @@ def free_port() -> int:
     A client that tries again and again to reach a port among its own would end by talking to itself there.
     """
     while True:
-        port = random.randrange(20000, 32000)
+        port = random.SystemRandom().randrange(20000, 32000)  # sacred seeds the other one
         with contextlib.suppress(OSError), socket.socket() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             s.bind(("127.0.0.1", port))

@@ -60,7 +60,7 @@ PACKAGES = {
         ["__init__", "survey"],
     ],
     "records": [
-        ["__init__", "tamed", "target", "files", "capture", "claims"],
+        ["__init__", "tamed", "target", "files", "capture", "claims", "stored_files"],
         ["mirror"],
         ["delivery"],
         ["recorder"],

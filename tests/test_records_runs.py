@@ -7,17 +7,17 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mongo_server import Relay, Server
+from mongo_server import Relay
 from programs import mpiexec
 
 from mpi_pgpe import sync
 from mpi_pgpe.records import files
 
 pytestmark = pytest.mark.launches
+pytest_plugins = ["mongo_fixtures"]
 
 TRAIN = ("-m", "mpi_pgpe.train")
 SHORT = ("with", "fast", "popsize=4", "popsize_max=4", "num_interactions=4", "re_eval_num_episodes=2", "seed=1")
@@ -74,13 +74,6 @@ for number in range(8):
     children.append(child)
 sys.exit(any(os.waitpid(child, 0)[1] for child in children))
 """
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    started = Server(tmp_path_factory.mktemp("server"))
-    yield started
-    started.kill()
 
 
 def start(folder: Path, *arguments: str, ranks: int = 1, **environ: str) -> subprocess.Popen[str]:

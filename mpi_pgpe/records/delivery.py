@@ -16,13 +16,23 @@ if TYPE_CHECKING:
 
     from mpi_pgpe.records.mirror import Mirror
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0  # seconds before another attempt
-_SHARE = 1 / 250  # of the processor's time: how much the thread may take from training
-_LONGEST_REST = 300.0  # seconds between two deliveries for that
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds after a failure: doubled at each further one
+SHARE = 1 / 400  # of a processor's time: how much the thread may take from training
+SHARE_OF_SERVER = 1 / 4  # of its time: how much one run may ask of it
+LONGEST_REST = 300.0  # seconds between two attempts for that
 _PATIENCE = 5.0  # seconds that a server may be away at the end of the run
 _SECONDS_TO_ANSWER = 2.0
 
 _log = logging.getLogger(__name__)
+
+
+def rest(processor: float, wall: float, failures: int = 0) -> float:
+    """Seconds until the next attempt, after one that took `processor` and `wall` seconds.
+
+    `failures` counts those in a row up to this one; 0: it did not fail.
+    """
+    least = min(FIRST_PAUSE * 2 ** min(failures - 1, 30), LONGEST_PAUSE) if failures else wall / SHARE_OF_SERVER - wall
+    return min(max(least, processor / SHARE), LONGEST_REST)
 
 
 class Delivery(threading.Thread):
@@ -52,6 +62,7 @@ class Delivery(threading.Thread):
         self._news = threading.Event()
         self._ending = threading.Event()
         self._delivered = threading.Event()
+        self._given_up = False
         self._trouble = trouble
 
     def wake(self) -> None:
@@ -60,30 +71,26 @@ class Delivery(threading.Thread):
 
     def run(self) -> None:
         """Deliver whatever is new; after a failure try again, later and later."""
-        pause = _FIRST_PAUSE
-        while not self._delivered.is_set():
-            self._news.wait(pause if self._trouble else None)
+        failures = 1 if self._trouble else 0
+        while not (self._delivered.is_set() or self._given_up):
+            if not failures:
+                self._news.wait()
             self._news.clear()
             last = self._ending.is_set()  # asked before: nothing is written after it is set
-            began = time.thread_time()
+            processor, wall = time.thread_time(), time.monotonic()
             try:
                 self._update()
             except Exception as error:  # whatever it is, training goes on and the folder stays
                 self._failed(error)
-                pause = _FIRST_PAUSE if self._ending.is_set() else min(2 * pause, _LONGEST_PAUSE)
-                if self._ending.is_set():
-                    time.sleep(_FIRST_PAUSE)
+                failures += 1
             else:
-                if self._trouble:
-                    _log.warning("MongoDB %s is back and has all that waited", self._target.shown)
-                    self._trouble = None
-                pause = _FIRST_PAUSE
-                if last:
-                    self._delivered.set()
-                    with contextlib.suppress(Exception):
-                        self._client.close()  # type: ignore[union-attr]
-                else:
-                    self._ending.wait(min((time.thread_time() - began) / _SHARE, _LONGEST_REST))
+                self._succeeded(last)
+                failures = 0
+            pause = rest(time.thread_time() - processor, time.monotonic() - wall, failures)
+            if last:
+                time.sleep(min(pause, FIRST_PAUSE))
+            else:
+                self._ending.wait(pause)
 
     def _update(self) -> None:
         from mpi_pgpe.records.mirror import Mirror  # here, because it needs pymongo
@@ -95,7 +102,6 @@ class Delivery(threading.Thread):
         self._mirror.update()
 
     def _failed(self, error: Exception) -> None:
-        self._mirror = None  # what the database has is not known any more
         trouble = self._target.scrub(error if isinstance(error, Unreachable) else reason(error))
         if self._trouble is None:
             _log.warning(
@@ -104,6 +110,15 @@ class Delivery(threading.Thread):
             )  # fmt: skip
         self._trouble = trouble
 
+    def _succeeded(self, last: bool) -> None:
+        if self._trouble:
+            _log.warning("MongoDB %s is back and has all that waited", self._target.shown)
+            self._trouble = None
+        if last:
+            self._delivered.set()
+            with contextlib.suppress(Exception):
+                self._client.close()  # type: ignore[union-attr]
+
     def finish(self) -> str | None:
         """Nothing will be written any more: wait until all is delivered, for as long as the server answers.
 
@@ -111,6 +126,11 @@ class Delivery(threading.Thread):
         """
         self._ending.set()
         self.wake()
+        why = self._wait()
+        self._given_up = why is not None
+        return why
+
+    def _wait(self) -> str | None:
         began = time.monotonic()
         try:
             while not self._delivered.wait(0.1):

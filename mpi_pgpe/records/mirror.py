@@ -1,26 +1,23 @@
 """A run's folder, copied into MongoDB as sacred's MongoObserver would have left it there.
 
-Nothing is remembered between two runs of this code but what the database says itself: a run is found by
-its `uid`, the points of a metric are counted there, a file's id is made from its content. So it may be
-broken off anywhere and begun again, by another program too, and nothing is missing or there twice.
+What is sent depends on what the database says that it has: a run is found by its `uid`, the points of a
+metric are counted there, a file's id is made from its content. So it may be broken off anywhere and begun
+again, by another program too, and nothing is missing or there twice.
 """
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import logging
-import mimetypes
-import os
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
-from gridfs import GridFS
 from pymongo.errors import DuplicateKeyError
 
 from mpi_pgpe.records import files
+from mpi_pgpe.records.stored_files import StoredFiles, object_id
 
 if TYPE_CHECKING:
     from pymongo import MongoClient
@@ -29,7 +26,7 @@ FORMAT = "MongoObserver-0.7.0"  # of sacred 0.8.7, whose layout this is
 UNFINISHED = ("QUEUED", "RUNNING")
 LONGEST_OUTPUT = 4 * 2**20  # bytes; a document holds 16 MB at most
 MOST_POINTS = 300_000  # of one metric, for the same reason: 44 bytes each
-_LINES_AT_ONCE = 5000
+_LINES_AT_ONCE = 20_000
 _ID_TRIES = 1000
 
 _log = logging.getLogger(__name__)
@@ -42,7 +39,7 @@ class Diverged(Exception):
 class Mirror:
     """Brings the record of one run in MongoDB up to date with its folder.
 
-    After an exception of any of its methods, make a new one.
+    Any method may be called again after an exception; it then looks at what the database has first.
 
     Raises (all methods): pymongo.errors.PyMongoError, Diverged, OSError.
     """
@@ -52,13 +49,12 @@ class Mirror:
         self.id: int | str | None = None
         self._runs = client[database]["runs"]
         self._metrics = client[database]["metrics"]
-        self._fs = GridFS(client[database])
+        self._files = StoredFiles(client[database])
+        self._sure = False  # whether the database has what is said here
         self._sent: dict[str, Any] = {}  # entries of the run's document
-        self._offset = 0  # in the file of metrics
         self._stored: dict[str, int] = {}  # points that the database has, by metric
-        self._seen: dict[str, int] = {}  # points that were read from the file
-        self._artifacts: dict[str, tuple[object, ObjectId]] = {}  # (version of the file, its id), by name
-        self._sources: list[Any] | None = None
+        self._offset = 0  # in the file of metrics; what is before it has been sent
+        self._seen: dict[str, int] = {}  # points before it, by metric
         self._output: tuple[int, str] = (-1, "")
 
     @property
@@ -105,11 +101,9 @@ class Mirror:
     def update(self) -> None:
         """Bring the database up to date."""
         entry = files.read_json(self.folder / files.RUN)  # first: what it tells of is in the other files already
-        self._uid = entry["uid"]
-        if self.id is None:
-            self._find(entry)
-        if not self._seen:
-            self._count_points()
+        if not self._sure:
+            self._look(entry)
+        self._sure = False
         document = self._from_entry(entry)
         document["config"] = files.read_json(self.folder / files.CONFIG)
         document["captured_out"], cut = self._captured_out()
@@ -119,15 +113,35 @@ class Mirror:
             document["info"]["metrics"] = [{"name": name, "id": str(self._metric_id(name))} for name in self._seen]
         document["experiment"]["sources"] = self._send_sources(entry)
         names = entry["artifacts"] + ([files.OUTPUT] if cut and entry["status"] not in UNFINISHED else [])
-        document["artifacts"] = [artifact for name in names if (artifact := self._send_artifact(name))]
-        document = _bson(document)
+        artifacts = {name: key for name in names if (key := self._files.send_artifact(f"{self.folder}/{name}", name))}
+        document = _bson(document) | {"artifacts": [{"name": name, "file_id": key} for name, key in artifacts.items()]}
         changed = {key: value for key, value in document.items() if key not in self._sent or self._sent[key] != value}
         query = {"_id": self.id, "uid": entry["uid"]}
         if changed and not self._runs.update_one(query, {"$set": changed}).matched_count:
             raise Diverged(f"run {self.id} was deleted from the database")
-        self._sent = document
-        if "artifacts" in changed:
-            self._delete_replaced(document["artifacts"])
+        self._files.delete_replaced(artifacts)
+        self._sent, self._sure = document, True
+
+    def _look(self, entry: dict[str, Any]) -> None:
+        """Learn what the database has."""
+        self._uid = entry["uid"]
+        self._find(entry)
+        assert self.id is not None
+        self._files.look(self.id)
+        self._sent = {}
+        self._stored = {}
+        self._count_points(list(self._seen))
+        if any(self._stored[name] < min(points, MOST_POINTS) for name, points in self._seen.items()):
+            self._offset, self._seen = 0, {}  # it has lost some
+
+    def _send_sources(self, entry: dict[str, Any]) -> list[Any]:
+        if self._sent:
+            return self._sent["experiment"]["sources"]
+        base = Path(entry["experiment"]["base_dir"])
+        return [
+            [name, self._files.send_source(f"{self.folder.parent}/{stored}", str(base / name))]
+            for name, stored in entry["experiment"]["sources"]
+        ]
 
     @staticmethod
     def _from_entry(entry: dict[str, Any]) -> dict[str, Any]:
@@ -162,39 +176,47 @@ class Mirror:
     # -- metrics ------------------------------------------------------------------------------------------
 
     def _metric_id(self, name: str) -> ObjectId:
-        return _object_id(self._uid, "metric", name)
+        return object_id(self._uid, "metric", name)
 
-    def _count_points(self) -> None:
+    def _count_points(self, names: list[str]) -> None:
+        """Learn how many points of metrics the database has; by id, because there is no other index."""
+        ids = [self._metric_id(name) for name in names]
         counted = self._metrics.aggregate(
-            [{"$match": {"run_id": self.id}}, {"$project": {"name": 1, "points": {"$size": "$steps"}}}]
+            [
+                {"$match": {"_id": {"$in": ids}, "run_id": self.id}},
+                {"$project": {"name": 1, "points": {"$size": "$steps"}}},
+            ]
         )
-        self._stored = {metric["name"]: metric["points"] for metric in counted}
+        self._stored |= dict.fromkeys(names, 0) | {metric["name"]: metric["points"] for metric in counted}
 
     def _send_metrics(self) -> None:
         """Append the points that the database has not; each update holds only if it has all before them."""
         lines = files.metric_lines(self.folder / files.METRIC_LINES, self._offset)
         while batch := list(itertools.islice(lines, _LINES_AT_ONCE)):
             columns: dict[str, tuple[list[Any], list[Any], list[Any]]] = {}
+            seen = dict(self._seen)
+            if unknown := {name for line, _ in batch for name in line} - {files.STEP, files.TIMESTAMP, *self._stored}:
+                self._count_points(list(unknown))
             for line, _ in batch:
                 step, timestamp = line.pop(files.STEP), datetime.fromisoformat(line.pop(files.TIMESTAMP))
                 for name, value in line.items():
-                    self._seen[name] = self._seen.get(name, 0) + 1
-                    if self._stored.get(name, 0) < self._seen[name] <= MOST_POINTS:
+                    seen[name] = seen.get(name, 0) + 1
+                    if self._stored[name] < seen[name] <= MOST_POINTS:
                         points = columns.setdefault(name, ([], [], []))
                         for column, item in zip(points, (step, value, timestamp), strict=True):
                             column.append(item)
-                    elif self._seen[name] == MOST_POINTS + 1:
+                    elif seen[name] == MOST_POINTS + 1:
                         _log.warning(
                             "MongoDB takes the first %d points of %s; all are in %s",
                             MOST_POINTS, name, self.folder / files.METRIC_LINES,
                         )  # fmt: skip
             self._append(columns)
-            self._offset = batch[-1][1]
+            self._offset, self._seen = batch[-1][1], seen
 
     def _append(self, columns: dict[str, tuple[list[Any], list[Any], list[Any]]]) -> None:
         fields = ("steps", "values", "timestamps")
         for name, points in columns.items():
-            key, count = self._metric_id(name), self._stored.get(name, 0)
+            key, count = self._metric_id(name), self._stored[name]
             if not count:
                 empty: dict[str, Any] = {"run_id": self.id, "name": name} | {field: [] for field in fields}
                 self._metrics.update_one({"_id": key}, {"$setOnInsert": empty}, upsert=True)
@@ -202,63 +224,6 @@ class Mirror:
             if not self._metrics.update_one({"_id": key, "steps": {"$size": count}}, {"$push": push}).matched_count:
                 raise Diverged(f"another program has written points of {name}")
             self._stored[name] = count + len(points[0])
-
-    # -- files --------------------------------------------------------------------------------------------
-
-    def _send_artifact(self, name: str) -> dict[str, Any] | None:
-        """Its entry in the run's document; the newest content of a name stands for it."""
-        path = f"{self.folder}/{name}"
-        known = self._artifacts.get(name)
-        try:
-            if known is None or known[0] != _version(os.stat(path)):
-                with open(path, "rb") as file:
-                    version = _version(os.fstat(file.fileno()))
-                    known = version, self._send_file(file, self._artifact_name(name), name)
-                self._artifacts[name] = known
-        except FileNotFoundError:
-            _log.warning("the artifact %s is no longer there: not in MongoDB", path)
-            return None
-        return {"name": name, "file_id": known[1]}
-
-    def _artifact_name(self, name: str) -> str:
-        return f"artifact://{self._runs.name}/{self.id}/{name}"
-
-    def _send_sources(self, entry: dict[str, Any]) -> list[Any]:
-        if self._sources is None:
-            sources = []
-            base = Path(entry["experiment"]["base_dir"])
-            for name, stored in entry["experiment"]["sources"]:
-                with open(self.folder.parent / stored, "rb") as file:
-                    sources.append([name, self._send_file(file, str(base / name), name)])
-            self._sources = sources
-        return self._sources
-
-    def _send_file(self, file: IO[bytes], stored_name: str, name: str) -> ObjectId:
-        """Put a file into GridFS unless it is there; returns its id."""
-        digest = hashlib.sha256()
-        while block := file.read(2**20):
-            digest.update(block)
-        key = _object_id(stored_name, digest.hexdigest())
-        if not self._fs.exists(key):
-            self._fs.delete(key)  # what an attempt that was broken off has left
-            file.seek(0)
-            self._fs.put(file, _id=key, filename=stored_name, content_type=mimetypes.guess_type(name)[0])
-        return key
-
-    def _delete_replaced(self, artifacts: list[dict[str, Any]]) -> None:
-        """Delete the files of older contents, which the run's document no longer names."""
-        for artifact in artifacts:
-            for file in self._fs.find({"filename": self._artifact_name(artifact["name"])}):
-                if file._id != artifact["file_id"]:
-                    self._fs.delete(file._id)
-
-
-def _version(stat: os.stat_result) -> tuple[int, int, int]:
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns
-
-
-def _object_id(*parts: str) -> ObjectId:
-    return ObjectId(hashlib.sha256("\0".join(parts).encode()).digest()[:12])
 
 
 def _bson(value: Any) -> Any:

@@ -136,46 +136,67 @@ def connect(target: Target) -> MongoClient[dict[str, Any]]:
         import pymongo  # noqa: F401  (takes a while, which is not the server's)
     except ImportError:
         raise Unreachable("the package pymongo is missing: pip install pymongo") from None
-    result: list[Any] = []
+    outcome: Any = Unreachable(f"no answer within {SECONDS_TO_CONNECT:g} seconds")
+
+    def attempt() -> None:
+        nonlocal outcome
+        try:
+            outcome = _try_to_connect(target)
+        except Exception as error:  # whatever it is, it may quote a secret
+            outcome = error if isinstance(error, Unreachable) else Unreachable(type(error).__name__)
+
     # In a thread of its own, because a name server that does not answer cannot be interrupted.
-    thread = threading.Thread(target=lambda: result.append(_try_to_connect(target)), daemon=True)
+    thread = threading.Thread(target=attempt, daemon=True)
     thread.start()
     thread.join(SECONDS_TO_CONNECT + 1)
-    outcome = result[0] if result else f"no answer within {SECONDS_TO_CONNECT:g} seconds"
-    if isinstance(outcome, str):
-        raise Unreachable(outcome)
+    if isinstance(outcome, Unreachable):
+        raise outcome
     return outcome
 
 
-def _try_to_connect(target: Target) -> MongoClient[dict[str, Any]] | str:
-    """A client, or why there is none."""
+def _try_to_connect(target: Target) -> MongoClient[dict[str, Any]]:
+    """A client; raises Unreachable without those of the driver's texts that may quote a secret."""
     import pymongo
 
-    milliseconds = int(1000 * SECONDS_TO_CONNECT)
+    invalid = "its address is not valid; in names and passwords each of : / ? # [ ] @ % must be percent-encoded"
+    try:  # because the client itself would only warn of options, by their values
+        if options := target.url.partition("?")[2]:
+            pymongo.uri_parser.split_options(options, validate=True, warn=False)
+    except (pymongo.errors.PyMongoError, ValueError, TypeError):
+        raise Unreachable("the options of its address, after the ?, are not those of a MongoDB") from None
+    except OSError as error:
+        raise Unreachable(f"a file that the options of its address name cannot be read ({error.strerror})") from None
     try:
-        client: MongoClient[dict[str, Any]] = pymongo.MongoClient(
-            target.url,
-            appname="mpi_pgpe",
-            serverSelectionTimeoutMS=milliseconds,
-            connectTimeoutMS=milliseconds,
-            socketTimeoutMS=int(1000 * _SECONDS_TO_ANSWER),
-            maxIdleTimeMS=60_000,  # before a firewall forgets the connection
-        )
-    except pymongo.errors.ConfigurationError as error:
-        if isinstance(error, pymongo.errors.InvalidURI) or "@" in str(error):
-            return "its address is not valid; in names and passwords each of : / ? # [ ] @ % must be percent-encoded"
-        return target.scrub(error)
-    except (pymongo.errors.PyMongoError, ValueError, TypeError):  # their texts may quote the password
-        return "its address is not valid; in names and passwords each of : / ? # [ ] @ % must be percent-encoded"
-    try:
-        with pymongo.timeout(SECONDS_TO_CONNECT):
+        with pymongo.timeout(SECONDS_TO_CONNECT), _client(target, SECONDS_TO_CONNECT) as client:
             client.admin.command("ping")
+        # A server that is there may be busy for a while; a connection's timeout would end what is under way.
+        return _client(target, _SECONDS_TO_ANSWER)
+    except pymongo.errors.ConfigurationError as error:
+        unsafe = isinstance(error, pymongo.errors.InvalidURI) or "@" in str(error)
+        raise Unreachable(invalid if unsafe else target.scrub(error)) from None
     except pymongo.errors.PyMongoError as error:
-        client.close()
-        return target.scrub(reason(error))
-    return client
+        raise Unreachable(target.scrub(reason(error))) from None
+    except (ValueError, TypeError):
+        raise Unreachable(invalid) from None
+
+
+def _client(target: Target, seconds: float) -> MongoClient[dict[str, Any]]:
+    """A client that connects when it is used, and gives up connecting after so many seconds."""
+    import pymongo
+
+    return pymongo.MongoClient(
+        target.url,
+        appname="mpi_pgpe",
+        serverSelectionTimeoutMS=int(1000 * SECONDS_TO_CONNECT),
+        connectTimeoutMS=int(1000 * seconds),
+        socketTimeoutMS=int(1000 * _SECONDS_TO_ANSWER),
+        maxIdleTimeMS=60_000,  # before a firewall forgets the connection
+    )
 
 
 def reason(error: BaseException) -> str:
     """What a driver's error says, without its description of the topology."""
-    return re.split(r" \(configured timeouts|, Timeout: |, full error: ", str(error))[0] or type(error).__name__
+    text = re.split(r" \(configured timeouts|, Timeout: |, full error: ", str(error))[0]
+    if re.match("Got response id|Got opcode|Message length", text):
+        return "what answers there is no MongoDB"
+    return text or type(error).__name__

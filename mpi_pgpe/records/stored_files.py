@@ -1,0 +1,96 @@
+"""The files of a run in MongoDB's GridFS."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import mimetypes
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from bson import ObjectId
+from gridfs import GridFS
+
+if TYPE_CHECKING:
+    from pymongo.database import Database
+
+_log = logging.getLogger(__name__)
+
+
+class StoredFiles:
+    """A run's artifacts and sources in GridFS.
+
+    A file's id is made from its name and content, so that nothing is sent twice.
+
+    Raises (all methods): pymongo.errors.PyMongoError, OSError.
+    """
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self._files = database["fs.files"]
+        self._fs = GridFS(database)
+        self._prefix = ""
+        self._stored: dict[str, list[ObjectId]] = {}  # artifacts that the database has: ids by name, the newest last
+        self._keys: dict[str, tuple[object, ObjectId]] = {}  # (version of the file, its id), by name
+
+    def look(self, run_id: int | str) -> None:
+        """Learn which artifacts of a run the database has; to be called before anything else."""
+        self._prefix = f"artifact://runs/{run_id}/"
+        of_run = {"filename": {"$gte": self._prefix, "$lt": self._prefix[:-1] + chr(ord("/") + 1)}}
+        self._stored = {}
+        for file in self._files.find(of_run, {"filename": 1}).sort("uploadDate", 1):
+            self._stored.setdefault(file["filename"], []).append(file["_id"])
+
+    def send_artifact(self, path: str, name: str) -> ObjectId | None:
+        """Put a file there unless it is there; returns its id.
+
+        Of a file that was deleted, what was sent before stays; None if that is nothing.
+        """
+        stored = self._stored.setdefault(self._prefix + name, [])
+        try:
+            key = self._send(path, self._prefix + name, stored.__contains__)
+        except FileNotFoundError:
+            if stored:
+                return stored[-1]
+            _log.warning("the artifact %s is no longer there: not in MongoDB", path)
+            return None
+        if key not in stored:
+            stored.append(key)
+        return key
+
+    def send_source(self, path: str, stored_name: str) -> ObjectId:
+        """Put a file there that other runs may have as well; returns its id."""
+        return self._send(path, stored_name, self._fs.exists)
+
+    def delete_replaced(self, ids: dict[str, ObjectId]) -> None:
+        """Delete the older contents of artifacts, given the ids by name."""
+        for name, key in ids.items():
+            stored = self._stored[self._prefix + name]
+            for other in [other for other in stored if other != key]:
+                self._fs.delete(other)
+                stored.remove(other)
+
+    def _send(self, path: str, stored_name: str, is_there: Callable[[ObjectId], bool]) -> ObjectId:
+        known = self._keys.get(stored_name)
+        if known is not None and known[0] == _version(os.stat(path)) and is_there(known[1]):
+            return known[1]
+        with open(path, "rb") as file:
+            version, digest = _version(os.fstat(file.fileno())), hashlib.sha256()
+            while block := file.read(2**20):
+                digest.update(block)
+            key = object_id(stored_name, digest.hexdigest())
+            if not (is_there(key) or self._fs.exists(key)):
+                self._fs.delete(key)  # what an attempt that was broken off has left
+                file.seek(0)
+                self._fs.put(file, _id=key, filename=stored_name, content_type=mimetypes.guess_type(path)[0])
+        self._keys[stored_name] = version, key
+        return key
+
+
+def _version(stat: os.stat_result) -> tuple[int, int, int]:
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def object_id(*parts: str) -> ObjectId:
+    """An id that is made from texts."""
+    return ObjectId(hashlib.sha256("\0".join(parts).encode()).digest()[:12])

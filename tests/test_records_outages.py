@@ -1,0 +1,184 @@
+"""A run's record in MongoDB, against a real server, through whatever happens to it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mongo_server import Server, free_port
+from recorded import GENERATIONS, record, state, training
+from sacred.utils import SacredError
+
+from mpi_pgpe import sync
+from mpi_pgpe.records import delivery, files, stored_files, target
+from mpi_pgpe.records.recorder import Recorder
+
+pytestmark = pytest.mark.launches
+pytest_plugins = ["mongo_fixtures"]
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is: a server that is there, or comes back, is waited for at the end."""
+    monkeypatch.setattr(delivery, "_PATIENCE", 120)
+
+
+@pytest.mark.parametrize(
+    ("kind", "seconds"),
+    [
+        ("refuses", 3),
+        ("freezes", 1),
+        pytest.param("refuses", 60, marks=pytest.mark.slow),
+        pytest.param("freezes", 25, marks=pytest.mark.slow),
+    ],
+)
+def test_outage(kind, seconds, relay, server, name, undisturbed, tmp_path, caplog):
+    observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{relay.port}:{name}"))
+    waited = []
+
+    def disturb(generation: int) -> None:
+        began = time.monotonic()
+        if generation == 4:
+            (relay.shut if kind == "refuses" else relay.frozen.set)()
+            threading.Timer(seconds, relay.open if kind == "refuses" else relay.frozen.clear).start()
+        if generation == 10:
+            time.sleep(seconds)
+        else:
+            waited.append(time.monotonic() - began)
+
+    record(observer, training(observer, disturb), loglevel="WARNING")
+    assert max(waited) < seconds, "training waited for the database"
+    assert state(server, name) == undisturbed
+    assert ("does not take" in caplog.text) == (kind == "refuses"), "a server that is busy for a while is not gone"
+
+
+def test_server_killed_and_restarted(name, undisturbed, tmp_path):
+    own = Server(tmp_path / "data")
+    try:
+        observer = Recorder(tmp_path / "results", target.parse(f"127.0.0.1:{own.port}:{name}"))
+
+        def disturb(generation: int) -> None:
+            if generation in {4, 8}:
+                own.kill()
+            if generation in {6, 9}:
+                own.start()
+
+        record(observer, training(observer, disturb))
+        assert state(own, name) == undisturbed
+    finally:
+        own.kill()
+
+
+@pytest.mark.parametrize("after", [5_000, 1_500_000])
+def test_broken_off_in_the_middle_of_an_artifact(after, relay, server, name, undisturbed, tmp_path):
+    observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{relay.port}:{name}"))
+
+    def disturb(generation: int) -> None:
+        if generation == 3:
+            relay.break_after = after  # of the 2.8 MB to come
+        if generation == 8:
+            relay.break_after = None
+            relay.shut()
+            relay.open()
+
+    record(observer, training(observer, disturb))
+    assert state(server, name) == undisturbed
+
+
+@pytest.mark.parametrize("lost", [1, 3])
+def test_what_was_written_is_not_written_twice_when_the_answer_is_lost(
+    lost, relay, server, name, undisturbed, tmp_path
+):
+    observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{relay.port}:{name}"))
+
+    def disturb(generation: int) -> None:
+        if generation in {2, 5, 9}:
+            relay.drop_replies = lost
+
+    record(observer, training(observer, disturb))
+    assert state(server, name) == undisturbed
+
+
+def test_outage_at_the_last_heartbeat(relay, server, name, undisturbed, tmp_path):
+    observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{relay.port}:{name}"))
+    main = training(observer)
+
+    def until_the_end(run: Any) -> float:
+        result = main(run)
+        relay.shut()
+        threading.Timer(7, relay.open).start()
+        return result
+
+    record(observer, until_the_end)
+    assert state(server, name) == undisturbed
+
+
+@pytest.mark.parametrize("kind", ["refuses", "freezes"])
+def test_gone_for_good(kind, relay, server, name, undisturbed, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(delivery, "_PATIENCE", 0.5)
+    observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{relay.port}:{name}"))
+
+    def disturb(generation: int) -> None:
+        if generation == 5:
+            (relay.shut if kind == "refuses" else relay.frozen.set)()
+
+    run = record(observer, training(observer, disturb))
+    assert run.result == GENERATIONS
+    command = f"python -m mpi_pgpe.sync {tmp_path}/1 -m 127.0.0.1:{relay.port}:{name}"
+    assert command in capfd.readouterr().err
+    assert server.client[name]["runs"].find_one()["status"] == "RUNNING"
+
+    relay.shut()
+    relay.frozen.clear()
+    assert observer._delivery is not None
+    observer._delivery.join()  # a program would have ended here
+    relay.open()
+    for _ in range(2):  # the second time there is nothing left to do
+        assert sync.main(command.split()[3:]) == 0
+        assert state(server, name) == undisturbed
+        assert server.client[name]["runs"].count_documents({}) == 1
+
+
+def test_a_server_that_answers_but_takes_nothing_holds_up_nobody(server, name, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(delivery, "_PATIENCE", 0.5)
+    observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{server.port}:{name}"))
+
+    def disturb(generation: int) -> None:
+        if generation == 1:  # somebody else's points are where this run's have to go
+            key = stored_files.object_id(files.read_json(observer.folder / files.RUN)["uid"], "metric", "popsize")
+            server.client[name]["metrics"].insert_one({"_id": key, "name": "popsize", "steps": [1, 2, 3]})
+
+    record(observer, training(observer, disturb))
+    assert "another program has written points of popsize" in capfd.readouterr().err
+
+
+def test_nothing_listens(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    port = free_port()
+    observer = Recorder("saved_agents", target.parse(f"127.0.0.1:{port}:db"), lambda config: "stamp")
+    started = []
+    with pytest.raises(SacredError, match=rf"127\.0\.0\.1:{port}/db cannot be used: .*refused"):
+        record(observer, started.append)
+    assert not started
+    assert not list(Path("saved_agents").iterdir())
+
+
+def test_unreachable_at_the_start_with_files_beside_it(relay, server, name, undisturbed, tmp_path, caplog):
+    # Meanwhile another run takes the id that the folder has.
+    server.client[name]["runs"].insert_one({"_id": 1})
+    relay.shut()
+    observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{relay.port}:{name}"))
+
+    def disturb(generation: int) -> None:
+        if generation == 1:
+            assert f"127.0.0.1:{relay.port}/{name} cannot be used" in caplog.text
+        if generation == 5:
+            relay.open()
+
+    record(observer, training(observer, disturb), loglevel="WARNING")
+    assert observer.folder.name == "1"
+    found = state(server, name, 2)
+    assert found == undisturbed
