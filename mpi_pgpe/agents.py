@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+import platform
 import stat
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mpi_pgpe import __version__
 from mpi_pgpe.moments import Moments
 from mpi_pgpe.pgpelib_agents import POLICIES, read_pgpelib
 from mpi_pgpe.policies import ACTIVATIONS, ActionSpace, PolicyShape
@@ -53,6 +55,11 @@ class Agent:
     action_space: ActionSpace
     moments: Moments | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def versions() -> dict[str, str]:
+    """Versions of the package, Python and numpy, for the metadata of an agent made here."""
+    return {"mpi_pgpe": __version__, "python": platform.python_version(), "numpy": np.__version__}
 
 
 def write_agent(path: str | os.PathLike[str], agent: Agent) -> None:

@@ -7,9 +7,9 @@ import math
 import sys
 from typing import Any
 
+from mpi_pgpe.reports import MEASURED
 from mpi_pgpe.runs import RecordedRun, RunError, add_arguments, read_runs
 from mpi_pgpe.tools import add_json, json_line
-from mpi_pgpe.trainer import MEASURED
 
 
 def parser() -> argparse.ArgumentParser:

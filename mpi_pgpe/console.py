@@ -10,9 +10,9 @@ from typing import Any
 from tqdm import tqdm
 
 from mpi_pgpe.policies import PolicyShape
+from mpi_pgpe.reports import Report
 from mpi_pgpe.schedule import Rounds
 from mpi_pgpe.settings import Settings
-from mpi_pgpe.trainer import Report
 
 
 class Console:

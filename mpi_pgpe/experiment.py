@@ -2,65 +2,41 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import logging
-import os
-import sys
-import tempfile
 import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from mpi_pgpe.records.tamed import capture_by_sacred  # before anything of sacred's
+from mpi_pgpe.options import (  # before anything of sacred's
+    check_names,
+    check_results_folder,
+    check_updates,
+    make_recorder,
+)
 
 # isort: split
 from docopt import docopt
 from sacred import Experiment
-from sacred.arg_parser import get_config_updates
-from sacred.commandline_options import cli_option
-from sacred.experiment import DEFAULT_COMMAND_LINE_OPTIONS
 from sacred.run import Run
 from sacred.utils import SacredError
 
 from mpi_pgpe import configs, envs
-from mpi_pgpe.agents import Agent, write_agent
 from mpi_pgpe.console import Console
 from mpi_pgpe.envs import UnknownEnvironment, UnsupportedEnvironment
 from mpi_pgpe.farm import GivenUp, TaskFailed
+from mpi_pgpe.init_from import initial_agent
 from mpi_pgpe.interruption import Interruption
 from mpi_pgpe.records.claims import Refused
 from mpi_pgpe.records.recorder import Recorder
-from mpi_pgpe.records.target import BadTarget, chosen, hide_secrets
+from mpi_pgpe.records.target import hide_secrets
+from mpi_pgpe.reports import Report
 from mpi_pgpe.resume import CannotResume, Keeper, Start, find, recorded_until
+from mpi_pgpe.saving import AGENTS, agents_folder, save
 from mpi_pgpe.settings import BadSettings, Settings
 from mpi_pgpe.team import Team
-from mpi_pgpe.trainer import Report, Trainer, initial_agent
-
-
-@cli_option("-F", "--file_storage")
-def file_storage_option(args: str, run: Run) -> None:
-    """Record the run in a new folder of the folder VALUE."""
-
-
-@cli_option("-m", "--mongo_db")
-def mongo_db_option(args: str, run: Run) -> None:
-    """Record the run in a MongoDB.
-
-    VALUE is HOST:PORT:DATABASE, HOST:PORT, DATABASE or
-    mongodb://USER:PASSWORD@HOST:PORT/DATABASE; the
-    environment variable MPI_PGPE_MONGO may hold it as well.
-    """
-
-
-# In the place of sacred's own, which would add observers that lose records (`run` adds the one that does not).
-_OURS = {option.long_flag: option for option in (file_storage_option, mongo_db_option)}
-DEFAULT_COMMAND_LINE_OPTIONS[:] = [_OURS.get(option.get_flag(), option) for option in DEFAULT_COMMAND_LINE_OPTIONS]
-_OTHER_OBSERVERS = ("--sql", "--s3", "--gcs", "--tiny_db")
-
-AGENTS = Path("saved_agents")
-"""Where the agents and checkpoints of runs without -F go."""
+from mpi_pgpe.trainer import Trainer
 
 
 class Failed(SacredError):
@@ -115,36 +91,9 @@ def run(argv: list[str], team: Team | None) -> None:
     experiment.run_commandline(argv)
 
 
-def make_recorder(options: dict[str, Any], hidden: dict[str, str]) -> Recorder | None:
-    """The observer that -F, -m and MPI_PGPE_MONGO ask for; the recorder captures the output itself."""
-    if options["--capture"] == "fd":
-        raise SystemExit("-C fd: expected sys or no, because fd starts processes, which MPI does not allow")
-    capture_by_sacred(any(options.get(flag) for flag in _OTHER_OBSERVERS))
-    capture = options["--capture"] != "no"
-    folder, mongo = options["--file_storage"], options["--mongo_db"]
-    try:
-        target = chosen(hidden.get(mongo, mongo))
-    except BadTarget as error:
-        raise SystemExit(str(error)) from None
-    if folder:
-        return Recorder(folder, target, capture=capture)
-    if target:
-        return Recorder(AGENTS, target, lambda config: agents_folder_name(config["env_name"]), capture)
-    return None
-
-
 def _worth_a_word(record: logging.LogRecord) -> bool:
     """Whether sacred's remark on a configuration helps: None in place of a number is a setting like others."""
     return not (record.getMessage().startswith("Changed type of config entry") and "NoneType" in record.getMessage())
-
-
-def check_names(config: dict[str, Any]) -> None:
-    """Refuse an entry that no configuration has."""
-    known = [*Settings.__dataclass_fields__]
-    for name in sorted(set(config) - set(known)):
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else "; `print_config` shows the known ones"
-        raise Refused(f"unknown configuration entry {name!r}{hint}")
 
 
 def check_config(config: dict[str, Any], results: str | None) -> Start | None:
@@ -175,29 +124,6 @@ def settings_from(config: dict[str, Any]) -> Settings:
     return Settings.check({"seed": 0} | {key: value for key, value in config.items() if key in known})
 
 
-def check_results_folder(folder: str) -> None:
-    """Refuse a folder after -F that cannot be written to, before anything is done."""
-    path = Path(folder).absolute()
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    try:
-        tempfile.TemporaryDirectory(dir=path).cleanup()  # permissions alone do not tell
-    except OSError as error:
-        raise SystemExit(
-            f"-F {folder}: expected a folder to write results in, but {path} cannot be written to "
-            f"({error.strerror}); choose another one or change its permissions"
-        ) from None
-
-
-def check_updates(updates: list[str]) -> None:
-    """Refuse values that cannot be, before sacred computes other entries from them."""
-    try:
-        for name, value in get_config_updates(updates)[0].items():
-            Settings.check_value(name, value)
-    except BadSettings as error:
-        raise SystemExit(f"Refused: {error}") from None
-
-
 def train(config: dict[str, Any], run: Run, team: Team, start: Start | None, recorder: Recorder | None) -> float | None:
     """Train, log and save; returns the last re-evaluated mean return."""
     settings = settings_from(config)
@@ -223,7 +149,7 @@ def train(config: dict[str, Any], run: Run, team: Team, start: Start | None, rec
                 if report.generation > logged:
                     log(report.generation, report.metrics, run, recorder)
                 console.report(report)
-                last_agent = save(report, settings, run, folder) or last_agent
+                last_agent = save(report, settings, folder, run.add_artifact) or last_agent
                 run.result = trainer.re_eval.get("re_eval_mean")
                 keeper.keep(report, trainer)
                 interruption.learn(time.monotonic() - began, keeper.seconds)
@@ -236,7 +162,7 @@ def train(config: dict[str, Any], run: Run, team: Team, start: Start | None, rec
             keeper.write(trainer)
     if not trainer.complete:
         agent = Report(trainer.search.generation, {}, agent=trainer.agent({}))
-        save(agent, settings, run, folder)
+        save(agent, settings, folder, run.add_artifact)
         raise Stopped(
             f"stopped after generation {trainer.search.generation}: {interruption.reason}. "
             f"To go on: the same command with resume={keeper.path}"
@@ -278,38 +204,3 @@ def log(generation: int, metrics: dict[str, Any], run: Run, recorder: Recorder |
         recorder.record_metrics(generation, metrics)
     for name, value in metrics.items():
         run.log_scalar(name, value, generation)
-
-
-def agents_folder(settings: Settings) -> Path:
-    """A new folder for the agents of a run that is not recorded."""
-    folder = AGENTS / agents_folder_name(settings.env_name)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def agents_folder_name(env_name: str) -> str:
-    """A name that no other run has."""
-    return f"{time.strftime('%Y_%m_%d_%H_%M_%S')}_{_file_name(env_name)}_{os.getpid()}"
-
-
-def save(report: Report, settings: Settings, run: Run, folder: Path) -> Path | None:
-    """Write the agents of a report, and record them as artifacts; returns the path of the center's."""
-
-    def write(name: str, agent: Agent) -> Path:
-        path = folder / name
-        try:
-            write_agent(path, agent)
-            run.add_artifact(str(path), name)  # the recorder finds it in its place already
-        except OSError as error:
-            print(f"cannot save {path}: {error.strerror or error}; the run goes on", file=sys.stderr, flush=True)
-        return path
-
-    if report.best is not None:
-        write("best.pickle", report.best)
-    if report.agent is None:
-        return None
-    return write(f"{_file_name(settings.env_name)}_seed{settings.seed}_iter{report.generation}.pickle", report.agent)
-
-
-def _file_name(env_name: str) -> str:
-    return env_name.rpartition(":")[2].rpartition("/")[2]

@@ -17,8 +17,9 @@ import numpy as np
 
 from mpi_pgpe.agents import write_atomically
 from mpi_pgpe.checkpoint import CheckpointError, Folder, Schedule, State, read
+from mpi_pgpe.reports import Report
 from mpi_pgpe.settings import Settings
-from mpi_pgpe.trainer import Report, Trainer
+from mpi_pgpe.trainer import Trainer
 
 MARKER = "completed.json"
 """Written beside the checkpoints when, and only when, a run is complete."""

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from mpi_pgpe import __version__
-from mpi_pgpe.agents import Agent, AgentFileError, read_agent
+from mpi_pgpe import init_from
+from mpi_pgpe.agents import Agent, versions
 from mpi_pgpe.checkpoint import digest
 from mpi_pgpe.farm import TaskFailed
 from mpi_pgpe.moments import Moments
 from mpi_pgpe.policies import PolicyShape
+from mpi_pgpe.reports import HISTORY, MEASURED, Report, add_to_history, of_population, of_re_evaluation
 from mpi_pgpe.schedule import Rounds
 from mpi_pgpe.settings import BadSettings, Settings
 from mpi_pgpe.team import RE_EVALUATION, TRAINING, Distribution, Job, Team
@@ -23,41 +22,7 @@ from mpi_pgpe.team import RE_EVALUATION, TRAINING, Distribution, Job, Team
 Progress = Callable[[str, Rounds], None]
 """Called with "training" or "re-evaluation" and the tasks, whenever a result has come."""
 
-MEASURED = {
-    "pop_elapsed",
-    "elapsed",
-    "re_eval_elapsed",
-    "ranks",
-    "idle_fraction",
-    "dropped_fraction",
-}
-"""Metrics that tell how the run went rather than what came out: the clock's and the machine's."""
-
 _TABLE_ROUNDS = 16  # rounds whose seeds are broadcast at the start of a generation
-
-HISTORY = ("generation", "timesteps", "pop_mean", "pop_median", "pop_best", "re_eval_mean")
-"""Metrics that go with an agent, of the generations up to its own; None where there was no re-evaluation."""
-
-_LONGEST_HISTORY = 4000  # generations; beyond it every second one is left out
-
-
-@dataclass
-class Report:
-    """What a generation brought.
-
-    Attributes:
-        generation: its number, from 1.
-        metrics: by name; the README lists them.
-        agent: the center as an agent, if the generation is one to be saved.
-        best: the center as an agent, if its re-evaluation is the best so far.
-        failures: messages of the episodes that failed and were given the worst fitness.
-    """
-
-    generation: int
-    metrics: dict[str, int | float]
-    agent: Agent | None = None
-    best: Agent | None = None
-    failures: list[str] = field(default_factory=list)
 
 
 class Trainer:
@@ -101,7 +66,7 @@ class Trainer:
         self.origins = env.origin, team.environment(RE_EVALUATION).origin
         self.shape = PolicyShape(env.observation_size, env.action_space.size, settings.hidden)
         self._check_re_evaluation(team)
-        initial = self._initial_agent()
+        initial = init_from.fitting(settings, self.shape, self.action_space)
         self.search = settings.make_search(
             self.shape.num_parameters, team.sum_directions, 0.0 if initial is None else initial.parameters
         )
@@ -128,17 +93,6 @@ class Trainer:
                 f"re_eval_env_name: expected an environment with {described[0]} like "
                 f"{self.settings.env_name}, got {team.job.re_eval_env_name} with {described[1]}"
             )
-
-    def _initial_agent(self) -> Agent | None:
-        """The agent to begin with, if there is one and it fits the environment."""
-        agent, space = initial_agent(self.settings), self.action_space
-        if agent is not None and (agent.shape != self.shape or agent.action_space.discrete != space.discrete):
-            ours, its = ("discrete" if s.discrete else "continuous" for s in (space, agent.action_space))
-            raise BadSettings(
-                f"init_from: expected a policy of shape {self.shape} with {ours} actions, as {self.settings.env_name} "
-                f"has them, got {agent.shape} with {its} actions in {self.settings.init_from}"
-            )
-        return agent
 
     def __iter__(self) -> Iterator[Report]:
         """Run the remaining generations; each is yielded as soon as it is complete."""
@@ -218,19 +172,12 @@ class Trainer:
         if settings.obs_norm:
             self.moments.merge(self.team.moments(len(results)))
         self.timesteps += int(interactions.sum())
-        finite = fitness[np.isfinite(fitness)]
         stdev = search.stdev
         report = Report(
             search.generation,
             {
                 "generation": search.generation,
-                "pop_median": float(np.median(finite)) if len(finite) else np.nan,
-                "pop_mean": float(np.mean(finite)) if len(finite) else np.nan,
-                "pop_best": float(np.max(finite)) if len(finite) else np.nan,
-                "pop_nonfinite": fitness.size - len(finite),
-                "pop_failed": len(failures),
-                "popsize": fitness.size,
-                "pop_timesteps": int(interactions.sum()),
+                **of_population(fitness, interactions, len(failures)),
                 "pop_elapsed": time.perf_counter() - began,
                 "elapsed": self.elapsed(),
                 "timesteps": self.timesteps,
@@ -250,10 +197,7 @@ class Trainer:
             self.re_eval = self._re_evaluate()
             report.metrics |= self.re_eval
             best = self.best_re_eval < self.re_eval["re_eval_mean"] < np.inf
-        for name, values in self.history.items():
-            values.append(report.metrics.get(name) if scheduled or name != "re_eval_mean" else None)
-            if len(values) > _LONGEST_HISTORY:
-                del values[::2]
+        add_to_history(self.history, report.metrics, scheduled)
         if best:
             self.best_re_eval = self.re_eval["re_eval_mean"]
         if search.generation % settings.save_interval == 0 or last or self.reached_target():
@@ -297,13 +241,7 @@ class Trainer:
         """Mean return and more of the center, over episodes shared among the ranks."""
         tasks = Rounds(self.settings.re_eval_num_episodes, on_record=self._on_record("re-evaluation"))
         self.team.evaluate(RE_EVALUATION, self._distribution(), tasks)
-        returns = tasks.results()[:, 0]
-        return {
-            "re_eval_mean": float(np.mean(returns)),
-            "re_eval_median": float(np.median(returns)),
-            "re_eval_min": float(np.min(returns)),
-            "re_eval_max": float(np.max(returns)),
-            "re_eval_generation": self.search.generation,
+        return of_re_evaluation(tasks.results()[:, 0], self.search.generation) | {
             "re_eval_elapsed": self.elapsed(),
             "re_eval_timesteps": self.timesteps,
         }
@@ -335,37 +273,3 @@ class Trainer:
                 "versions": versions() | self.origins[0] | self.origins[1],
             },
         )
-
-
-def initial_agent(settings: Settings) -> Agent | None:
-    """The agent that training begins with, or None; makes no environment.
-
-    Raises:
-        BadSettings: its file cannot be read, or it does not fit the settings.
-    """
-    if settings.init_from is None:
-        return None
-    try:
-        agent = read_agent(settings.init_from)
-    except AgentFileError as error:
-        raise BadSettings(f"init_from: {error}") from None
-    shape = agent.shape
-    if (shape.hidden, shape.output_activation) != (settings.hidden, "identity") or (
-        shape.hidden and shape.activation != "tanh"
-    ):
-        raise BadSettings(
-            f"init_from: expected a policy with hidden layers {list(settings.hidden)} (tanh), as num_hidden and "
-            f"hidden_size say, got {shape} in {settings.init_from}"
-        )
-    if (agent.moments is not None) != settings.obs_norm:
-        has = "no normalization" if agent.moments is None else "a normalization"
-        raise BadSettings(
-            f"init_from: the agent in {settings.init_from} has {has} of observations, "
-            f"but obs_norm={settings.obs_norm}; set obs_norm={not settings.obs_norm}"
-        )
-    return agent
-
-
-def versions() -> dict[str, str]:
-    """Versions of the package, Python and numpy; the environments' origins tell those of the simulators."""
-    return {"mpi_pgpe": __version__, "python": platform.python_version(), "numpy": np.__version__}

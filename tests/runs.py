@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from mpi_pgpe.farm import Farm
+from mpi_pgpe.reports import MEASURED
 from mpi_pgpe.settings import Settings
 from mpi_pgpe.team import Team
-from mpi_pgpe.trainer import MEASURED, Trainer
+from mpi_pgpe.trainer import Trainer
 
 BASE = {
     "seed": 5,

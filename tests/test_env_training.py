@@ -11,9 +11,10 @@ from families import Family, cases
 from mpi_pgpe.agents import read_agent
 from mpi_pgpe.envs.rendering import DRAWING
 from mpi_pgpe.farm import Farm
+from mpi_pgpe.reports import MEASURED
 from mpi_pgpe.settings import Settings
 from mpi_pgpe.team import Team
-from mpi_pgpe.trainer import MEASURED, Trainer
+from mpi_pgpe.trainer import Trainer
 
 BASE = {"seed": 1, "niters": 10, "popsize": 20, "max_episode_length": 50, "re_eval_interval": 100}
 # Families, each with a setting in which a few seconds show a rise.

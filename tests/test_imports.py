@@ -32,12 +32,13 @@ LAYERS = [
     ["pgpe"],
     ["settings", "agents", "envs"],
     ["agents_cli", "torch_policy", "rollout", "configs", "film", "runs", "checkpoint", "world", "records"],
-    ["restore", "plot"],
+    ["init_from", "reports", "restore", "plot"],
     ["farm", "leaks"],
     ["evaluator"],
     ["team"],
     ["trainer"],
-    ["console", "resume"],
+    ["console", "resume", "saving"],
+    ["options"],
     ["experiment"],
     ["train", "compare", "sync"],
     ["enjoy", "doctor"],
@@ -69,7 +70,7 @@ PACKAGES = {
 
 # Which module or package alone imports a library; sacred's observers are `records`.
 HOME = {
-    "sacred": "experiment records",
+    "sacred": "experiment options records",
     "docopt": "experiment",
     "mpi4py": "farm",
     "torch": "torch_policy",

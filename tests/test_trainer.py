@@ -10,7 +10,7 @@ from runs import outcome, train
 
 from mpi_pgpe.agents import read_agent
 from mpi_pgpe.farm import Farm
-from mpi_pgpe.trainer import MEASURED
+from mpi_pgpe.reports import MEASURED
 
 CARTPOLE = {"env_name": "CartPole-v1"}
 PENDULUM = {"env_name": "Pendulum-v1", "max_episode_length": 30, "niters": 2}

@@ -37,8 +37,8 @@ def run(*command: str | Path, **keywords: Any) -> str:
     return done.stdout
 
 
-def until(true: Callable[[], Any], what: str, seconds: float = 300) -> Any:
-    """Wait until `true` returns something true, and return it."""
+def until(true: Callable[[], Any], what: object, seconds: float = 600) -> Any:
+    """Wait until `true` returns something true, and return it; `what` is printed if that is not in time."""
     deadline = time.monotonic() + seconds
     while not (found := true()):
         assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
@@ -129,15 +129,19 @@ class Job:
 
     def says(self, text: str) -> Job:
         """Wait for a text in the log."""
-        until(lambda: text in self.log or self._ended(), f"{text!r} in the log of job {self.number}")
-        assert text in self.log, f"job {self.number}, {self.field('JobState')}:\n{self.log}"
+        until(lambda: text in self.log or self._ended(), self)
+        assert text in self.log, str(self)
         return self
 
-    def ends(self, state: str = "COMPLETED", seconds: float = 300) -> Job:
+    def ends(self, state: str = "COMPLETED") -> Job:
         """Wait for its end; a requeued job starts again without the two minutes that Slurm waits."""
-        until(self._ended, f"the end of job {self.number}:\n{self.log}", seconds)
-        assert self.field("JobState") == state, self.log
+        until(self._ended, self)
+        assert self.field("JobState") == state, str(self)
         return self
+
+    def __str__(self) -> str:
+        """All that is known of it."""
+        return f"{self.slurm('scontrol', 'show', 'job', self.number)}\n{self.slurm('squeue')}\n{self.log}"
 
     def _ended(self) -> bool:
         state = self.field("JobState")

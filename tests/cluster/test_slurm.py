@@ -185,7 +185,7 @@ def test_the_environment_is_staged_on_every_node(slurm: Slurm, tmp_path: Path):
 
 
 def test_slurm_tells_of_the_time_limit(long: Job):
-    long.ends(seconds=500)
+    long.ends()
     assert "the time limit is near" in long.log
     assert "got SIGUSR1" in long.log
     assert "going on from" in long.log
