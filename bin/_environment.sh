@@ -2,7 +2,8 @@
 # Sourced by the scripts beside it: makes .venv and installs into it, once for each set of extras.
 #   . "$(dirname "$0")/_environment.sh"; install all test
 # Afterwards $PY is the environment's python and its mpiexec comes first on PATH.
-# PYTHON names the interpreter to make .venv with (python3), VENV another place for it, NUMPY another version of numpy.
+# PYTHON names the interpreter to make .venv with (python3), VENV another place for it, NUMPY and MUJOCO other versions
+# of these packages.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=${VENV:-$ROOT/.venv}
@@ -14,7 +15,8 @@ install() { # install EXTRA...
   local wanted stamp log extras constraints
   extras=$(IFS=,; echo "$*")
   stamp=$VENV/.installed-$extras
-  constraints=$(sed "s/^numpy==.*/numpy==${NUMPY:-1.26.4}/" "$ROOT/bin/constraints.txt")
+  constraints=$(sed ${NUMPY:+-e "s/^numpy==.*/numpy==$NUMPY/"} ${MUJOCO:+-e "s/^mujoco==[^;]*/mujoco==$MUJOCO/"} \
+    -e '' "$ROOT/bin/constraints.txt")
   wanted=$(cat "$ROOT/setup.py" - <<<"$constraints" | cksum)
   if [ -x "$PY" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return; fi
   log=$(mktemp)

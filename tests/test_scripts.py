@@ -10,6 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from families import NO_MUJOCO_PY
+
+from mpi_pgpe.envs import mujoco_py_setup
 
 pytestmark = pytest.mark.launches
 
@@ -43,18 +46,86 @@ def test_scripts_are_well_formed(launch, script):
         assert os.access(script, os.X_OK)
 
 
-@pytest.mark.parametrize(
-    ("script", "env_name"),
-    [("humanoid", "Humanoid-v2"), ("walker2d", "Walker2d-v2"), ("lunarlander", "LunarLanderContinuous-v2")],
+@pytest.fixture
+def no_mujoco_py(tmp_path):
+    """Variables with which mujoco-py cannot be used, installed or not."""
+    return {"MUJOCO_PY_MUJOCO_PATH": str(tmp_path / "nothing")}
+
+
+def test_train_script_prints_its_configuration(launch, environ):
+    for arguments in ([], ["with", "popsize=400"]):
+        done = launch(ROOT / "bin/train_lunarlander.sh", "print_config", *arguments, env=environ)
+        assert done.returncode == 0, done.stderr
+        assert "installing" not in done.stdout
+        assert plain(done.stdout).count("env_name = 'LunarLanderContinuous-v2'") == 1
+        assert ("popsize = 400 " in plain(done.stdout)) == bool(arguments)
+
+
+TASKS = [("humanoid", "Humanoid"), ("walker2d", "Walker2d")]
+needs_mujoco_py = pytest.mark.skipif(
+    bool(NO_MUJOCO_PY), reason=f"mujoco-py: {NO_MUJOCO_PY}; {mujoco_py_setup.INSTALL} installs it"
 )
-def test_train_scripts_print_their_configuration(launch, environ, script, env_name):
-    done = launch(ROOT / "bin" / f"train_{script}.sh", "print_config", env=environ)
+
+
+def train_v2(launch, environ, cwd, script):
+    """A run of a script for the v2 environments; its environment, what it printed, and its settings."""
+    updates = ["niters=1", "popsize=4", "popsize_max=4", "num_interactions=None", "max_episode_length=20", "seed=3"]
+    command = [ROOT / "bin" / f"train_{script}.sh", "-F", "results", "with", *updates, "re_eval_num_episodes=1"]
+    done = launch(*command, env=environ, cwd=cwd)
     assert done.returncode == 0, done.stderr
-    assert "installing" not in done.stdout
-    assert plain(done.stdout).count(f"env_name = '{env_name}'") == 1
-    done = launch(ROOT / "bin" / f"train_{script}.sh", "print_config", "with", "popsize=400", env=environ)
-    assert "popsize = 400 " in plain(done.stdout)
-    assert f"env_name = '{env_name}'" in plain(done.stdout)
+    assert "seed 3, 2 ranks" in done.stdout
+    assert "re-evaluated mean return" in done.stdout
+    config = json.loads((cwd / "results/1/config.json").read_text())
+    assert (config["decrease_rewards_by"], config["popsize"]) == ({"humanoid": 5, "walker2d": 1}[script], 4)
+    return config["env_name"], done.stdout.splitlines()[0]
+
+
+@needs_mujoco_py
+@pytest.mark.parametrize(("script", "task"), TASKS)
+def test_v2_scripts_train_with_mujoco_py_where_it_is_installed(launch, environ, tmp_path, script, task):
+    assert train_v2(launch, environ, tmp_path, script) == (
+        f"{task}-v2",
+        f"physics: mujoco-py with MuJoCo 2.1 (gym's {task}-v2)",
+    )
+
+
+@pytest.mark.parametrize(("script", "task"), TASKS)
+def test_v2_scripts_train_on_todays_mujoco_if_asked(launch, environ, tmp_path, script, task):
+    assert train_v2(launch, environ | {"V2": "modern"}, tmp_path, script) == (
+        f"mpi_pgpe/{task}-v2",
+        f"physics: that of {task}-v2 on today's MuJoCo (mpi_pgpe/{task}-v2), as V2 says",
+    )
+
+
+def test_v2_script_without_mujoco_py(launch, environ, no_mujoco_py, tmp_path):
+    env_name, physics = train_v2(launch, environ | no_mujoco_py, tmp_path, "walker2d")
+    assert env_name == "mpi_pgpe/Walker2d-v2"
+    assert physics.startswith(
+        "physics: that of Walker2d-v2 on today's MuJoCo (mpi_pgpe/Walker2d-v2), because mujoco-py"
+    )
+    assert physics.endswith("bin/install_mujoco_py installs it")
+    command = ROOT / "bin/train_walker2d.sh", "print_config"
+    done = launch(*command, env=environ | no_mujoco_py | {"V2": "mujoco-py"})
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(r"V2=mujoco-py, but .+; bin/install_mujoco_py installs it\n", done.stderr)
+    done = launch(*command, env=environ | {"V2": "v3"})
+    assert (done.returncode, done.stderr) == (1, "V2: expected modern or mujoco-py, got v3\n")
+
+
+def test_install_mujoco_py_says_what_is_missing_before_it_installs_anything(launch, tmp_path):
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for folder in os.environ["PATH"].split(os.pathsep):
+        for program in Path(folder).glob("*"):
+            if program.name not in ("apt-get", "patchelf") and not (programs / program.name).exists():
+                (programs / program.name).symlink_to(program)
+    environ = os.environ | {"PATH": str(programs), "VENV": str(tmp_path / "venv"), "PYTHON": sys.executable}
+    done = launch(ROOT / "bin/install_mujoco_py", env=environ)
+    assert (done.returncode, done.stdout) == (1, "")
+    command = done.stderr.splitlines()[-1]
+    assert command.startswith("  sudo apt-get install -y --no-install-recommends ")
+    assert "patchelf" in command.split()
+    assert not (tmp_path / "venv").exists()
 
 
 def test_train_script_trains_on_the_ranks_that_are_asked_for(launch, environ, tmp_path):

@@ -178,10 +178,13 @@ def _mujoco_version() -> tuple[int, ...]:
 def origin(served: Served, env: Any) -> dict[str, str]:
     """The library and the simulator behind an environment, with their versions.
 
-    For a user's own class: the libraries and simulators that the process has loaded.
+    For a user's own class: the libraries that it is built on, or may be, and the simulators that the process has
+    loaded.
     """
     if served.library is None:
-        modules = [m for m in ("gym", "gymnasium", *{m for _, _, m in _SIMULATORS}) if m in sys.modules]
+        built_on = {cls.__module__.partition(".")[0] for cls in type(env).__mro__}
+        libraries = [m for m in ("gym", "gymnasium") if m in built_on] or ["gym", "gymnasium"]
+        modules = [m for m in (*libraries, *dict.fromkeys(m for _, _, m in _SIMULATORS)) if m in sys.modules]
     else:
         spec = registry(served.library)[served.id]
         needed = simulator(served.library, str(spec.entry_point))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import glob
 import importlib.util
 import os
 import sys
@@ -22,25 +21,34 @@ def what_is_missing() -> str | None:
     """What keeps mujoco-py from working, in words; None if it is there. Imports nothing and compiles nothing."""
     if "mujoco_py" in sys.modules:
         return None
-    spec = importlib.util.find_spec("mujoco_py")
-    if spec is None or spec.origin is None:
+    if importlib.util.find_spec("mujoco_py") is None:
         return "it is not installed"
     if not (folder() / "bin" / "libmujoco210.so").exists():
         return f"MuJoCo 2.1 is not in {folder()}"
-    version = f"{sys.version_info.major}{sys.version_info.minor}"
-    compiled = glob.glob(str(Path(spec.origin).parent / "generated" / f"cymj_*_{version}.so"))
-    if not compiled:
+    extension = compiled()
+    if extension is None:
         return f"it is not compiled for Python {sys.version_info.major}.{sys.version_info.minor}"
     try:
         # mujoco-py would answer this error by compiling anew, for a minute and on every rank.
-        ctypes.CDLL(compiled[0])
+        ctypes.CDLL(str(extension))
     except OSError as error:
         return f"it does not find its libraries ({error})"
     return None
 
 
+def compiled() -> Path | None:
+    """What bin/install_mujoco_py had compiled for this Python."""
+    spec = importlib.util.find_spec("mujoco_py")
+    if spec is None or spec.origin is None:
+        return None
+    # For machines without a GPU, which `prepare` chooses: it runs on all of them.
+    name = f"cymj_*_linuxcpuextensionbuilder_{sys.version_info.major}{sys.version_info.minor}.so"
+    return next((Path(spec.origin).parent / "generated").glob(name), None)
+
+
 def prepare() -> None:
-    """Set what mujoco_py checks when it is imported; its compiled part knows where its libraries are."""
+    """Set what mujoco_py looks at when it is imported; its compiled part knows where its libraries are."""
+    os.environ.setdefault("MUJOCO_PY_FORCE_CPU", "1")
     library = str(folder() / "bin")
     paths = [path for path in os.environ.get("LD_LIBRARY_PATH", "").split(":") if path]
     if library not in paths:
