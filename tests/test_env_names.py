@@ -30,6 +30,7 @@ def versions(*packages):
         ("HopperBulletEnv-v0", ["gym", "pybullet"]),
         ("Humanoid-v4", ["gym", "mujoco"]),
         ("Walker2d-v4", ["gymnasium", "mujoco"]),  # gym's model is beyond today's MuJoCo
+        ("Swimmer-v4", ["gymnasium", "mujoco"]),  # likewise
         ("Walker2d-v5", ["gymnasium", "mujoco"]),
         ("mpi_pgpe/Walker2d-v2", ["gym", "mujoco"]),
         ("gymnasium/mpi_pgpe/Walker2d-v2", ["gymnasium", "mujoco"]),
@@ -43,13 +44,21 @@ def test_which_library_serves_a_name(name, packages):
     assert type(env.reset(0)).__module__ == "numpy"
 
 
-@pytest.mark.parametrize("family", cases([f for f in FAMILIES if f.name in ("mujoco-py-hopper", "user-class-old-api")]))
-def test_origin_of_others(family):
-    origin = envs.make(family.env, family.config).origin
-    if family.name == "user-class-old-api":  # all that it could have used
-        assert versions("gym", "gymnasium").items() <= origin.items()
-    else:
-        assert origin == versions("gym", "mujoco-py")
+@pytest.mark.parametrize("family", cases([f for f in FAMILIES if f.name == "mujoco-py-hopper"]))
+def test_origin_of_mujoco_py(family):
+    assert envs.make(family.env, family.config).origin == versions("gym", "mujoco-py")
+
+
+@pytest.mark.parametrize(
+    ("name", "libraries"),
+    [
+        ("families:Wanderer", {"gymnasium"}),
+        ("families:GymWanderer", {"gym"}),
+        ("families:OldWanderer", {"gym", "gymnasium"}),  # of neither's class: all that it could have used
+    ],
+)
+def test_origin_of_a_users_class(name, libraries):
+    assert envs.make(name, {}).origin.keys() & {"gym", "gymnasium"} == libraries
 
 
 @pytest.fixture
@@ -88,6 +97,21 @@ def test_missing_packages_are_answered_with_the_command(name, missing, command, 
     assert name in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("module", "command"),
+    [("anywhere", "pip install anywhere"), ("google", 'pip install "protobuf<3.21"'), ("jax.numpy", "gymnasium[jax]")],
+)
+def test_a_package_that_is_missed_when_it_is_made(module, command, monkeypatch):
+    import families
+
+    def lacking(self):
+        raise ModuleNotFoundError(f"No module named {module!r}", name=module)
+
+    monkeypatch.setattr(families.GymWanderer, "__init__", lacking)
+    with pytest.raises(UnknownEnvironment, match=re.escape(command)):
+        envs.make("families:GymWanderer", {})
+
+
 def test_a_plain_id_goes_to_gymnasium_where_gym_is_not_installed(without):
     without("gym")
     assert libraries.resolve("CartPole-v1").library == "gymnasium"
@@ -109,10 +133,18 @@ def test_library_path_is_set_once_beside_what_was_there(monkeypatch, tmp_path):
     assert mujoco_py_setup.os.environ["LD_LIBRARY_PATH"] == f"/elsewhere:{tmp_path}/bin"
 
 
-@pytest.mark.parametrize("name", ["gymnasium/Humanoid-v2", "gymnasium/Hopper-v3"])
-def test_gymnasium_says_what_it_has_instead(name):
-    with pytest.raises(UnknownEnvironment, match="mpi_pgpe/ID-v2"):
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("gymnasium/Humanoid-v2", " (the physics of v2 without mujoco-py: mpi_pgpe/Humanoid-v2)"),
+        ("gymnasium/Hopper-v3", " (the physics of v2 without mujoco-py: mpi_pgpe/Hopper-v2)"),
+        ("gymnasium/Swimmer-v2", ""),
+    ],
+)
+def test_gymnasium_says_what_it_has_instead(name, instead):
+    with pytest.raises(UnknownEnvironment) as refusal:
         envs.check_name(name)
+    assert str(refusal.value).endswith(f"which begins at -v4; gym has it, by mujoco-py{instead}")
 
 
 def test_the_other_library_is_not_asked_when_one_is_named():

@@ -86,7 +86,9 @@ class AdaptedEnvironment:
                 return served.creator(**self._config)
             return libraries.load(served.library).make(served.id, **{"disable_env_checker": True} | self._config)
         except ImportError as error:  # DependencyNotInstalled among them
-            raise UnknownEnvironment(f"environment {self.name!r} cannot be made: {error}") from error
+            raise UnknownEnvironment(
+                f"environment {self.name!r} cannot be made: {error}{libraries.command_for(error)}"
+            ) from error
         except TypeError as error:
             if "argument" not in str(error):  # not about those that it was given
                 raise

@@ -28,7 +28,17 @@ INSTALL = {
 }
 """What installs a library or simulator, by the name of its module."""
 
+_PACKAGED_IN = {"google": '"protobuf<3.21"', "jax": '"gymnasium[jax]"', "cv2": "opencv-python"}
+
 _DISTRIBUTIONS = {"mujoco_py": "mujoco-py"}  # of modules that are packaged under another name
+
+
+def command_for(error: ImportError) -> str:
+    """What to say of how to install what an environment turned out to lack, if the error tells."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return ""  # the libraries' own errors name their command
+    module = error.name.partition(".")[0]
+    return f"; install it with: {INSTALL.get(module) or f'pip install {_PACKAGED_IN.get(module, module)}'}"
 
 
 @dataclass(frozen=True)
@@ -97,7 +107,7 @@ def resolve(name: str) -> Served:
         spec = registry(library).get(rest)
         if spec is None:
             continue
-        refusal = _what_is_missing(library, str(spec.entry_point))
+        refusal = _what_is_missing(library, rest, str(spec.entry_point))
         if refusal is None:
             return Served(library, rest)
         refusals.append(f"environment {name!r} {refusal}")
@@ -150,25 +160,31 @@ def simulator(library: str, entry_point: str) -> str | None:
     return None
 
 
-def _what_is_missing(library: str, entry_point: str) -> str | None:
+def _what_is_missing(library: str, id: str, entry_point: str) -> str | None:
     """What keeps an environment from being made, and what to do about it; None if nothing is known to."""
     if library == "gymnasium" and "_raise_mujoco_py_error" in entry_point:
-        return "is not in gymnasium, which begins at -v4; gym has it, and mpi_pgpe/ID-v2 is the same on today's MuJoCo"
+        return f"is not in gymnasium, which begins at -v4; gym has it, by mujoco-py{_on_todays_mujoco(id)}"
     module = simulator(library, entry_point)
     if module == "mujoco_py":
         missing = mujoco_py_setup.what_is_missing()
-        other = "the same physics without mujoco-py: mpi_pgpe/Humanoid-v2 and the like"
-        return missing and f"needs mujoco-py, but {missing}; install it with: {mujoco_py_setup.INSTALL} ({other})"
+        command = f"{mujoco_py_setup.INSTALL}{_on_todays_mujoco(id)}"
+        return missing and f"needs mujoco-py, but {missing}; install it with: {command}"
     if module is not None and importlib.util.find_spec(module) is None:
         return f"needs {module}, which is not installed; install it with: {INSTALL[module]}"
     if module == "mujoco" and entry_point.startswith("mpi_pgpe") and importlib.util.find_spec("gymnasium") is None:
         return f"needs the models that come with gymnasium; install it with: {INSTALL['mujoco']}"
-    if re.match(r"gym\.envs\.mujoco\.(walker2d|hopper)_v4", entry_point) and _mujoco_version() > (2, 3, 3):
+    if re.match(r"gym\.envs\.mujoco\.(walker2d|hopper|swimmer)_v4", entry_point) and _mujoco_version() > (2, 3, 3):
         return (
-            "of gym 0.26 has a model in global coordinates, which MuJoCo reads up to 2.3.3: choose gymnasium's "
+            "of gym 0.26 has a model that MuJoCo reads up to 2.3.3: choose gymnasium's "
             f"({INSTALL['mujoco']}), or pip install mujoco==2.3.3 imageio"
         )
     return None
+
+
+def _on_todays_mujoco(id: str) -> str:
+    """What to say of the package's own environment in place of one of mujoco-py's, if there is one."""
+    task = id.rpartition("-")[0]
+    return f" (the physics of v2 without mujoco-py: mpi_pgpe/{task}-v2)" if task in registration.MUJOCO_V2 else ""
 
 
 def _mujoco_version() -> tuple[int, ...]:
