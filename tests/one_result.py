@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from mpi_pgpe.envs import mujoco_py_setup
 from mpi_pgpe.farm import Farm
 from mpi_pgpe.reports import MEASURED
 from mpi_pgpe.settings import Settings
@@ -37,7 +38,13 @@ FAMILIES = [
     "BipedalWalker-v3",
     "CartPole-v1",
     "Pendulum-v1",
+    "gymnasium/MountainCarContinuous-v0",
+    "gymnasium/LunarLander-v3",
+    "gymnasium/HalfCheetah-v5",
+    "mpi_pgpe/Humanoid-v2",
 ]
+if mujoco_py_setup.what_is_missing() is None:
+    FAMILIES.append("gym/Hopper-v2")
 BASE: dict[str, Any] = {
     "env_name": "odd_envs:Walk",
     "seed": 11,

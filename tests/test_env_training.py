@@ -1,14 +1,12 @@
-"""Training in every family: fitness rises, and the result is the same for any number of ranks."""
+"""Training in every family: fitness rises, and nothing that draws is loaded."""
 
 from __future__ import annotations
 
-import json
 import os
 
 import pytest
 from families import Family, cases
 
-from mpi_pgpe.agents import read_agent
 from mpi_pgpe.envs.rendering import DRAWING
 from mpi_pgpe.farm import Farm
 from mpi_pgpe.reports import MEASURED
@@ -52,28 +50,6 @@ def test_fitness_rises(family):
     assert last > first + 0.25 * abs(first), means
     metadata = trainer.agent({}).metadata
     assert metadata["env_origin"] == metadata["re_eval_env_origin"] == trainer.origins[0]
-
-
-@pytest.mark.launches
-@pytest.mark.slow
-@pytest.mark.parametrize("family", trainings())
-def test_one_result_for_any_number_of_ranks(family, launch, tmp_path):
-    settings = {"niters": 2, "popsize": 6, "seed": 3, "obs_norm": True, "max_episode_length": 40}
-    settings |= {"re_eval_num_episodes": 4, "num_interactions": 300, "popsize_max": 18}
-    settings |= {f"env_config.{key}": value for key, value in family.config.items()}
-    results = []
-    for ranks in (1, 2, 3):
-        folder = tmp_path / str(ranks)
-        values = [f"{key}={value}" for key, value in settings.items()]
-        command = ["-m", "mpi_pgpe.train", "-F", folder, "with", f"env_name={family.env}", *values]
-        done = launch(*command, ranks=ranks)
-        assert done.returncode == 0, done.stdout + done.stderr
-        (agent,) = (folder / "1").glob("*iter2.pickle")
-        agent = read_agent(agent)
-        metrics = json.loads((folder / "1" / "metrics.json").read_text())
-        timeless = {key: metric["values"] for key, metric in metrics.items() if key not in MEASURED}
-        results.append((agent.parameters.tobytes(), agent.moments.sum.tobytes(), timeless))
-    assert results[0] == results[1] == results[2]
 
 
 LOOK = f"""
