@@ -7,6 +7,7 @@ import importlib.util
 import re
 import sys
 
+import numpy as np
 import pytest
 from families import FAMILIES, NO_MUJOCO_PY, cases
 
@@ -123,6 +124,21 @@ def test_mujoco_py_without_mujoco_2_1(monkeypatch, tmp_path):
     monkeypatch.setenv("MUJOCO_PY_MUJOCO_PATH", str(tmp_path))
     monkeypatch.delitem(sys.modules, "mujoco_py", raising=False)
     assert mujoco_py_setup.what_is_missing() == f"MuJoCo 2.1 is not in {tmp_path}"
+
+
+def test_mujoco_py_that_was_compiled_under_another_numpy(monkeypatch, tmp_path):
+    if NO_MUJOCO_PY:
+        pytest.skip("mujoco-py is not installed; bin/install_mujoco_py installs it")
+    monkeypatch.delitem(sys.modules, "mujoco_py", raising=False)
+    extension = tmp_path / "cymj.so"
+    extension.symlink_to(mujoco_py_setup.compiled())
+    monkeypatch.setattr(mujoco_py_setup, "compiled", lambda: extension)
+    stamp = tmp_path / "cymj.so.numpy"
+    stamp.write_text(f"{np.__version__}\n")
+    assert mujoco_py_setup.what_is_missing() is None
+    stamp.write_text("17.0.1\n")
+    expected = f"it was compiled under numpy 17.0.1, and here is numpy {np.__version__}"
+    assert mujoco_py_setup.what_is_missing() == expected
 
 
 def test_library_path_is_set_once_beside_what_was_there(monkeypatch, tmp_path):

@@ -9,7 +9,6 @@ from families import Family, cases
 
 from mpi_pgpe.envs.rendering import DRAWING
 from mpi_pgpe.farm import Farm
-from mpi_pgpe.reports import MEASURED
 from mpi_pgpe.settings import Settings
 from mpi_pgpe.team import Team
 from mpi_pgpe.trainer import Trainer

@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
+
 INSTALL = "bin/install_mujoco_py"
 """What installs it; a script in this project's folder."""
 
@@ -18,7 +20,7 @@ def folder() -> Path:
 
 
 def what_is_missing() -> str | None:
-    """What keeps mujoco-py from working, in words; None if it is there. Imports nothing and compiles nothing."""
+    """What keeps mujoco-py from working, in words; None if it is there. Imports and compiles nothing of it."""
     if "mujoco_py" in sys.modules:
         return None
     if importlib.util.find_spec("mujoco_py") is None:
@@ -28,8 +30,15 @@ def what_is_missing() -> str | None:
     extension = compiled()
     if extension is None:
         return f"it is not compiled for Python {sys.version_info.major}.{sys.version_info.minor}"
+    return _what_is_wrong_with(extension)
+
+
+def _what_is_wrong_with(extension: Path) -> str | None:
+    """What would keep it from being imported; mujoco-py would compile anew then, for a minute and on every rank."""
+    under = Path(f"{extension}.numpy")  # written by bin/install_mujoco_py
+    if under.exists() and under.read_text().partition(".")[0] != np.__version__.partition(".")[0]:
+        return f"it was compiled under numpy {under.read_text().strip()}, and here is numpy {np.__version__}"
     try:
-        # mujoco-py would answer this error by compiling anew, for a minute and on every rank.
         ctypes.CDLL(str(extension))
     except OSError as error:
         return f"it does not find its libraries ({error})"
