@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe.schedule import COLUMNS, Rounds, Usage
+from mpi_pgpe.schedule import COLUMNS, Rounds, Usage, holds_two
 from mpi_pgpe.ulfm import RanksLost
 from mpi_pgpe.watch import SECONDS_TO_RETURN
 from mpi_pgpe.world import World
@@ -185,6 +185,7 @@ class _Giver:
         self._held = [0] * farm.size  # tasks that each rank has
         self._began = time.monotonic()
         self._seen = [self._began] * farm.size  # when each rank sent its last result
+        self._looks = 0  # of rank 0 at the messages
         self._busy = 0.0  # seconds of rank 0 in tasks
         self._running: dict[int, tuple[str, float]] = {}  # what ranks said that they began, and when
 
@@ -218,7 +219,7 @@ class _Giver:
         finally:
             seconds = time.monotonic() - began
             self._busy += seconds
-        farm.usage.seconds[task] = seconds
+        farm.usage.add(task, seconds)
         if farm.remarks:
             tasks.remarks[task] = farm.remarks
         tasks.record(task, result, 0)
@@ -233,13 +234,15 @@ class _Giver:
     def _look_around(self) -> None:
         if self._farm.should_give_up():
             raise GivenUp
+        self._looks += 1
         if self._farm.size > 1:
             self._answer()
 
     def _supply(self, rank: int) -> None:
-        # The next task beside the present one, so that a rank never waits for an answer; but not
-        # when they run short, so that none lies unstarted at one rank while another is idle.
-        while self._held[rank] < (2 if self._tasks.available > self._farm.size else 1):
+        usage = self._farm.usage
+        answer = (time.monotonic() - self._began) / max(1, self._looks)
+        two = holds_two(self._tasks.available / self._farm.size, usage.seconds_of_a_task(), answer)
+        while self._held[rank] < 1 + two:
             task = self._tasks.next()
             if task is None:
                 break
@@ -270,7 +273,7 @@ class _Giver:
                     self._held[source] -= 1
                     self._seen[source] = time.monotonic()
                     farm.usage.idle += message[2]
-                    farm.usage.seconds[task] = float(message[3])
+                    farm.usage.add(task, float(message[3]))
                     tasks.record(task, message[4:], farm.members[source])
                     self._supply(source)
         if farm.episode_limit is not None:

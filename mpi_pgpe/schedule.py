@@ -138,6 +138,21 @@ class Rounds:
         return self._results[: self._limit * self.size]
 
 
+def holds_two(left: float, task: float, answer: float) -> bool:
+    """Whether a rank gets its next task beside the present one.
+
+    It then never waits for an answer; but that task lies unstarted, perhaps behind a long one, while other ranks take
+    later ones or find none. So it is worth while as long as the answers that a rank would wait for take longer
+    than the task that may come too late.
+
+    Args:
+        left: tasks to be handed out, for each rank.
+        task: seconds that one takes.
+        answer: seconds until rank 0 answers.
+    """
+    return left > 1 and left * answer > task
+
+
 @dataclass
 class Usage:
     """How the ranks that run tasks spent a hand-out: seconds, summed over those ranks.
@@ -146,11 +161,22 @@ class Usage:
         total: from its beginning to its end.
         idle: without a task.
         seconds: in each task that was completed; the rest went into tasks that were abandoned.
+        completed: the sum of `seconds`.
     """
 
     total: float = 0.0
     idle: float = 0.0
     seconds: dict[int, float] = field(default_factory=dict)
+    completed: float = 0.0
+
+    def add(self, task: int, seconds: float) -> None:
+        """Take in that a task was completed."""
+        self.completed += seconds - self.seconds.get(task, 0.0)
+        self.seconds[task] = seconds
+
+    def seconds_of_a_task(self) -> float:
+        """The mean so far; infinite while nothing is known."""
+        return self.completed / len(self.seconds) if self.seconds else np.inf
 
     def idle_fraction(self) -> float:
         """Share of the time without a task."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpi_pgpe.schedule import COLUMNS, Rounds
+from mpi_pgpe.schedule import COLUMNS, Rounds, Usage, holds_two
 
 
 def results_of(steps: list[int]) -> np.ndarray:
@@ -114,3 +114,27 @@ def test_each_new_result_is_reported_once():
     for task in (1, 1, 0, 0):
         tasks.record(task, np.zeros(COLUMNS))
     assert seen == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("left", "task", "answer", "two"),
+    [
+        (100, 1e-4, 1e-3, True),  # a pole that falls: the answer takes longer than the task
+        (1, 1e-4, 1e-3, False),  # but not the last one, which another rank could begin at once
+        (30, 0.02, 1e-3, True),
+        (15, 0.02, 1e-3, False),  # waiting 15 times costs less than one task too late
+        (15, 0.2, 1e-3, False),
+        (15, 0.2, 0.1, True),  # rank 0 is in a slow step most of the time
+        (1000, np.inf, 1e-3, False),  # nothing is known yet
+    ],
+)
+def test_rank_holds_a_second_task_where_waiting_costs_more_than_order(left, task, answer, two):
+    assert holds_two(left, task, answer) is two
+
+
+def test_seconds_of_a_task_count_each_task_once():
+    usage = Usage()
+    assert usage.seconds_of_a_task() == np.inf
+    for task, seconds in [(0, 1.0), (3, 3.0), (3, 5.0)]:  # task 3 was run again
+        usage.add(task, seconds)
+    assert usage.seconds_of_a_task() == 3.0
