@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe.schedule import COLUMNS, Rounds, Usage, holds_two
+from mpi_pgpe.schedule import COLUMNS, RecentMean, Rounds, Usage, holds_two
 from mpi_pgpe.ulfm import RanksLost
 from mpi_pgpe.watch import SECONDS_TO_RETURN
 from mpi_pgpe.world import World
@@ -99,6 +99,7 @@ class Farm(World):
         self.episode_limit: float | None = None
         self.remarks: list[str] = []
         self.usage = Usage()
+        self._task, self._between_looks = RecentMean(), RecentMean()  # rank 0: seconds
 
     @property
     def root_evaluates(self) -> bool:
@@ -185,7 +186,7 @@ class _Giver:
         self._held = [0] * farm.size  # tasks that each rank has
         self._began = time.monotonic()
         self._seen = [self._began] * farm.size  # when each rank sent its last result
-        self._looks = 0  # of rank 0 at the messages
+        self._looked = self._began  # when rank 0 looked at the messages
         self._busy = 0.0  # seconds of rank 0 in tasks
         self._running: dict[int, tuple[str, float]] = {}  # what ranks said that they began, and when
 
@@ -219,7 +220,7 @@ class _Giver:
         finally:
             seconds = time.monotonic() - began
             self._busy += seconds
-        farm.usage.add(task, seconds)
+        self._account(task, seconds)
         if farm.remarks:
             tasks.remarks[task] = farm.remarks
         tasks.record(task, result, 0)
@@ -234,14 +235,12 @@ class _Giver:
     def _look_around(self) -> None:
         if self._farm.should_give_up():
             raise GivenUp
-        self._looks += 1
         if self._farm.size > 1:
             self._answer()
 
     def _supply(self, rank: int) -> None:
-        usage = self._farm.usage
-        answer = (time.monotonic() - self._began) / max(1, self._looks)
-        two = holds_two(self._tasks.available / self._farm.size, usage.seconds_of_a_task(), answer)
+        farm = self._farm
+        two = holds_two(self._tasks.available / farm.size, farm._task.value, farm._between_looks.value)
         while self._held[rank] < 1 + two:
             task = self._tasks.next()
             if task is None:
@@ -249,8 +248,14 @@ class _Giver:
             self._held[rank] += 1
             self._comm.Send(np.array([task], np.int64), rank, _TASK)
 
+    def _account(self, task: int, seconds: float) -> None:
+        self._farm.usage.seconds[task] = seconds
+        self._farm._task.add(seconds)
+
     def _answer(self) -> None:
         farm, comm, tasks, status = self._farm, self._comm, self._tasks, self._status
+        before, self._looked = self._looked, time.monotonic()
+        farm._between_looks.add(self._looked - before)
         while comm.Iprobe(status=status):
             source, tag = status.Get_source(), status.Get_tag()
             if tag == _FAILURE:
@@ -273,7 +278,7 @@ class _Giver:
                     self._held[source] -= 1
                     self._seen[source] = time.monotonic()
                     farm.usage.idle += message[2]
-                    farm.usage.add(task, float(message[3]))
+                    self._account(task, float(message[3]))
                     tasks.record(task, message[4:], farm.members[source])
                     self._supply(source)
         if farm.episode_limit is not None:

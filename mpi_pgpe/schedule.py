@@ -138,6 +138,19 @@ class Rounds:
         return self._results[: self._limit * self.size]
 
 
+class RecentMean:
+    """The mean of the last hundred values or so; NaN before the first."""
+
+    def __init__(self) -> None:
+        self.value = np.nan
+        self._count = 0
+
+    def add(self, value: float) -> None:
+        """Take in a value."""
+        self._count = min(self._count + 1, 100)
+        self.value = value if self._count == 1 else self.value + (value - self.value) / self._count
+
+
 def holds_two(left: float, task: float, answer: float) -> bool:
     """Whether a rank gets its next task beside the present one.
 
@@ -147,8 +160,8 @@ def holds_two(left: float, task: float, answer: float) -> bool:
 
     Args:
         left: tasks to be handed out, for each rank.
-        task: seconds that one takes.
-        answer: seconds until rank 0 answers.
+        task: seconds that one takes; NaN: not known yet.
+        answer: seconds until rank 0 answers; likewise.
     """
     return left > 1 and left * answer > task
 
@@ -161,22 +174,11 @@ class Usage:
         total: from its beginning to its end.
         idle: without a task.
         seconds: in each task that was completed; the rest went into tasks that were abandoned.
-        completed: the sum of `seconds`.
     """
 
     total: float = 0.0
     idle: float = 0.0
     seconds: dict[int, float] = field(default_factory=dict)
-    completed: float = 0.0
-
-    def add(self, task: int, seconds: float) -> None:
-        """Take in that a task was completed."""
-        self.completed += seconds - self.seconds.get(task, 0.0)
-        self.seconds[task] = seconds
-
-    def seconds_of_a_task(self) -> float:
-        """The mean so far; infinite while nothing is known."""
-        return self.completed / len(self.seconds) if self.seconds else np.inf
 
     def idle_fraction(self) -> float:
         """Share of the time without a task."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpi_pgpe.schedule import COLUMNS, Rounds, Usage, holds_two
+from mpi_pgpe.schedule import COLUMNS, RecentMean, Rounds, holds_two
 
 
 def results_of(steps: list[int]) -> np.ndarray:
@@ -125,16 +125,19 @@ def test_each_new_result_is_reported_once():
         (15, 0.02, 1e-3, False),  # waiting 15 times costs less than one task too late
         (15, 0.2, 1e-3, False),
         (15, 0.2, 0.1, True),  # rank 0 is in a slow step most of the time
-        (1000, np.inf, 1e-3, False),  # nothing is known yet
+        (1000, np.nan, np.nan, False),  # nothing is known yet
     ],
 )
 def test_rank_holds_a_second_task_where_waiting_costs_more_than_order(left, task, answer, two):
     assert holds_two(left, task, answer) is two
 
 
-def test_seconds_of_a_task_count_each_task_once():
-    usage = Usage()
-    assert usage.seconds_of_a_task() == np.inf
-    for task, seconds in [(0, 1.0), (3, 3.0), (3, 5.0)]:  # task 3 was run again
-        usage.add(task, seconds)
-    assert usage.seconds_of_a_task() == 3.0
+def test_recent_mean_forgets():
+    mean = RecentMean()
+    assert np.isnan(mean.value)
+    for value in (1.0, 2.0, 6.0):
+        mean.add(value)
+    assert mean.value == 3.0
+    for _ in range(2000):
+        mean.add(100.0)
+    assert mean.value == pytest.approx(100.0, abs=1e-3)
