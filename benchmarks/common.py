@@ -51,6 +51,12 @@ def median_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> 
     return statistics.median(n / d for n, d in zip(numerators, denominators, strict=True))
 
 
+def mpiexec() -> str:
+    """The mpiexec of this Python's environment, else the one on PATH."""
+    beside = Path(sys.executable).parent / "mpiexec"
+    return str(beside) if beside.exists() else "mpiexec"
+
+
 def report(title: str, rows: list[Row], path: Path | None = None) -> None:
     """Print a table; write it with the machine and the command as JSON if there is a path."""
     columns = list(dict.fromkeys(name for row in rows for name in row))

@@ -15,7 +15,6 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import common
 
@@ -78,10 +77,8 @@ def used(program: str, env: str) -> tuple[float, float]:
 
 def wall(ranks: int, *command: str) -> float:
     """Seconds that mpiexec takes for a program on so many ranks."""
-    beside = Path(sys.executable).parent / "mpiexec"
-    launcher = str(beside) if beside.exists() else "mpiexec"
     began = time.perf_counter()
-    subprocess.run([launcher, "-n", str(ranks), sys.executable, *command], check=True, capture_output=True)
+    subprocess.run([common.mpiexec(), "-n", str(ranks), sys.executable, *command], check=True, capture_output=True)
     return time.perf_counter() - began
 
 
