@@ -6,6 +6,7 @@ their observations stay here, kept by direction.
 
 from __future__ import annotations
 
+import functools
 import traceback
 import warnings
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mpi_pgpe.clock import OTHER, PHYSICS, POLICY
 from mpi_pgpe.farm import BREAKS, Farm, Poll, TaskFailed
 from mpi_pgpe.moments import Moments
 from mpi_pgpe.noise import Noise, seed_table
@@ -48,6 +50,7 @@ class Job:
     env_reuse: bool = True
     on_episode_error: str = "fail"
     episode_timeout: float | None = None
+    profile: bool = False  # whether to time each step
 
 
 @dataclass
@@ -111,12 +114,15 @@ class Evaluator:
                 name, config, limit = job.env_name, job.env_config, job.max_episode_length
             else:
                 name, config, limit = job.re_eval_env_name, job.re_eval_env_config, None
-            with warnings.catch_warnings():
+            with self.farm.clock.during(OTHER), warnings.catch_warnings():
                 if self.farm.rank > 0:
                     warnings.simplefilter("ignore")  # rank 0 says it for all
                 env = envs.make(name, config, job.env_fast)
             shape = PolicyShape(env.observation_size, env.action_space.size, job.hidden)
-            self._rollouts[purpose] = Rollout(env, limit), Policy(shape, env.action_space)
+            rollout = Rollout(env, limit)
+            if job.profile:
+                rollout.timed = functools.partial(self.farm.clock.timed, PHYSICS)
+            self._rollouts[purpose] = rollout, Policy(shape, env.action_space)
         return self._rollouts[purpose]
 
     def _begin(self, purpose: int, distribution: Distribution, owners: NDArray[np.int32]) -> None:
@@ -134,6 +140,10 @@ class Evaluator:
 
     def _run(self, task: int, poll: Poll | None) -> NDArray[np.float64]:
         """Run a direction's mirrored pair (training) or one episode of the center (re-evaluation)."""
+        with self.farm.clock.during(POLICY):
+            return self._result(task, poll)
+
+    def _result(self, task: int, poll: Poll | None) -> NDArray[np.float64]:
         result = np.zeros(COLUMNS)
         d = self._distribution
         if self._purpose == RE_EVALUATION:

@@ -22,7 +22,8 @@ from sacred import Experiment
 from sacred.run import Run
 from sacred.utils import SacredError
 
-from mpi_pgpe import configs, envs
+from mpi_pgpe import configs, envs, profile
+from mpi_pgpe.clock import RECORDING
 from mpi_pgpe.console import Console
 from mpi_pgpe.envs import UnknownEnvironment, UnsupportedEnvironment
 from mpi_pgpe.farm import GivenUp, TaskFailed
@@ -67,7 +68,7 @@ def run(argv: list[str], team: Team | None) -> None:
         # The two dictionaries are arguments so that sacred lets their entries be set one by one.
         assert team is not None
         with recorder.captured() if recorder else nullcontext():
-            return train(_config, _run, team, start, recorder)
+            return train(_config, _run, team, start, recorder, options["--profile"])
 
     start: Start | None = None
     options = docopt(experiment.get_usage()[2], argv[1:], default_help=False)
@@ -124,14 +125,16 @@ def settings_from(config: dict[str, Any]) -> Settings:
     return Settings.check({"seed": 0} | {key: value for key, value in config.items() if key in known})
 
 
-def train(config: dict[str, Any], run: Run, team: Team, start: Start | None, recorder: Recorder | None) -> float | None:
-    """Train, log and save; returns the last re-evaluated mean return."""
+def train(
+    config: dict[str, Any], run: Run, team: Team, start: Start | None, recorder: Recorder | None, each_step: bool
+) -> float | None:
+    """Train, log and save; returns the last re-evaluated mean return. `each_step`: see the option --profile."""
     settings = settings_from(config)
     console = Console(episodes_per_direction=2 * settings.num_episodes)
     interruption = Interruption(settings.max_walltime_seconds, settings.finish_generation)
     team.farm.should_give_up = interruption.give_up
     try:
-        trainer = Trainer(settings, team, console.progress)
+        trainer = Trainer(settings, team, console.progress, each_step)
     except (BadSettings, UnknownEnvironment, UnsupportedEnvironment) as error:
         raise Refused(error) from None
     except TaskFailed as error:
@@ -141,7 +144,7 @@ def train(config: dict[str, Any], run: Run, team: Team, start: Start | None, rec
     console.start(settings, trainer.origins, trainer.shape, team.farm.size, folder)
     logged = 0 if start is None else go_on(start, trainer, keeper, run, recorder)
     last_agent = None
-    with interruption.listening():
+    with interruption.listening(), team.farm.clock.during(RECORDING):
         try:
             while not (trainer.complete or interruption.stop()):
                 began = time.monotonic()
@@ -160,6 +163,9 @@ def train(config: dict[str, Any], run: Run, team: Team, start: Start | None, rec
         finally:
             console.close()
             keeper.write(trainer)
+    run.info["profile"] = profile.columns(team.farm.members, team.times(), each_step)
+    if each_step:
+        print(profile.table(run.info["profile"]), flush=True)
     if not trainer.complete:
         agent = Report(trainer.search.generation, {}, agent=trainer.agent({}))
         save(agent, settings, folder, run.add_artifact)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mpi_pgpe.clock import COMMUNICATION
 from mpi_pgpe.schedule import COLUMNS, RecentMean, Rounds, Usage, holds_two
 from mpi_pgpe.ulfm import RanksLost
 from mpi_pgpe.watch import SECONDS_TO_RETURN
@@ -122,7 +123,7 @@ class Farm(World):
             GivenUp: `should_give_up` said so; likewise.
         """
         self.handouts += 1
-        with self._noticing_deaths():
+        with self.clock.during(COMMUNICATION), self._noticing_deaths():
             giver = _Giver(self, tasks)
             try:
                 giver.give(run)
@@ -144,14 +145,14 @@ class Farm(World):
                 queue.append(int(message[0]))
 
         def poll() -> None:
-            with self._noticing_deaths():
+            with self.clock.during(COMMUNICATION), self._noticing_deaths():
                 receive()
             if queue and queue[-1] == _END:
                 raise Abandoned
 
         self._rested()
         free_since = time.monotonic()
-        with self._noticing_deaths():
+        with self.clock.during(COMMUNICATION), self._noticing_deaths():
             while True:
                 receive()
                 if not queue:
@@ -227,7 +228,7 @@ class _Giver:
         farm._rested()
 
     def _poll(self) -> None:
-        with self._farm._noticing_deaths():
+        with self._farm.clock.during(COMMUNICATION), self._farm._noticing_deaths():
             self._look_around()
         if self._tasks.complete or self._tasks.failure:
             raise Abandoned

@@ -37,9 +37,15 @@ def mongo_db_option(args: str, run: Run) -> None:
     """
 
 
+@cli_option("-T", "--profile", is_flag=True)
+def profile_option(args: str, run: Run) -> None:
+    """Tell physics from policy, and print where the time of each rank went."""
+
+
 # In the place of sacred's own, which would add observers that lose records (`run` adds the one that does not).
 _OURS = {option.long_flag: option for option in (file_storage_option, mongo_db_option)}
 DEFAULT_COMMAND_LINE_OPTIONS[:] = [_OURS.get(option.get_flag(), option) for option in DEFAULT_COMMAND_LINE_OPTIONS]
+DEFAULT_COMMAND_LINE_OPTIONS.append(profile_option)
 _OTHER_OBSERVERS = ("--sql", "--s3", "--gcs", "--tiny_db")
 
 

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,10 +39,15 @@ class Episode:
 
 
 class Rollout:
-    """Runs episodes in one environment, in arrays that are used again and again."""
+    """Runs episodes in one environment, in arrays that are used again and again.
+
+    Attributes:
+        timed: given the environment's reset or step, returns what is called in its place; set it to take the time.
+    """
 
     def __init__(self, env: Environment, max_episode_length: int | None = None) -> None:
         self.env = env
+        self.timed: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function
         limits = [limit for limit in (env.time_limit, max_episode_length) if limit is not None]
         self.limit = min(limits, default=None)
         n_rows = _ROWS if self.limit is None else min(_ROWS, self.limit)
@@ -79,9 +84,9 @@ class Rollout:
         moments = Moments(self.env.observation_size) if collect_moments else None
         started = time.perf_counter()
         total, steps, terminated, truncated = 0.0, 0, False, False
-        act, step, every = policy.act, self.env.step, self._steps_between_calls
+        act, step, every = policy.act, self.timed(self.env.step), self._steps_between_calls
         self._fresh = False
-        observation = self.env.reset(seed)
+        observation = self.timed(self.env.reset)(seed)
         while not (terminated or truncated):
             rows = len(self._row_list)
             count = rows if self.limit is None else min(rows, self.limit - steps)

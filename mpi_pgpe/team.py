@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mpi_pgpe.clock import UPDATE
 from mpi_pgpe.evaluator import RE_EVALUATION, TRAINING, Distribution, Evaluator, Job
 from mpi_pgpe.moments import Moments, exact_parts, from_parts, largest
 from mpi_pgpe.noise import weighted_sums
@@ -25,7 +26,7 @@ __all__ = ["RE_EVALUATION", "TRAINING", "Distribution", "Job", "Team"]
 
 T = TypeVar("T")
 
-_START, _EVALUATE, _SUM, _MOMENTS, _STOP = range(5)  # commands
+_START, _EVALUATE, _SUM, _MOMENTS, _TIMES, _STOP = range(6)  # commands
 
 
 class Team(Evaluator):
@@ -63,6 +64,15 @@ class Team(Evaluator):
                 self._evaluate()
             self.farm.tell(_MOMENTS, np.array([directions], np.int64))
             return self._collect_moments(directions)
+
+        return self._insist(work)
+
+    def times(self) -> NDArray[np.float64]:
+        """Seconds of each rank in each of clock.PHASES, shape (farm.size, len(PHASES))."""
+
+        def work() -> NDArray[np.float64]:
+            self.farm.tell(_TIMES)
+            return self.farm.gather_on_root(self.farm.clock.read())
 
         return self._insist(work)
 
@@ -135,6 +145,8 @@ class Team(Evaluator):
             self._sum(len(self._distribution.center), self._seeds(len(a)), a, b)
         elif command == _MOMENTS:
             self._collect_moments(int(arrays[0][0]))
+        elif command == _TIMES:
+            self.farm.gather_on_root(self.farm.clock.read())
 
     # -- every rank -------------------------------------------------------------------------------------
 
@@ -142,9 +154,14 @@ class Team(Evaluator):
         # Which rank sums which directions does not matter to the result: the sums are exact.
         first, end = (len(seeds) * (self.farm.rank + i) // self.farm.size for i in (0, 1))
         own = slice(first, end)
-        return self.farm.sum_on_root(weighted_sums(size, seeds[own], a[own], b[own]))
+        with self.farm.clock.during(UPDATE):
+            return self.farm.sum_on_root(weighted_sums(size, seeds[own], a[own], b[own]))
 
     def _collect_moments(self, directions: int) -> Moments:
+        with self.farm.clock.during(UPDATE):
+            return self._add_moments(directions)
+
+    def _add_moments(self, directions: int) -> Moments:
         kept = [moments for direction, moments in self._kept.items() if direction < directions]
         mean = self._distribution.mean
         size = 0 if mean is None else len(mean)

@@ -11,6 +11,7 @@ import numpy as np
 from mpi_pgpe import init_from
 from mpi_pgpe.agents import Agent, versions
 from mpi_pgpe.checkpoint import digest
+from mpi_pgpe.clock import UPDATE
 from mpi_pgpe.farm import TaskFailed
 from mpi_pgpe.moments import Moments
 from mpi_pgpe.policies import PolicyShape
@@ -32,12 +33,15 @@ class Trainer:
         settings: of the run.
         team: all ranks; the others have to be in `team.serve()`.
         on_progress: see `Progress`.
+        profile: whether to take the time of each step of the environments; no result depends on it.
 
     Raises:
         BadSettings, envs.UnknownEnvironment, envs.UnsupportedEnvironment: before any episode.
     """
 
-    def __init__(self, settings: Settings, team: Team, on_progress: Progress | None = None) -> None:
+    def __init__(
+        self, settings: Settings, team: Team, on_progress: Progress | None = None, profile: bool = False
+    ) -> None:
         self.settings = settings
         self.team = team
         self._on_progress = on_progress
@@ -59,6 +63,7 @@ class Trainer:
                 env_reuse=settings.env_reuse,
                 on_episode_error=settings.on_episode_error,
                 episode_timeout=settings.episode_timeout,
+                profile=profile,
             )
         )
         env = team.environment(TRAINING)
@@ -153,7 +158,8 @@ class Trainer:
         """Run one generation; if that raises anything, the trainer is where it was before."""
         before = self.state()
         try:
-            return self._generation()
+            with self.team.farm.clock.during(UPDATE):
+                return self._generation()
         except BaseException:
             self.restore(before)
             raise

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mpi_pgpe.clock import COMMUNICATION, WAITING, Clock
 from mpi_pgpe.hosts import HostWatch
 from mpi_pgpe.ulfm import RanksLost, leave, noticing_deaths, survivors
 
@@ -32,9 +33,11 @@ class World:
         rank, size: of this process now, of the world now.
         members: the ranks that are left, by the numbers they had at the start.
         fault_tolerant: whether the loss of a rank leaves the others alive.
+        clock: where the time of this process goes.
     """
 
     def __init__(self, mpi: Any, comm: Any, fault_tolerant: bool) -> None:
+        self.clock = Clock()
         self._mpi = mpi
         self.fault_tolerant = fault_tolerant
         self._first = self._comm = comm.Dup()
@@ -103,6 +106,13 @@ class World:
             self._collective(self._comm.Ireduce(array, total if self.rank == 0 else None, op=self._mpi.SUM, root=0))
         return total
 
+    def gather_on_root(self, array: NDArray[np.float64]) -> NDArray[np.float64]:
+        """All ranks: on rank 0 the ranks' arrays of shape (n,), as rows in the order of `members`."""
+        rows = np.empty((self.size if self.rank == 0 else 0, len(array)))
+        with self._noticing_deaths():
+            self._collective(self._comm.Igather(array, rows if self.rank == 0 else None, root=0))
+        return rows
+
     def maximum(self, array: NDArray[np.float64]) -> NDArray[np.float64]:
         """All ranks: the elementwise largest of the ranks' arrays."""
         if self.size == 1:
@@ -118,15 +128,17 @@ class World:
         self._in_collective = True
         deadline = time.monotonic() + seconds
         self._naps = _FIRST_NAP
-        while not request.Test():
-            if time.monotonic() > deadline:
-                return False
-            self._nap()
+        with self.clock.during(COMMUNICATION):
+            while not request.Test():
+                if time.monotonic() > deadline:
+                    return False
+                self._nap()
         self._in_collective = False
         return True
 
     def _nap(self) -> None:
-        time.sleep(self._naps)
+        with self.clock.during(WAITING):
+            time.sleep(self._naps)
         self._naps = min(2 * self._naps, _LONGEST_NAP)
 
     def _rested(self) -> None:
