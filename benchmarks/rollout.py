@@ -71,10 +71,14 @@ def replay(env: Any, episodes: list[Episode]) -> None:
             step(action)
 
 
-def trainer_episodes(name: str, directions: int, hidden: tuple[int, ...]) -> tuple[Team, Callable[[], Rounds]]:
+def trainer_episodes(
+    name: str, directions: int, hidden: tuple[int, ...], profile: bool = False
+) -> tuple[Team, Callable[[], Rounds]]:
     """A team of this process alone, and a function that evaluates the directions in it."""
     team = Team(Farm())
-    team.start(Job(env_name=name, re_eval_env_name=name, seed=1, hidden=hidden, obs_norm=name != LANDER))
+    team.start(
+        Job(env_name=name, re_eval_env_name=name, seed=1, hidden=hidden, obs_norm=name != LANDER, profile=profile)
+    )
     env = team.environment(TRAINING)
     shape = PolicyShape(env.observation_size, env.action_space.size, hidden)
     n, n_obs = shape.num_parameters, shape.observation_size
