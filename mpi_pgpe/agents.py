@@ -2,15 +2,18 @@
 
 Arrays are stored as (dtype, shape, bytes), so that the pickle holds built-in types alone: its reader
 (safe_pickle.py) needs no class at all and refuses any that a file names, and the file does not depend on
-the versions of numpy or Python. `python -m mpi_pgpe.agents` shows and converts such files.
+the versions of numpy or Python. A checksum follows the pickle (pickle itself ignores what follows), so that
+damage is noticed wherever it is. `python -m mpi_pgpe.agents` shows and converts such files.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import pickle
 import platform
+import reprlib
 import stat
 import sys
 import tempfile
@@ -25,12 +28,13 @@ from numpy.typing import NDArray
 from mpi_pgpe import __version__
 from mpi_pgpe.moments import Moments
 from mpi_pgpe.pgpelib_agents import POLICIES, read_pgpelib
+from mpi_pgpe.plain_data import plain
 from mpi_pgpe.policies import ACTIVATIONS, ActionSpace, PolicyShape
-from mpi_pgpe.safe_pickle import BadPickle, ForeignName, load, plain
+from mpi_pgpe.safe_pickle import BadPickle, ForeignName, load
+from mpi_pgpe.tools import printable
 
 FORMAT = "mpi_pgpe agent"
-VERSION = 1
-_LONGEST_MESSAGE = 500  # characters
+VERSION = 2  # 1 had no checksum
 _LARGEST_FILE = 2**28  # bytes; far beyond any policy that fits this program
 _UMASK = os.umask(0)  # can only be read by setting it: here, before there are threads
 os.umask(_UMASK)
@@ -74,7 +78,7 @@ def write_agent(path: str | os.PathLike[str], agent: Agent) -> None:
 def to_bytes(agent: Agent) -> bytes:
     """The content of the file that `write_agent` writes."""
     space, moments = agent.action_space, agent.moments
-    return pickle.dumps(
+    content = pickle.dumps(
         _by_value(
             {
                 "format": FORMAT,
@@ -96,6 +100,12 @@ def to_bytes(agent: Agent) -> bytes:
         ),
         protocol=4,
     )
+    return content + checksum(content)
+
+
+def checksum(content: bytes | memoryview) -> bytes:
+    """What follows a pickle in the file."""
+    return hashlib.sha256(content).digest()
 
 
 def _by_value(data: Any) -> Any:
@@ -144,29 +154,47 @@ def agent_from_bytes(content: bytes) -> Agent:
         AgentFileError: it holds no agent, or is damaged.
     """
     try:
-        try:
-            data, _ = load(content)
-        except ForeignName as foreign:
-            if foreign.name not in POLICIES:
-                raise
-            return Agent(**read_pgpelib(content))
-        return _agent(data)
+        return _usable(_read(content))
     except AgentFileError as error:
-        raise AgentFileError(_one_line(str(error))) from None
+        raise AgentFileError(printable(str(error))) from None
     except BadPickle as error:
-        raise AgentFileError(_one_line(f"expected a saved agent: {error}")) from None
+        raise AgentFileError(printable(f"expected a saved agent: {error}")) from None
     except Exception as error:  # what is missing or odd in a file can raise almost anything
         raise AgentFileError(
-            _one_line(
+            printable(
                 f"expected a saved agent, but something in it is missing or odd ({type(error).__name__}: {error})"
             )
         ) from None
 
 
-def _one_line(message: str) -> str:
-    """The message, which may quote a hostile file, fit for a terminal."""
-    short = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}..."
-    return "".join(character if character.isprintable() else "?" for character in short)
+def _read(content: bytes) -> Agent:
+    try:
+        data, end = load(content)
+    except ForeignName as foreign:
+        if foreign.name not in POLICIES:
+            raise
+        return Agent(**read_pgpelib(content))
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise AgentFileError("expected a saved agent of mpi_pgpe, got a pickle of something else")
+    version = data["version"]
+    if type(version) is not int or not 1 <= version <= VERSION:
+        raise AgentFileError(
+            f"expected format version 1 to {VERSION}, got {reprlib.repr(version)}; a newer mpi_pgpe may read it"
+        )
+    pickled, rest = memoryview(content)[:end], content[end:]
+    if rest != (b"" if version == 1 else checksum(pickled)):
+        raise AgentFileError("expected a saved agent, but the file is damaged: its checksum is not that of its content")
+    return _agent(data)
+
+
+def _usable(agent: Agent) -> Agent:
+    """The agent, if its numbers can be computed with."""
+    space, moments = agent.action_space, agent.moments
+    if not np.isfinite(agent.parameters).all() or not (moments is None or moments.finite()):
+        raise AgentFileError("expected finite parameters and moments, got others")
+    if space.low is not None and space.high is not None and not (space.low <= space.high).all():
+        raise AgentFileError("expected lower bounds of actions below the upper ones, got others")
+    return agent
 
 
 def _content(path: str | os.PathLike[str]) -> bytes:
@@ -180,13 +208,7 @@ def _content(path: str | os.PathLike[str]) -> bytes:
     return Path(path).read_bytes()
 
 
-def _agent(data: Any) -> Agent:
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise AgentFileError("expected a saved agent of mpi_pgpe, got a pickle of something else")
-    if data["version"] != VERSION:
-        raise AgentFileError(
-            f"expected format version {VERSION}, got {data['version']!r}; a newer mpi_pgpe may read it"
-        )
+def _agent(data: dict[str, Any]) -> Agent:
     shape = PolicyShape(
         _size(data["observation_size"]),
         _size(data["action_size"]),
@@ -203,25 +225,27 @@ def _agent(data: Any) -> Agent:
         raise AgentFileError("action_low and action_high: expected both or neither")
     moments = None
     if data["moments"] is not None:
-        size, count = shape.observation_size, data["moments"]["count"]
-        if type(count) is not int or count < 0:
-            raise AgentFileError(f"moments: expected a count of observations, got {count!r}")
+        size, count = shape.observation_size, _whole(data["moments"]["count"], 0, 2**63)
         moments = Moments(size, count, *(_unpack(name, data["moments"][name], size) for name in ("sum", "sumsq")))
     if type(data["metadata"]) is not dict:
         raise AgentFileError("metadata: expected a dictionary")
-    space = ActionSpace(shape.action_size, low, high, int(data["action_start"]))
+    space = ActionSpace(shape.action_size, low, high, _whole(data["action_start"], -(2**31), 2**31))
     return Agent(parameters, shape, space, moments, plain(data["metadata"]))
 
 
 def _size(value: Any) -> int:
-    if type(value) is not int or not 1 <= value <= _LARGEST_FILE:
-        raise AgentFileError(f"expected the size of a layer, got {value!r}")
+    return _whole(value, 1, _LARGEST_FILE)
+
+
+def _whole(value: Any, least: int, most: int) -> int:
+    if type(value) is not int or not least <= value <= most:
+        raise AgentFileError(f"expected a whole number from {least} to {most}, got {reprlib.repr(value)}")
     return value
 
 
 def _activation(value: Any) -> str:
     if type(value) is not str or value not in ACTIVATIONS:
-        raise AgentFileError(f"expected an activation, one of {', '.join(ACTIVATIONS)}, got {value!r}")
+        raise AgentFileError(f"expected an activation, one of {', '.join(ACTIVATIONS)}, got {reprlib.repr(value)}")
     return value
 
 
@@ -251,7 +275,10 @@ _DTYPES = {"parameters": "<f4", "action_low": "<f4", "action_high": "<f4", "sum"
 def _unpack(name: str, packed: dict[str, Any], size: int) -> NDArray[Any]:
     dtype, shape, content = packed["dtype"], packed["shape"], packed["bytes"]
     if (dtype, shape) != (_DTYPES[name], [size]) or type(content) is not bytes:
-        raise AgentFileError(f"{name}: expected shape [{size}] and dtype {_DTYPES[name]}, got {shape!r} and {dtype!r}")
+        got = (
+            f"{reprlib.repr(shape)} and {reprlib.repr(dtype)}"  # a file can hold what would take for ever to write out
+        )
+        raise AgentFileError(f"{name}: expected shape [{size}] and dtype {_DTYPES[name]}, got {got}")
     if len(content) != np.dtype(dtype).itemsize * size:
         raise AgentFileError(f"{name}: expected {size} numbers, got {len(content)} bytes")
     return np.frombuffer(content, dtype).astype(np.dtype(dtype).newbyteorder("="))

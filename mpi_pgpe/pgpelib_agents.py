@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpi_pgpe.moments import VARIANCE_FLOOR, Moments
+from mpi_pgpe.plain_data import plain
 from mpi_pgpe.policies import ActionSpace, PolicyShape
-from mpi_pgpe.safe_pickle import BadPickle, Call, Reference, load, plain
+from mpi_pgpe.safe_pickle import BadPickle, Call, Name, Reference, load
 
 POLICIES = frozenset({"pgpelib.policies.LinearPolicy", "pgpelib.policies.MLPPolicy"})
 
@@ -34,7 +35,7 @@ _NAMES = frozenset({
     *_ARRAYS, *_SCALARS, _DICTIONARY, "numpy.dtype", "numpy.ndarray", "builtins.set",
     # random generators of spaces, which nothing here looks at
     "numpy.random._pickle.__randomstate_ctor", "numpy.random._pickle.__generator_ctor",
-    "numpy.random._pickle.__bit_generator_ctor", "numpy.random._mt19937.MT19937",
+    "numpy.random._pickle.__bit_generator_ctor", "numpy.random._mt19937.MT19937", "numpy.random.__RandomState_ctor",
 })  # fmt: skip
 
 _DTYPES = {"f4": "<f4", "f8": "<f8", "i4": "<i4", "i8": "<i8", "b1": "|b1"}
@@ -51,7 +52,10 @@ def read_pgpelib(content: bytes) -> dict[str, Any]:
     Raises:
         BadPickle, or what else a damaged file brings about.
     """
-    policy = _made_by(load(content, _NAMES)[0], POLICIES)
+    value, end = load(content, _NAMES)
+    if end != len(content):
+        raise BadPickle("damaged: something follows the end")
+    policy = _made_by(value, POLICIES)
     state = _dictionary(policy.state)
     layers = _layers(state["_policy"], len(content) // 4)
     shape = PolicyShape(
@@ -126,7 +130,8 @@ def _array(value: Any) -> NDArray[Any]:
     call = _made_by(value, _ARRAYS)
     _, shape, dtype, column_order, content = call.state
     shape = tuple(_integer(n) for n in shape)
-    if len(shape) > 8 or any(n < 0 for n in shape):
+    # A dimension of 0 beside others would make a list of any length out of no bytes at all.
+    if len(shape) > 8 or (min(shape, default=1) < 1 and shape != (0,)):
         raise BadPickle(f"expected the shape of an array, got {shape}")
     return _numbers(dtype, content, math.prod(shape)).reshape(shape, order="F" if column_order else "C")
 
@@ -188,10 +193,8 @@ def _parameter(value: Any, dimensions: int, most_numbers: int) -> NDArray[Any]:
     numbers = _storage(storage)
     if offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) >= len(numbers):
         raise BadPickle("expected a tensor within its storage")
-    places = np.full(size, offset, np.int64)
-    for axis, (n, step) in enumerate(zip(size, stride, strict=True)):
-        places += (np.arange(n, dtype=np.int64) * step).reshape([-1 if i == axis else 1 for i in range(dimensions)])
-    return numbers[places]
+    steps = [step * numbers.itemsize for step in stride]
+    return np.lib.stride_tricks.as_strided(numbers[offset:], size, steps, writeable=False)  # within: checked above
 
 
 def _storage(value: Any) -> NDArray[Any]:
@@ -209,15 +212,14 @@ def _storage(value: Any) -> NDArray[Any]:
     if type(reference) is not Reference:
         raise BadPickle("expected a storage, got something else inside its bytes")
     what, kind, key, _, count = reference.id[:5]
-    if what != "storage" or keys != [key]:
+    # Types first: to compare or to hash what a file holds can take for ever.
+    if type(kind) is not Name or type(keys) is not list or [_text(what), *map(_text, keys)] != ["storage", _text(key)]:
         raise BadPickle("expected a single storage")
     dtype = np.dtype(_STORAGES[kind])
-    numbers = content[position + 8 :]
-    if int.from_bytes(content[position : position + 8], "little") != _integer(count) or len(numbers) != (
-        count * dtype.itemsize
-    ):
-        raise BadPickle(f"expected {count} numbers in a storage, got {len(numbers)} bytes")
-    return np.frombuffer(numbers, dtype)
+    length, position = content[position : position + 8], position + 8
+    if int.from_bytes(length, "little") != _integer(count) or len(content) - position != count * dtype.itemsize:
+        raise BadPickle(f"expected {count} numbers in a storage, got {len(content) - position} bytes")
+    return np.frombuffer(content, dtype, offset=position)
 
 
 # -- pgpelib and gym --------------------------------------------------------------------------------------

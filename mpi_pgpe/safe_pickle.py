@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MOST_OPCODES = 500_000
-_MOST_VALUES = 500_000  # in what `plain` returns; ten characters count as one
-_DEEPEST = 50  # containers within containers, there
 _LONGEST_LINE = 1000  # bytes of a name, or of text in protocol 0
 _LARGEST_INTEGER = 4096  # bits
 _LARGEST_KEY = 2**31
@@ -145,8 +143,8 @@ class _Machine:
     _long4 = _long1
     _long = _long1
 
-    def _binput(self, key: int) -> None:
-        self._memo[key] = self._stack[-1]
+    def _binput(self, number: int) -> None:
+        self._memo[number] = self._stack[-1]
 
     _long_binput = _binput
     _put = _binput
@@ -154,8 +152,8 @@ class _Machine:
     def _memoize(self, _: Any) -> None:
         self._memo[len(self._memo)] = self._stack[-1]
 
-    def _binget(self, key: int) -> None:
-        self._stack.append(self._memo[key])
+    def _binget(self, number: int) -> None:
+        self._stack.append(self._memo[number])
 
     _long_binget = _binget
     _get = _binget
@@ -205,11 +203,10 @@ class _Machine:
         items = self._to_mark()
         if type(self._stack[-1]) is not set:
             raise BadPickle("damaged: items for something that is no set")
-        self._stack[-1].update(map(_key, items))
+        self._stack[-1].update(map(key, items))
 
     def _setitem(self, _: Any) -> None:
-        value, key = self._stack.pop(), self._stack.pop()
-        self._update([key, value])
+        self._update([self._stack.pop(-2), self._stack.pop()])
 
     def _setitems(self, _: Any) -> None:
         self._update(self._to_mark())
@@ -219,7 +216,7 @@ class _Machine:
         entries = target.items if type(target) is Call else target
         if type(entries) is not dict or len(items) % 2:
             raise BadPickle("damaged: items for something that is no dictionary")
-        entries.update(zip(map(_key, items[::2]), items[1::2], strict=True))
+        entries.update(zip(map(key, items[::2]), items[1::2], strict=True))
 
     # -- what a pickle would have imported and called ---------------------------------------------------
 
@@ -277,43 +274,9 @@ _MAKERS: dict[str, Callable[[], Any]] = {
 _IGNORED = frozenset({"PROTO", "FRAME", "STOP"})
 
 
-def _key(key: Any) -> Any:
+def key(value: Any) -> Any:
+    """`value`, if it may be a key of a dictionary or an item of a set."""
     # Keys of other types could be made to take very long, or very deep a recursion, to hash.
-    if type(key) is str or (type(key) is int and abs(key) < _LARGEST_KEY):
-        return key
-    raise BadPickle(f"expected text or a small integer as a key, got {type(key).__name__}")
-
-
-def plain(value: Any, convert: Callable[[Any], Any] | None = None) -> Any:
-    """A copy of plain data: dictionaries, lists, tuples, text, bytes, numbers, True, False and None.
-
-    `convert` turns other values into plain data, or raises. Nothing in the copy is shared, so that its
-    size is what it takes to write it out.
-
-    Raises:
-        BadPickle: there is something else in it, or it is too large or too deep.
-    """
-    values = 0
-
-    def copy(value: Any, depth: int) -> Any:
-        nonlocal values
-        values += 1
-        if values > _MOST_VALUES or depth > _DEEPEST:
-            raise BadPickle(f"expected at most {_MOST_VALUES} values, at most {_DEEPEST} deep")
-        kind = type(value)
-        if kind is dict:
-            return {_key(key): copy(item, depth + 1) for key, item in value.items()}
-        if kind is list:
-            return [copy(item, depth + 1) for item in value]
-        if kind is tuple:
-            return tuple([copy(item, depth + 1) for item in value])
-        if kind in (str, bytes):
-            values += len(value) // 10
-            return value
-        if value is None or kind in (int, float, bool):
-            return value
-        if convert is None:
-            raise BadPickle(f"expected plain data, got {value.maker if kind is Call else kind.__name__}")
-        return copy(convert(value), depth + 1)
-
-    return copy(value, 0)
+    if type(value) is str or (type(value) is int and abs(value) < _LARGEST_KEY):
+        return value
+    raise BadPickle(f"expected text or a small integer as a key, got {type(value).__name__}")

@@ -8,6 +8,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+_LONGEST_MESSAGE = 500  # characters
+
 
 def json_line(value: Any) -> str:
     """One line of JSON; numbers that JSON does not have (NaN, infinite ones) become null."""
@@ -24,6 +26,12 @@ def _finite(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex()
     return value
+
+
+def printable(text: str, longest: int = _LONGEST_MESSAGE) -> str:
+    """`text`, which may quote a hostile file, as one line that is fit for a terminal."""
+    short = text if len(text) <= longest else f"{text[:longest]}..."
+    return "".join(character if character.isprintable() else "?" for character in short)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -27,6 +27,10 @@ def test_it_is_read_here_to_the_last_bit(file):
     check(file)
 
 
+def test_a_file_of_the_first_version_of_the_format_is_read():
+    check(DATA / "agent_version1.pickle")
+
+
 def test_what_is_written_here_is_what_they_wrote():
     assert {to_bytes(agent())} == {file.read_bytes() for file in FILES}
 

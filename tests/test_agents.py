@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from mpi_pgpe.agents import Agent, AgentFileError, read_agent, write_agent
+from mpi_pgpe.agents import Agent, AgentFileError, checksum, read_agent, write_agent
 from mpi_pgpe.moments import Moments
 from mpi_pgpe.policies import ActionSpace, PolicyShape
 
@@ -28,6 +28,12 @@ def make_agent(hidden=(3,), space=BOX, normalized=True) -> Agent:
         moments.observe(rng.normal(2, 3, (50, 4)))
     metadata = {"env_name": "Some-v0", "env_config": {"size": [1, 2.5, None]}, "notes": "Größe", "returns": {"a": 1.5}}
     return Agent(rng.normal(size=shape.num_parameters).astype(np.float32), shape, space, moments, metadata)
+
+
+def repickled(data: dict) -> bytes:
+    """A file with other entries, and the checksum that belongs to them."""
+    content = pickle.dumps(data, protocol=4)
+    return content + checksum(content)
 
 
 @pytest.fixture
@@ -144,19 +150,26 @@ def test_every_truncation_is_refused(path):
             read_agent(path)
 
 
-def test_damage_at_any_place_is_refused_or_harmless(path):
-    """Whatever a changed byte does, it gives an agent or an AgentFileError and nothing else."""
+def test_damage_at_any_place_is_refused(path):
+    """In a number or a text, too, where the checksum alone can tell."""
     write_agent(path, make_agent(hidden=()))
     whole = path.read_bytes()
-    damage, refused = random.Random(0), 0
+    damage = random.Random(0)
     for position in range(len(whole)):
-        for byte in (whole[position] ^ 1 << damage.randrange(8), damage.randrange(256)):
-            path.write_bytes(whole[:position] + bytes([byte]) + whole[position + 1 :])
-            try:
-                assert isinstance(read_agent(path), Agent)
-            except AgentFileError:
-                refused += 1
-    assert refused > len(whole) / 2
+        for change in (1 << damage.randrange(8), damage.randrange(1, 256)):
+            path.write_bytes(whole[:position] + bytes([whole[position] ^ change]) + whole[position + 1 :])
+            with pytest.raises(AgentFileError):
+                read_agent(path)
+    for more in (b"\0", b".", whole):
+        path.write_bytes(whole + more)
+        with pytest.raises(AgentFileError, match="its checksum is not that of its content"):
+            read_agent(path)
+
+
+def test_to_pickle_it_is_plain_data(path):
+    """The checksum is after the pickle's end."""
+    write_agent(path, make_agent())
+    assert pickle.loads(path.read_bytes())["metadata"] == make_agent().metadata
 
 
 @pytest.mark.parametrize("key", [None, "count", "dtype", "shape", "bytes"])
@@ -175,7 +188,7 @@ def test_odd_contents_are_refused_or_harmless(path, odd, key):
             data[name] = odd
         else:
             data[name][key] = odd
-        path.write_bytes(pickle.dumps(data))
+        path.write_bytes(repickled(data))
         try:
             assert isinstance(read_agent(path), Agent)
         except AgentFileError:
@@ -186,7 +199,14 @@ def test_odd_contents_are_refused_or_harmless(path, odd, key):
     ("change", "message"),
     [
         ({"format": "another"}, "expected a saved agent of mpi_pgpe, got a pickle of something else"),
-        ({"version": 2}, "expected format version 1, got 2; a newer mpi_pgpe may read it"),
+        ({"version": 3}, "expected format version 1 to 2, got 3; a newer mpi_pgpe may read it"),
+        ({"version": True}, "expected format version 1 to 2, got True"),
+        ({"action_start": "0"}, "expected a whole number from -2147483648 to 2147483648, got '0'"),
+        ({"action_start": 2**4000}, "expected a whole number"),
+        ({"moments": {"count": 2**4000}}, "expected a whole number from 0 to 9223372036854775808"),
+        ({"parameters": {"dtype": "<f4", "shape": [23], "bytes": np.float32([np.nan] * 23).tobytes()}}, "finite"),
+        ({"action_low": {"dtype": "<f4", "shape": [2], "bytes": np.float32([1, 0]).tobytes()}}, "lower bounds"),
+        ({"action_low": {"dtype": "<f4", "shape": [2], "bytes": np.float32([0, np.nan]).tobytes()}}, "lower bounds"),
         ({"action_size": 3}, "parameters: expected shape"),
         ({"observation_size": 5}, "parameters: expected shape"),
         ({"metadata": []}, "metadata: expected a dictionary"),
@@ -196,7 +216,7 @@ def test_odd_contents_are_refused_or_harmless(path, odd, key):
 )
 def test_contents_that_do_not_fit_are_refused(path, change, message):
     write_agent(path, make_agent())
-    path.write_bytes(pickle.dumps(pickle.loads(path.read_bytes()) | change))
+    path.write_bytes(repickled(pickle.loads(path.read_bytes()) | change))
     with pytest.raises(AgentFileError, match=message):
         read_agent(path)
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from mpi_pgpe.agents import Agent, AgentFileError, agent_from_bytes, read_agent
-from mpi_pgpe.safe_pickle import BadPickle, load, plain
+from mpi_pgpe.agents import Agent, AgentFileError, agent_from_bytes, checksum, read_agent
+from mpi_pgpe.plain_data import plain
+from mpi_pgpe.safe_pickle import BadPickle, load
 
 DATA = Path(__file__).parent / "data"
 PGPELIB = (DATA / "pgpelib_lunarlander.pickle").read_bytes()
@@ -125,24 +126,45 @@ BOMBS = {
 }
 
 
-def laughs(levels: int) -> bytes:
-    """A list of two lists of two lists ..., each a single one: 2^levels items when written out."""
+def laughs() -> list:
+    """A list of two lists of two lists ..., each a single one: 2^45 items when written out, compared or hashed."""
     data: list = []
-    for _ in range(levels):
+    for _ in range(45):
         data = [data, data]
-    whole = pickle.loads(OURS)
-    whole["metadata"] = {"laugh": data}
-    return pickle.dumps(whole, 4)
+    return data
 
 
-BOMBS["laughs"] = laughs(45)
-whole = pickle.loads(OURS)
+def changed(**entries) -> bytes:
+    """An agent with other entries, and the checksum that belongs to them."""
+    content = pickle.dumps(pickle.loads(OURS) | entries, 4)
+    return content + checksum(content)
+
+
+def in_storage(old: bytes, new: bytes) -> bytes:
+    """The pgpelib agent with something else in the pickles inside its first storage."""
+    start = PGPELIB.index(b"\x80\x02\x8a\n")
+    length = int.from_bytes(PGPELIB[start - 4 : start], "little")
+    storage = PGPELIB[start : start + length]
+    assert old in storage
+    storage = storage.replace(old, new)
+    return PGPELIB[: start - 4] + struct.pack("<I", len(storage)) + storage + PGPELIB[start + length :]
+
+
+TUPLES = b")" + 45 * b"q\x80h\x80\x86"  # such a tuple, as opcodes
+BOMBS["laughs to be hashed"] = in_storage(b"ctorch\nFloatStorage\n", TUPLES)
+BOMBS["laughs to be compared"] = in_storage(b"X\x0e\x00\x00\x0094774020177072", TUPLES)
 for name, change in {
+    "laughs": {"metadata": {"laugh": laughs()}},
+    "laughs for a version": {"version": laughs()},
+    "laughs for a layer": {"hidden": laughs()},
+    "laughs for an activation": {"activation": laughs()},
+    "laughs for a shape": {"parameters": {"dtype": laughs(), "shape": laughs(), "bytes": b""}},
+    "laughs for a count": {"moments": {"count": laughs()}},
     "huge layer": {"hidden": [2**27] * 3},
     "negative layers": {"hidden": [-4, 2]},
     "huge array": {"parameters": {"dtype": "<f4", "shape": [2**60], "bytes": b""}},
 }.items():
-    BOMBS[name] = pickle.dumps(whole | change, 4)
+    BOMBS[name] = changed(**change)
 BOMBS["huge tensor"] = PGPELIB.replace(b"K\x02K\x08\x86", b"J\xff\xff\xff\x7f\x8a\x01\x7f\x86", 1)
 
 
@@ -207,13 +229,17 @@ def test_persistent_ids_are_refused():
         load(stream.getvalue())
 
 
-def damaged(rng: random.Random) -> bytes:
-    """One of ten thousand: an agent with bytes changed, cut out, doubled or put in; or opcodes at random."""
-    content = bytearray(rng.choice([PGPELIB, OURS]))
+def damaged(rng: random.Random) -> tuple[bytes, bool]:
+    """One of ten thousand: an agent with bytes changed, cut out, doubled or put in; or opcodes at random.
+
+    And whether a checksum is there to tell: some of the files are given the one that belongs to the damage.
+    """
+    original, sealed = rng.choice([(PGPELIB, True), (OURS, False), (OURS, True)])
+    content = bytearray(original)
     if rng.random() < 0.2:
         opcodes = b"(.0123FNQRabcdeghijlopqrstux})]\x80\x81\x82\x85\x86\x87\x88\x8a\x8c\x8e\x8f\x90\x93\x94\x95\x96\x98"
         start = b"\x80\x04" + rng.choice([b"", POLICY, SYSTEM, POLICY + b")\x81"])
-        return start + bytes(rng.choices(opcodes, k=rng.randrange(1, 200))) + b"."
+        return start + bytes(rng.choices(opcodes, k=rng.randrange(1, 200))) + b".", False
     for _ in range(rng.choice([1, 1, 2, 5, 20])):
         at, length = rng.randrange(len(content)), rng.randrange(1, 40)
         kind = rng.randrange(5)
@@ -227,15 +253,19 @@ def damaged(rng: random.Random) -> bytes:
             content[at:at] = rng.choice([SYSTEM + b")R", b"r\xff\xff\xff\x7f", b"\x82\x01", b"h\x05", b"0", b"Q", b"b"])
         elif kind == 4:
             content = content[:at] or content
-    return bytes(content)
+    if sealed and original is OURS:
+        content = content[:-32] + checksum(content[:-32])
+    return bytes(content), not sealed and bytes(content) != original
 
 
 def test_ten_thousand_damaged_or_hostile_files(capfd):
     rng = random.Random(1)
     before, messages = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, []
     for _ in range(10_000):
+        content, noticeable = damaged(rng)
         try:
-            assert isinstance(agent_from_bytes(damaged(rng)), Agent)
+            assert isinstance(agent_from_bytes(content), Agent)
+            assert not noticeable
         except AgentFileError as error:
             messages.append(str(error))
     assert len(messages) > 9000

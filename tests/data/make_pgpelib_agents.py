@@ -50,6 +50,20 @@ module("gym.spaces.box", Box=Box)
 module("gym.spaces.discrete", Discrete=Discrete)
 
 
+def random_state():
+    """As numpy before 1.17 pickled it: by a function that is gone."""
+    return RandomStateOfOld()
+
+
+class RandomStateOfOld:
+    def __reduce__(self):
+        return random_state, (), ("MT19937", np.arange(624, dtype=np.uint32), 3, 0, 0.0)
+
+
+np.random.__RandomState_ctor = random_state
+random_state.__module__, random_state.__qualname__ = "numpy.random", "__RandomState_ctor"
+
+
 def box(low, high):
     space = Box()
     space.dtype = np.dtype(np.float32)
@@ -62,7 +76,7 @@ def box(low, high):
 
 def discrete(n):
     space = Discrete()
-    space.n, space.shape, space.dtype, space._np_random = n, (), np.dtype(np.int64), None
+    space.n, space.shape, space.dtype, space._np_random = n, (), np.dtype(np.int64), RandomStateOfOld()
     return space
 
 
