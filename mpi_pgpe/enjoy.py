@@ -10,11 +10,12 @@ import mpi_pgpe.one_thread  # noqa: F401  (before numpy)
 
 # isort: split
 import argparse
+import contextlib
+import importlib.util
 import json
 import os
 import sys
 import traceback
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,12 @@ from numpy.typing import NDArray
 
 from mpi_pgpe import envs
 from mpi_pgpe.agents import Agent, AgentFileError, agent_from_bytes, read_agent, to_bytes
-from mpi_pgpe.farm import Abandoned, Farm, Poll, TaskFailed
-from mpi_pgpe.film import Film, FilmError, Pace, Watched, check_path
+from mpi_pgpe.farm import Abandoned, Farm, Poll, TaskFailed, promised_rank
+from mpi_pgpe.film import Film, FilmError, Look, Pace, Watched, check_display, check_path
 from mpi_pgpe.policies import Policy
 from mpi_pgpe.rollout import Episode, Rollout
 from mpi_pgpe.schedule import COLUMNS, Rounds
-from mpi_pgpe.tools import add_json, at_least, json_line
+from mpi_pgpe.tools import add_json, at_least, json_line, printable
 from mpi_pgpe.train import entry_point, wrong_launcher
 
 _EPISODES, _STOP = range(2)  # commands to the other ranks
@@ -51,31 +52,72 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
+def environment(data: dict[str, Any], wanted: str | None) -> tuple[str, dict[str, Any]]:
+    """(name, arguments) of the environment for an agent with these metadata: `wanted`, or that of its re-evaluation.
+
+    The file of a stranger must not choose code to run: of its names only the ids of installed environments count,
+    and a `module:` before them is not imported. `wanted` may be any name, and gets the arguments that the file has
+    for this name.
+
+    Raises:
+        AgentFileError: the file names none, or one that only `wanted` may name.
+    """
+    named = []
+    for prefix in ("re_eval_", ""):
+        name, config = data.get(f"{prefix}env_name"), data.get(f"{prefix}env_config") or {}
+        if name and not (
+            isinstance(name, str) and isinstance(config, dict) and all(isinstance(k, str) for k in config)
+        ):
+            raise AgentFileError(
+                "expected the name of the agent's environment and a dictionary of its arguments in the file"
+            )
+        if name:
+            named.append((name, config))
+    if wanted is not None:
+        return wanted, dict(named).get(wanted, {})
+    if not named:
+        raise AgentFileError("the file does not say which environment the agent is for; give it with --env")
+    name, config = named[0]
+    module, _, id = name.rpartition(":")
+    if not module:
+        return name, config
+    for known in (id, f"mpi_pgpe/{id}"):
+        with contextlib.suppress(envs.UnknownEnvironment):
+            envs.check_name(known)
+            return known, config
+    raise AgentFileError(
+        f"the agent's environment is {name}, which is code; a file does not choose what code is run here. "
+        f"If it is yours, or you trust it: --env {name}"
+    )
+
+
 class Viewer:
     """An agent in an environment.
 
     Args:
         agent: the agent.
-        name: of the environment; None: that of the agent's re-evaluation, with its arguments.
+        name: of the environment; None: that of the agent's re-evaluation. See `environment`.
         render_mode: None, "human" or "rgb_array".
 
     Raises:
-        AgentFileError: the agent's file does not say which environment it is for, and `name` is None.
+        AgentFileError: `name` is None, and the file names no environment that may be made.
         envs.UnknownEnvironment, envs.UnsupportedEnvironment: the environment cannot be made, or the
             agent does not fit it.
     """
 
     def __init__(self, agent: Agent, name: str | None, render_mode: str | None = None) -> None:
-        data, config = agent.metadata, {}
-        if name is None:
-            prefix = "re_eval_" if data.get("re_eval_env_name") else ""
-            if f"{prefix}env_name" not in data:
-                raise AgentFileError("the file does not say which environment the agent is for; give it with --env")
-            name, config = str(data[f"{prefix}env_name"]), dict(data.get(f"{prefix}env_config") or {})
+        name, config = environment(agent.metadata, name)
         if render_mode is not None:
-            config["render_mode"] = render_mode
+            config = config | {"render_mode": render_mode}
         self.env_name = name
-        self.env = envs.make(name, config)
+        try:
+            self.env = envs.make(name, config)
+        except (envs.UnknownEnvironment, envs.UnsupportedEnvironment):
+            raise
+        except Exception as error:  # an environment may raise anything
+            raise envs.UnsupportedEnvironment(
+                f"environment {name!r} cannot be made with the arguments {config}: {type(error).__name__}: {error}"
+            ) from error
         shape, space = agent.shape, agent.action_space
         expected = (shape.observation_size, shape.action_size, space.discrete)
         found = (self.env.observation_size, self.env.action_space.size, self.env.action_space.discrete)
@@ -90,15 +132,15 @@ class Viewer:
         self.policy.load(agent.parameters, *(() if moments is None else (moments.mean(), moments.stdev())))
         self._rollout = Rollout(self.env)
 
-    def watch(self, look: Any) -> None:
-        """Call `look` after each step of the episodes to come; see `film.Look`."""
+    def watch(self, look: Look) -> None:
+        """Call `look` after each step of the episodes to come."""
         self._rollout = Rollout(Watched(self.env, look))
 
     def run(self, seed: int, poll: Poll | None = None) -> Episode:
         """Run the episode that starts from `seed`."""
         try:
             return self._rollout.run(self.policy, seed, between_steps=poll)
-        except (Abandoned, TaskFailed, KeyboardInterrupt):
+        except (Abandoned, TaskFailed, FilmError, envs.UnsupportedEnvironment):
             raise
         except Exception as error:
             raise TaskFailed(
@@ -138,24 +180,22 @@ def _episode_of(viewer: Viewer, seed: int) -> Any:
     return run
 
 
-def show(viewer: Viewer, episodes: int, seed: int, video: str | None) -> NDArray[np.float64]:
-    """Run the episodes here, in a window or into a film; returns (return, length) of each."""
-    film = None if video is None else Film(video, viewer.env.frames_per_second)
-    viewer.watch(Pace() if film is None else film)
+def run_here(viewer: Viewer, episodes: int, seed: int, film: Film | None = None) -> NDArray[np.float64]:
+    """Run the episodes in this process; returns (return, length) of each."""
     results = []
-    try:
-        for i in range(episodes):
-            if film is not None and episodes > 1:
-                film.title = f"episode {i + 1} of {episodes}   "
-            episode = viewer.run(seed + i)
-            results.append((episode.total_reward, episode.steps))
-    except BaseException:
-        if film is not None:
-            film.abandon()
-        raise
-    if film is not None:
-        film.close()
+    for i in range(episodes):
+        if film is not None and episodes > 1:
+            film.title = f"episode {i + 1} of {episodes}   "
+        episode = viewer.run(seed + i)
+        results.append((episode.total_reward, episode.steps))
     return np.array(results, np.float64)
+
+
+def run_filmed(viewer: Viewer, episodes: int, seed: int, path: str) -> NDArray[np.float64]:
+    """The same, into a film; raises FilmError if it cannot be written."""
+    with Film(path, viewer.env.frames_per_second) as film:
+        viewer.watch(film)
+        return run_here(viewer, episodes, seed, film)
 
 
 def statistics(env_name: str, seed: int, results: NDArray[np.float64]) -> dict[str, Any]:
@@ -175,20 +215,27 @@ def statistics(env_name: str, seed: int, results: NDArray[np.float64]) -> dict[s
     }
 
 
-def lead(farm: Farm, argv: list[str]) -> int:
-    """Rank 0: run the command; returns the exit code."""
+def lead(farm: Farm | None, argv: list[str]) -> int:
+    """Rank 0, or a process without MPI: run the command; returns the exit code."""
     args = parser().parse_args(argv)
-    episodes = args.episodes or (1 if args.video else 10)
+    episodes = args.episodes or (10 if args.video is None else 1)
     try:
         _check(args, episodes)
         agent = read_agent(args.file)
-        viewer = Viewer(agent, args.env, "rgb_array" if args.video else "human" if args.render else None)
-        if args.video or args.render:
-            results = show(viewer, episodes, args.seed, args.video)
+        viewer = Viewer(agent, args.env, "human" if args.render else None if args.video is None else "rgb_array")
+        if args.video is not None:
+            results = run_filmed(viewer, episodes, args.seed, args.video)
+        elif args.render or farm is None:
+            if args.render:
+                viewer.watch(Pace())
+            results = run_here(viewer, episodes, args.seed)
         else:
             results = share(farm, agent, viewer, args.env, episodes, args.seed)
-    except (AgentFileError, FilmError, envs.UnknownEnvironment, envs.UnsupportedEnvironment, TaskFailed) as error:
+    except TaskFailed as error:  # with the traceback of the environment
         print(f"enjoy: {error}", file=sys.stderr)
+        return 1
+    except (AgentFileError, FilmError, envs.UnknownEnvironment, envs.UnsupportedEnvironment) as error:
+        print(f"enjoy: {printable(str(error), 2000)}", file=sys.stderr)
         return 1
     viewer.env.close()
     result = statistics(viewer.env_name, args.seed, results)
@@ -209,26 +256,28 @@ def lead(farm: Farm, argv: list[str]) -> int:
 def _check(args: argparse.Namespace, episodes: int) -> None:
     if args.seed + episodes > _LARGEST_SEED:
         raise FilmError(f"--seed: expected at most {_LARGEST_SEED - episodes}, got {args.seed}")
-    if args.video and args.render:
+    if args.video is not None and args.render:
         raise FilmError("expected --video or --render, got both; the film needs no window")
-    if args.video:
-        check_path(Path(args.video))
+    if args.video is not None:
+        check_path(args.video)
         # Box2D's pictures are pygame's, which would look for a screen.
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
-    if args.render and sys.platform == "linux" and not {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ):
-        raise FilmError("--render needs a display, and there is none (DISPLAY is not set); use --video OUT.mp4")
+    if args.render:
+        check_display()
 
 
 def main(arguments: list[str]) -> int:
     """All ranks: run the command; returns the exit code."""
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-    farm = Farm()
-    if complaint := wrong_launcher(farm):
-        if complaint[0] == 0:
-            print(complaint[1], file=sys.stderr)
-        return 1
-    if farm.rank > 0:
-        return serve(farm)
+    alone = promised_rank() is None and importlib.util.find_spec("mpi4py") is None  # then MPI is not needed
+    farm = None if alone else Farm()
+    if farm is not None:
+        if complaint := wrong_launcher(farm):
+            if complaint[0] == 0:
+                print(complaint[1], file=sys.stderr)
+            return 1
+        if farm.rank > 0:
+            return serve(farm)
     exit_code = 1
     try:
         exit_code = lead(farm, arguments)
@@ -237,7 +286,8 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         exit_code = 130
     finally:
-        farm.stop(_STOP, exit_code)
+        if farm is not None:
+            farm.stop(_STOP, exit_code)
     return exit_code
 
 

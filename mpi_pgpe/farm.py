@@ -81,15 +81,15 @@ class Farm(World):
     """
 
     def __init__(self, root_evaluates: bool = True, comm: Any = None) -> None:
-        import mpi4py
-
-        mpi4py.rc.thread_level = "funneled"
         try:
+            import mpi4py
+
+            mpi4py.rc.thread_level = "funneled"
             from mpi4py import MPI
         except (ImportError, RuntimeError) as error:
             raise SystemExit(
-                f"no MPI library can be loaded ({error}); expected MPICH, Open MPI or another one: "
-                "pip install mpich, or load your cluster's MPI module"
+                f"no MPI library can be loaded ({error}); expected mpi4py with MPICH, Open MPI or another one: "
+                "pip install mpi4py mpich, or load your cluster's MPI module"
             ) from None
 
         super().__init__(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import ctypes.util
 import math
 import os
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,15 +69,16 @@ class Pace:
 class Film:
     """A `Look` that writes a film: a frame after each step, with the return so far in it.
 
-    A gif has every second frame, or fewer, where that is needed to show it in real time. The file is in
-    its place only after `close`.
+    A gif has every second frame, or fewer, where that is needed to show it in real time. The film is a block
+    (`with Film(...) as film:`); its file is in its place at the end, and nothing is left of a block that raises.
 
     Args:
         path: where to; its suffix, .mp4 or .gif, decides the format.
         frames_per_second: of the environment.
 
     Raises:
-        FilmError: the suffix is another one, or a package is missing.
+        FilmError: the suffix is another one, a package is missing, or the file cannot be written; also at the
+            steps and at the end.
     """
 
     def __init__(self, path: str | os.PathLike[str], frames_per_second: int) -> None:
@@ -86,29 +91,45 @@ class Film:
             raise FilmError(f"a film needs a package that is missing ({error}); {_INSTALL}") from None
         gif = self.path.suffix == ".gif"
         self._every = max(1, math.ceil(frames_per_second / _FASTEST_GIF)) if gif else 1
-        descriptor, self._aside = tempfile.mkstemp(dir=self.path.parent, suffix=self.path.suffix)
-        os.close(descriptor)
-        if gif:
+        with self._failing():
+            descriptor, self._aside = tempfile.mkstemp(dir=self.path.parent, suffix=self.path.suffix)
+            os.close(descriptor)
             duration = 1000 * self._every / frames_per_second  # milliseconds
-            self._writer = imageio.get_writer(self._aside, mode="I", duration=duration, loop=0)
-        else:
-            self._writer = imageio.get_writer(self._aside, fps=frames_per_second, macro_block_size=2, quality=7)
+            options: dict[str, Any] = {"mode": "I", "duration": duration, "loop": 0}
+            if not gif:
+                options = {"fps": frames_per_second, "macro_block_size": 2, "quality": 7}
+            try:
+                self._writer = imageio.get_writer(self._aside, **options)
+            except BaseException:
+                os.unlink(self._aside)
+                raise
         self.title = ""
+
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise FilmError(f"{self.path}: cannot be written: {error.strerror or error}") from None
 
     def __call__(self, env: Environment, steps: int, total: float) -> None:
         if steps % self._every == 0:
-            self._writer.append_data(captioned(env.frame(), f"{self.title}step {steps}   return {total:.1f}"))
+            frame = captioned(env.frame(), f"{self.title}step {steps}   return {total:.1f}")
+            with self._failing():
+                self._writer.append_data(frame)
 
-    def close(self) -> None:
-        """Put the film in its place."""
-        self._writer.close()
-        Path(self._aside).chmod(0o644)
-        os.replace(self._aside, self.path)
+    def __enter__(self) -> Film:
+        return self
 
-    def abandon(self) -> None:
-        """Leave nothing behind."""
-        self._writer.close()
-        Path(self._aside).unlink(missing_ok=True)
+    def __exit__(self, kind: Any, *_: Any) -> None:
+        try:
+            with self._failing():
+                self._writer.close()
+                if kind is None:
+                    Path(self._aside).chmod(0o644)
+                    os.replace(self._aside, self.path)
+        finally:
+            Path(self._aside).unlink(missing_ok=True)
 
 
 def check_path(path: str | os.PathLike[str]) -> None:
@@ -118,6 +139,26 @@ def check_path(path: str | os.PathLike[str]) -> None:
         raise FilmError(f"expected a film's name to end in {' or '.join(SUFFIXES)}, got {str(path)!r}")
     if not path.parent.is_dir():
         raise FilmError(f"expected a folder to write {path.name} in, but {path.parent} is none")
+    if path.is_dir():
+        raise FilmError(f"expected the name of a file to write, but {path} is a folder")
+
+
+def check_display() -> None:
+    """Raise FilmError if it is certain that no window can be opened."""
+    if sys.platform != "linux" or "WAYLAND_DISPLAY" in os.environ:
+        return
+    instead = "use --video OUT.mp4"
+    if "DISPLAY" not in os.environ:
+        raise FilmError(f"--render needs a display, and there is none (DISPLAY is not set); {instead}")
+    library = ctypes.util.find_library("X11")
+    if library is None:
+        return
+    x11 = ctypes.CDLL(library)
+    x11.XOpenDisplay.restype = ctypes.c_void_p
+    display = x11.XOpenDisplay(None)
+    if display is None:
+        raise FilmError(f"--render needs a display, and DISPLAY={os.environ['DISPLAY']} does not answer; {instead}")
+    x11.XCloseDisplay(ctypes.c_void_p(display))
 
 
 def captioned(frame: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:

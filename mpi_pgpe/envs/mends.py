@@ -1,4 +1,4 @@
-"""What is mended in simulators so that an episode depends on its seed alone, and costs what it must."""
+"""What is mended in simulators so that an episode depends on its seed alone, costs what it must, and can be seen."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ def mend(env: Any, config: Mapping[str, Any]) -> None:
             _leave_out_smoke(env)
         if env.continuous and np.lib.NumpyVersion(np.__version__) >= "2.0.0":
             _step_in_doubles(env)
+    if any(module.startswith("gymnasium.envs.mujoco.") for module in modules):
+        _follow(env)
 
 
 def _discard_first_reset(env: Any) -> None:
@@ -66,3 +68,10 @@ def _step_in_doubles(env: Any) -> None:
     refuses what they are since."""
     step = env.step
     env.step = lambda action: step(np.asarray(action, np.float32).astype(np.float64).view(_Doubles))
+
+
+def _follow(env: Any) -> None:
+    """gymnasium 1.4 looks at where a walker began; the model has a camera that goes with it."""
+    cameras = [env.model.camera(number).name for number in range(env.model.ncam)]
+    if "track" in cameras:
+        env.mujoco_renderer.camera_id = cameras.index("track")
