@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mpi_pgpe.agents import Agent, AgentFileError, read_agent, write_agent
-from mpi_pgpe.tools import add_json, json_line
+from mpi_pgpe.tools import add_json, json_line, printable
 
 
 def parser() -> argparse.ArgumentParser:
@@ -44,14 +44,14 @@ def description(agent: Agent) -> dict[str, Any]:
 
 def _print(name: str, value: Any, indent: int = 0) -> None:
     if isinstance(value, dict) and value:
-        print(f"{' ' * indent}{name}:")
+        print(f"{' ' * indent}{printable(name)}:")
         for key, item in value.items():
             _print(str(key), item, indent + 2)
         return
     if isinstance(value, (list, tuple)):
         items = [f"{item:.6g}" if isinstance(item, float) else str(item) for item in value]
         value = " ".join(items if len(items) <= 12 else [*items[:6], "...", *items[-3:], f"({len(items)} in all)"])
-    print(f"{' ' * indent}{name}: {value}")
+    print(f"{' ' * indent}{printable(name)}: {printable(str(value))}")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -63,8 +63,11 @@ def main(argv: list[str] | None = None) -> int:
             write_agent(args.out, agent)
             print(args.out)
             return 0
-    except (AgentFileError, OSError) as error:
+    except AgentFileError as error:
         print(f"agents: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"agents: {args.out}: cannot be written: {error.strerror}", file=sys.stderr)
         return 1
     shown = {"file": args.file} | description(agent)
     if args.json:

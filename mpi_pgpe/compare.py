@@ -9,7 +9,7 @@ from typing import Any
 
 from mpi_pgpe.reports import MEASURED
 from mpi_pgpe.runs import RecordedRun, RunError, add_arguments, read_runs
-from mpi_pgpe.tools import add_json, json_line
+from mpi_pgpe.tools import add_json, json_line, printable
 
 
 def parser() -> argparse.ArgumentParser:
@@ -65,8 +65,8 @@ def main(argv: list[str] | None = None) -> int:
         runs = read_runs(args.runs, args.mongo)
         if len(runs) != 2:
             raise RunError(f"expected the folders of two runs, got {len(runs)} runs in {' '.join(args.runs)}")
-    except (RunError, OSError) as error:
-        print(f"compare: {error}", file=sys.stderr)
+    except RunError as error:
+        print(f"compare: {printable(str(error))}", file=sys.stderr)
         return 2
     result = compare(*runs)
     difference, (a, b) = result["first_difference"], result["runs"]

@@ -24,7 +24,7 @@ from mpi_pgpe import __version__
 from mpi_pgpe.envs.survey import examine, survey
 from mpi_pgpe.farm import Farm, promised_rank
 from mpi_pgpe.leaks import measure
-from mpi_pgpe.runs import RunError, add_arguments, connect
+from mpi_pgpe.runs import RunError, add_arguments, database
 from mpi_pgpe.tools import add_json, json_line
 from mpi_pgpe.train import entry_point
 
@@ -191,30 +191,25 @@ def slurm(size: int) -> Iterator[Finding]:
 def mongo(address: str) -> Iterator[Finding]:
     """Whether the database answers."""
     try:
-        database = connect(address)
+        with database(address) as found:
+            runs = found.runs.estimated_document_count()
     except RunError as error:
         yield Finding("MongoDB", PROBLEM, str(error), "start the server, or record into a folder with -F results")
-        return
-    runs = database.runs.estimated_document_count()
-    database.client.close()
-    yield Finding("MongoDB", OK, f"{address} answers; {runs} runs are recorded there")
+    else:
+        yield Finding("MongoDB", OK, f"{address} answers; {runs} runs are recorded there")
 
 
-def lead(farm: Farm, argv: list[str], promised: tuple[int, int] | None, where: tuple[int, float, int, int]) -> int:
+def lead(argv: list[str], promised: tuple[int, int] | None, about_mpi: list[Finding]) -> int:
     """Rank 0: print the findings; returns the exit code."""
     args = parser().parse_args(argv)
     try:
         config = dict(ast.literal_eval(args.env_config))
     except (ValueError, SyntaxError, TypeError):
         parser().error(f"--env-config: expected a dictionary, such as {{'gravity': -5}}, got {args.env_config}")
-    hosts, most, neighbours, cores = where
     findings = [
         *packages(),
-        *mpi(farm, promised),
+        *about_mpi,
         *launchers(promised),
-        *ranks(hosts, most, farm, neighbours, cores),
-        *threads(neighbours, cores),
-        *slurm(farm.size),
         *environments(args.env, config),
         *([] if args.mongo is None else mongo(args.mongo)),
     ]
@@ -231,7 +226,13 @@ def lead(farm: Farm, argv: list[str], promised: tuple[int, int] | None, where: t
 def main(arguments: list[str]) -> int:
     """All ranks: run the command; returns the exit code."""
     promised = promised_rank()
-    farm = Farm()
+    try:
+        farm = Farm()
+    except SystemExit as error:  # no MPI can be loaded
+        if promised is not None and promised[0] > 0:
+            return 1
+        finding, _, what_to_do = str(error).rpartition(": ")
+        return lead(arguments, promised, [Finding("MPI", PROBLEM, finding, what_to_do)])
     number, neighbours, cores = farm.neighbours()
     hosts = int(farm.sum_on_root(np.array([number == 0], np.int64))[0])
     most = float(farm.maximum(np.array([neighbours / cores]))[0])
@@ -242,8 +243,14 @@ def main(arguments: list[str]) -> int:
     if promised is not None and promised[0] > 0:  # the launcher's first process says it all
         return 1
     exit_code = 1
+    about_mpi = [
+        *mpi(farm, promised),
+        *ranks(hosts, most, farm, neighbours, cores),
+        *threads(neighbours, cores),
+        *slurm(farm.size),
+    ]
     try:
-        exit_code = lead(farm, arguments, promised, (hosts, most, neighbours, cores))
+        exit_code = lead(arguments, promised, about_mpi)
     except SystemExit as end:  # of the command line's parser
         exit_code = int(end.code or 0)
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from dataclasses import dataclass, replace
@@ -12,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mpi_pgpe.agents import write_atomically
 from mpi_pgpe.runs import RecordedRun, RunError, add_arguments, read_runs
 from mpi_pgpe.settings import PLACES_AND_TIMES
-from mpi_pgpe.tools import add_json, json_line
+from mpi_pgpe.tools import add_json, json_line, printable
 
 X_AXES = {
     "timesteps": ("timesteps", 1.0, "environment steps"),
@@ -98,7 +100,9 @@ def curve(run: RecordedRun, metric: str, x: str) -> Curve:
     """The finite values of a metric over the axis."""
     name, unit, _ = X_AXES[x]
     values = run.metrics.get(metric, {})
-    at = run.metrics[name]
+    at = run.metrics.get(name)
+    if at is None:
+        raise RunError(f"{run.name}: expected the metric {name}, which -x {x} needs, but it is not recorded")
     points = [(at[g] / unit, values[g]) for g in sorted(values) if g in at and np.isfinite(values[g])]
     xs, ys = np.array(points, np.float64).reshape(-1, 2).T
     return xs, ys
@@ -117,7 +121,13 @@ def gather(curves: list[Curve]) -> tuple[NDArray[np.float64], NDArray[np.float64
 
 
 def draw(runs: list[RecordedRun], x: str, output: Path) -> list[dict[str, Any]]:
-    """Draw population and re-evaluation of the runs into one picture; returns what it shows."""
+    """Draw population and re-evaluation of the runs into one picture; returns what it shows.
+
+    Raises:
+        RunError: there is nothing to draw, or the picture cannot be written.
+    """
+    if not output.suffix or output.is_dir():
+        raise RunError(f"expected the name of a picture to write, such as learning_curve.png, got {str(output)!r}")
     import matplotlib
 
     matplotlib.use("Agg")
@@ -145,11 +155,17 @@ def draw(runs: list[RecordedRun], x: str, output: Path) -> list[dict[str, Any]]:
     axes.set_xlabel(X_AXES[x][2])
     axes.set_ylabel("return")
     axes.grid(alpha=0.3)
-    axes.legend(framealpha=0.8, fontsize="small")
+    if not axes.lines:
+        raise RunError("there is nothing to draw: no finite return is recorded yet")
     try:
-        figure.savefig(output, dpi=150)
+        axes.legend(framealpha=0.8, fontsize="small")
+        picture = io.BytesIO()
+        figure.savefig(picture, format=output.suffix[1:].lower(), dpi=150)
+        write_atomically(output, picture.getvalue())
     except ValueError as error:  # of an unknown suffix
         raise RunError(f"{output}: {error}") from None
+    except OSError as error:
+        raise RunError(f"{output}: cannot be written: {error.strerror or error}") from None
     finally:
         pyplot.close(figure)
     return shown
@@ -164,8 +180,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     try:
         shown = draw(read_runs(args.runs, args.mongo), args.x, Path(args.output))
-    except (RunError, OSError) as error:
-        print(f"plot: {error}", file=sys.stderr)
+    except RunError as error:
+        print(f"plot: {printable(str(error))}", file=sys.stderr)
         return 1
     print(args.output)
     if args.json:

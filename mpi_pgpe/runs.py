@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from mpi_pgpe.records.files import CONFIG, METRIC_LINES, METRICS, RUN, STEP, TIMESTAMP, metric_lines
 
 _TRIES, _SECONDS_BETWEEN = 5, 0.2  # to read a file that a run may be writing just now
 _SECONDS_FOR_SERVER = 5.0
@@ -34,6 +38,11 @@ class RecordedRun:
     status: str
 
     @property
+    def begun(self) -> bool:
+        """Whether a generation is recorded."""
+        return bool(self.metrics.get("generation"))
+
+    @property
     def generations(self) -> list[int]:
         """The generations recorded so far."""
         return sorted(self.metrics["generation"])
@@ -52,41 +61,77 @@ def read_runs(names: list[str], mongo: str | None) -> list[RecordedRun]:
     """
     runs = [run for name in names for run in _in_folder(Path(name))] if mongo is None else _in_mongo(names, mongo)
     for run in runs:
-        if "generation" not in run.metrics:
+        if not run.begun:
             raise RunError(f"{run.name}: no generation is recorded yet (status {run.status}); try again later")
     return runs
 
 
 def _in_folder(folder: Path) -> list[RecordedRun]:
-    inner = sorted((int(path.parent.name), path.parent) for path in folder.glob("[0-9]*/run.json"))
-    if not (folder / "run.json").exists() and inner:
-        return [_folder(path) for _, path in inner if (path / "metrics.json").exists()]
-    return [_folder(folder)]
+    inner = sorted(
+        (int(path.parent.name), path.parent) for path in folder.glob(f"[0-9]*/{RUN}") if path.parent.name.isdigit()
+    )
+    if (folder / RUN).exists() or not inner:
+        return [_folder(folder)]
+    runs = [_folder(path) for _, path in inner]
+    return [run for run in runs if run.begun] or runs
 
 
 def _folder(folder: Path) -> RecordedRun:
-    if not (folder / "run.json").exists():
-        raise RunError(f"{folder}: expected the folder of a recorded run, such as results/1; it has no run.json")
-    metrics = _json(folder / "metrics.json") if (folder / "metrics.json").exists() else {}
-    return RecordedRun(
-        str(folder),
-        _json(folder / "config.json"),
-        {name: _by_generation(m["steps"], m["values"]) for name, m in metrics.items()},
-        str(_json(folder / "run.json").get("status")),
-    )
+    if not (folder / RUN).exists():
+        raise RunError(f"{folder}: expected the folder of a recorded run, such as results/1; it has no {RUN}")
+    metrics = _lines(folder / METRIC_LINES)
+    if not metrics and (folder / METRICS).exists():  # all that plain sacred writes
+        metrics = _columns(folder / METRICS)
+    return RecordedRun(str(folder), _json(folder / CONFIG), metrics, str(_json(folder / RUN).get("status")))
 
 
-def _by_generation(steps: list[int], values: list[Any]) -> dict[int, float]:
-    return {step: float("nan") if value is None else value for step, value in zip(steps, values, strict=False)}
+def _lines(path: Path) -> dict[str, dict[int, float]]:
+    """The metrics in a file of lines: of every generation so far, after a kill -9 too."""
+    metrics: dict[str, dict[int, float]] = {}
+    with _reading(path):
+        for line, _ in metric_lines(path):
+            step = line.pop(STEP)
+            del line[TIMESTAMP]
+            for name, value in line.items():
+                metrics.setdefault(name, {}).update(_by_generation([step], [value]))
+    return metrics
 
 
-def _json(path: Path) -> Any:
+def _columns(path: Path) -> dict[str, dict[int, float]]:
+    columns = _json(path)
+    with _reading(path):
+        return {name: _by_generation(m["steps"], m["values"]) for name, m in columns.items()}
+
+
+def _by_generation(steps: Iterable[int], values: Iterable[Any]) -> dict[int, float]:
+    found: dict[int, float] = {}
+    for step, value in zip(steps, values, strict=False):
+        if type(step) is not int or not isinstance(value, int | float | None):
+            raise ValueError(f"expected numbers, got {value!r:.100} in step {step!r:.100}")
+        found[step] = float("nan") if value is None else value
+    return found
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise RunError(f"{path}: is damaged: {type(error).__name__}: {error}") from None
+
+
+def _json(path: Path) -> dict[str, Any]:
     for number in range(_TRIES):
         try:
-            return json.loads(path.read_text())
+            content = json.loads(path.read_text())
+            if isinstance(content, dict):
+                return content
+            raise RunError(f"{path}: is damaged: expected an object of JSON, got {type(content).__name__}")
         except OSError as error:
             raise RunError(f"{path}: cannot be read: {error.strerror}") from None
-        except ValueError as error:
+        except (UnicodeDecodeError, json.JSONDecodeError) as error:
             problem = error
         if number < _TRIES - 1:
             time.sleep(_SECONDS_BETWEEN)
@@ -94,18 +139,17 @@ def _json(path: Path) -> Any:
 
 
 def _in_mongo(names: list[str], address: str) -> list[RecordedRun]:
-    database = connect(address)
-    try:
-        return [_document(database, name) for name in names]
-    finally:
-        database.client.close()
+    with database(address) as found:
+        return [_document(found, name) for name in names]
 
 
-def connect(address: str) -> Any:
-    """A database, of a server that answers.
+@contextlib.contextmanager
+def database(address: str) -> Iterator[Any]:
+    """A database of a server that answers, for the time of the block.
 
     Raises:
-        RunError: the address is not HOST:PORT:DB, pymongo is missing, or the server does not answer.
+        RunError: the address is not HOST:PORT:DB, pymongo is missing, or the server does not answer or refuses, in
+            the block too.
     """
     host, _, rest = address.partition(":")
     port, _, name = rest.partition(":")
@@ -120,24 +164,23 @@ def connect(address: str) -> Any:
     client: Any = pymongo.MongoClient(host, int(port), serverSelectionTimeoutMS=int(_SECONDS_FOR_SERVER * 1000))
     try:
         client.admin.command("ping")
-    except pymongo.errors.PyMongoError as error:
-        client.close()
+        yield client[name]
+    except pymongo.errors.ServerSelectionTimeoutError as error:
         raise RunError(
             f"no MongoDB answers at {host}:{port} within {_SECONDS_FOR_SERVER:.0f} seconds ({type(error).__name__}); "
             "is it running, and reachable from this machine?"
         ) from None
-    return client[name]
+    except pymongo.errors.PyMongoError as error:
+        raise RunError(f"MongoDB at {address} refuses: {error}") from None
+    finally:
+        client.close()
 
 
-def _document(database: Any, name: str) -> RecordedRun:
+def _document(found: Any, name: str) -> RecordedRun:
     ids = [name, *([int(name)] if name.isdigit() else [])]  # sacred's option -i makes a number text
-    run = database.runs.find_one({"_id": {"$in": ids}})
+    run = found.runs.find_one({"_id": {"$in": ids}})
     if run is None:
-        known = [str(r["_id"]) for r in database.runs.find({}, {"_id": 1}).sort("_id", -1).limit(10)]
-        raise RunError(
-            f"run {name} is not in the database {database.name}; the latest are: {', '.join(known) or 'none'}"
-        )
-    metrics = {
-        m["name"]: _by_generation(m["steps"], m["values"]) for m in database.metrics.find({"run_id": run["_id"]})
-    }
+        known = [str(r["_id"]) for r in found.runs.find({}, {"_id": 1}).sort("_id", -1).limit(10)]
+        raise RunError(f"run {name} is not in the database {found.name}; the latest are: {', '.join(known) or 'none'}")
+    metrics = {m["name"]: _by_generation(m["steps"], m["values"]) for m in found.metrics.find({"run_id": run["_id"]})}
     return RecordedRun(f"run {name}", dict(run["config"]), metrics, str(run.get("status")))

@@ -35,6 +35,17 @@ def test_alone(launch):
     assert "MongoDB" not in findings
 
 
+def test_without_mpi_that_is_what_it_finds(launch):
+    program = "import sys; sys.modules['mpi4py'] = None; from mpi_pgpe import doctor; sys.exit(doctor.main(['--json']))"
+    done = launch("-c", program, env=CLEAN)
+    assert (done.returncode, done.stderr) == (1, "")
+    findings = {finding["topic"]: finding for finding in json.loads(done.stdout.splitlines()[-1])["findings"]}
+    assert findings["MPI"]["status"] == "problem"
+    assert findings["MPI"]["finding"].startswith("no MPI library can be loaded")
+    assert findings["MPI"]["do"].startswith("pip install mpi4py mpich")
+    assert findings["gym"]["status"] == "ok"
+
+
 def test_under_mpirun(launch):
     findings = doctor(launch, ranks=3)
     assert findings["launcher"] == {

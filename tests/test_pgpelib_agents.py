@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from mpi_pgpe.agents import read_agent
+from mpi_pgpe.agents import read_agent, write_agent
 from mpi_pgpe.policies import Policy
 from mpi_pgpe.restore import policy_metadata, to_numpy_policy, to_torch_module
 
@@ -116,9 +116,25 @@ def test_show_prints_what_is_known(launch):
     assert "env_name: LunarLanderContinuous-v2" in done.stdout
 
 
+def test_show_sends_nothing_of_a_file_to_the_terminal_but_text(launch, tmp_path):
+    """Colours, titles of windows, further lines, and halves of characters."""
+    agent = read_agent(LANDER)
+    agent.metadata = {"env_name": "a\ud800b", "\x1b[31mred": {"x": "\x1b]0;title\x07\nok: fine", "list\r": ["\x9b"]}}
+    write_agent(tmp_path / "odd.pickle", agent)
+    done = launch("-m", "mpi_pgpe.agents", "show", tmp_path / "odd.pickle")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(line.isprintable() for line in done.stdout.split("\n"))
+    assert "  env_name: a?b\n  ?[31mred:\n    x: ?]0;title??ok: fine\n    list?: ?\n" in done.stdout
+
+
 def test_an_error_is_one_line(launch, tmp_path):
     shutil.copy(DATA / "make_agent.py", tmp_path / "no_agent.pickle")
     for command in (["show", tmp_path / "no_agent.pickle"], ["convert", tmp_path / "missing", tmp_path / "out"]):
         done = launch("-m", "mpi_pgpe.agents", *command)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
         assert done.stderr.startswith("agents: ")
+    done = launch("-m", "mpi_pgpe.agents", "convert", LANDER, tmp_path / "none" / "out")
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"agents: {tmp_path}/none/out: cannot be written: No such file or directory\n",
+    )

@@ -113,27 +113,46 @@ def test_what_the_database_lacks_is_said(mongo):
         read_runs(["7"], "localhost")
 
 
-def test_a_run_that_goes_on_is_plotted_as_far_as_it_is(results, tmp_path, capsys):
+def as_plain_sacred_has_it(run: Path, copy: Path) -> dict:
+    """Copy a run without its file of lines; returns what its metrics.json holds."""
+    shutil.copytree(run, copy)
+    (copy / "metrics.jsonl").unlink()
+    return json.loads((copy / "metrics.json").read_text())
+
+
+def test_a_folder_of_plain_sacred_is_read(results, tmp_path):
+    as_plain_sacred_has_it(results / "1", tmp_path / "9")
+    (plain,), (run,) = read_runs([str(tmp_path / "9")], None), read_runs([str(results / "1")], None)
+    assert plain.metrics == run.metrics
+    assert len(run.metrics["generation"]) == 4
+
+
+def test_a_run_that_goes_on_or_was_killed_is_plotted_as_far_as_it_is(results, tmp_path, capsys):
+    """From its lines alone, the last of which a kill may have cut off."""
     running = tmp_path / "9"
     shutil.copytree(results / "1", running)
-    recorded = json.loads((running / "metrics.json").read_text())
-    for metric in recorded.values():
-        for key in metric:
-            metric[key] = metric[key][: 3 if len(metric[key]) == 4 else 1]
-    (running / "metrics.json").write_text(json.dumps(recorded))
+    (running / "metrics.json").unlink()
+    lines = (running / "metrics.jsonl").read_bytes().splitlines(keepends=True)
+    (running / "metrics.jsonl").write_bytes(b"".join(lines[:3]) + lines[3][:50])
     run = json.loads((running / "run.json").read_text())
     (running / "run.json").write_text(json.dumps(run | {"status": "RUNNING"}))
     shown = drawn(capsys, running, "-o", tmp_path / "p.png", "-x", "generations")
-    assert shown["curves"][0]["pop_mean"]["last_x"] == 3
-    (running / "metrics.json").unlink()
+    expected = metrics(results / "1")["pop_mean"][2]
+    assert shown["curves"][0]["pop_mean"] == {"points": 3, "last_x": 3, "last": expected}
+    assert compare.main([str(running), str(results / "1")]) == 1
+    assert "has generation 4" in capsys.readouterr().out
+    (running / "metrics.jsonl").write_bytes(lines[0][:50])
     assert plot.main([str(running)]) == 1
     assert "no generation is recorded yet (status RUNNING)" in capsys.readouterr().err
+    shutil.copytree(results / "2", tmp_path / "10")
+    shown = drawn(capsys, tmp_path, "-o", tmp_path / "p.png")  # among others it is left out
+    assert [curve["runs"] for curve in shown["curves"]] == [[str(tmp_path / "10")]]
 
 
 def test_a_file_that_is_being_written_is_read_when_it_is_whole(results, tmp_path, monkeypatch):
     """The sleep between two readings is where the writer ends here."""
     running = tmp_path / "9"
-    shutil.copytree(results / "1", running)
+    as_plain_sacred_has_it(results / "1", running)
     whole = (running / "metrics.json").read_text()
     (running / "metrics.json").write_text(whole[:100])
     monkeypatch.setattr("time.sleep", lambda _: (running / "metrics.json").write_text(whole))
@@ -142,6 +161,60 @@ def test_a_file_that_is_being_written_is_read_when_it_is_whole(results, tmp_path
     monkeypatch.setattr("time.sleep", lambda _: None)
     with pytest.raises(RunError, match=r"metrics\.json: is damaged"):
         read_runs([str(running)], None)
+
+
+DAMAGE = {
+    "run.json": ["[1, 2]", "7"],
+    "config.json": ['"text"', None],
+    "metrics.json": ["[]", '{"generation": {}}', '{"generation": {"steps": ["x"], "values": [1]}}',
+                     '{"generation": {"steps": [1], "values": ["x"]}}', '{"generation": 5}'],
+    "metrics.jsonl": ["{\n", "[]\n", '{"step": 1}\n', '{"step": 1, "timestamp": "", "generation": [1]}\n', "\udcff\n"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "content"), [(file, content) for file in DAMAGE for content in DAMAGE[file]])
+def test_a_damaged_record_is_refused_in_one_line(results, tmp_path, capsys, file, content):
+    run = tmp_path / "9"
+    shutil.copytree(results / "1", run)
+    if file == "metrics.json":
+        (run / "metrics.jsonl").unlink()
+    if content is None:
+        (run / file).unlink()
+    else:
+        (run / file).write_bytes(content.encode(errors="surrogateescape"))
+    for tool, code, arguments in [(plot, 1, [run]), (compare, 2, [run, results / "1"])]:
+        assert tool.main([str(a) for a in arguments]) == code
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.count("\n") == 1
+        assert f"{run / file}: " in err
+
+
+def test_a_picture_that_cannot_be_drawn_or_written_is_one_line(results, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.png").mkdir()
+    for output, part in [
+        ("x.txt", "Format 'txt' is not supported"),
+        ("noext", "expected the name of a picture to write, such as learning_curve.png, got 'noext'"),
+        ("", "expected the name of a picture"),
+        ("folder.png", "expected the name of a picture"),
+        ("none/x.png", "none/x.png: cannot be written: No such file or directory"),
+    ]:
+        assert plot.main([str(results / "1"), "-o", output]) == 1
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n")) == ("", 1)
+        assert part in err
+        assert os.listdir(tmp_path) == ["folder.png"]
+    nothing = as_plain_sacred_has_it(results / "1", tmp_path / "9")
+    for name in nothing:
+        nothing[name]["values"] = [None] * len(nothing[name]["steps"])
+    (tmp_path / "9" / "metrics.json").write_text(json.dumps(nothing))
+    assert plot.main(["9"]) == 1
+    assert capsys.readouterr().err == "plot: there is nothing to draw: no finite return is recorded yet\n"
+    del nothing["timesteps"]
+    (tmp_path / "9" / "metrics.json").write_text(json.dumps(nothing))
+    assert plot.main(["9"]) == 1
+    assert "9: expected the metric timesteps, which -x timesteps needs" in capsys.readouterr().err
 
 
 def compared(capsys, *arguments) -> tuple[int, str, dict]:
@@ -168,8 +241,7 @@ def test_another_seed_is_another_run(results, capsys):
 
 def test_the_first_generation_and_metric_that_differ(results, tmp_path, capsys):
     other = tmp_path / "other"
-    shutil.copytree(results / "1", other)
-    recorded = json.loads((other / "metrics.json").read_text())
+    recorded = as_plain_sacred_has_it(results / "1", other)
     value = recorded["stdev_mean"]["values"][2]
     recorded["stdev_mean"]["values"][2] = changed = float(np.nextafter(value, 1))
     recorded["timesteps"]["values"][3] += 1
@@ -183,8 +255,7 @@ def test_the_first_generation_and_metric_that_differ(results, tmp_path, capsys):
 
 def test_a_shorter_run_is_not_the_same(results, tmp_path, capsys):
     other = tmp_path / "other"
-    shutil.copytree(results / "1", other)
-    recorded = json.loads((other / "metrics.json").read_text())
+    recorded = as_plain_sacred_has_it(results / "1", other)
     for metric in recorded.values():
         keep = [step <= 3 for step in metric["steps"]]
         for key in metric:
@@ -198,11 +269,9 @@ def test_a_shorter_run_is_not_the_same(results, tmp_path, capsys):
 
 def test_nan_equals_nan(results, tmp_path, capsys):
     for name in ("a", "b"):
-        shutil.copytree(results / "1", tmp_path / name)
-        path = tmp_path / name / "metrics.json"
-        recorded = json.loads(path.read_text())
+        recorded = as_plain_sacred_has_it(results / "1", tmp_path / name)
         recorded["pop_best"]["values"][0] = float("nan")
-        path.write_text(json.dumps(recorded))
+        (tmp_path / name / "metrics.json").write_text(json.dumps(recorded))
     assert compared(capsys, tmp_path / "a", tmp_path / "b")[0] == 0
     assert compared(capsys, tmp_path / "a", results / "1")[2]["first_difference"]["values"][0] is None
 
