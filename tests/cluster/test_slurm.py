@@ -68,7 +68,7 @@ def test_a_complete_run_is_not_started_again(slurm: Slurm, undisturbed: Job):
 
 def test_an_agent_is_evaluated_by_all_ranks(slurm: Slurm, undisturbed: Job):
     undisturbed.ends()
-    arguments = ["undisturbed/1/best.pickle", "--episodes", "100", "--json"]
+    arguments = ["undisturbed/1/best.pickle", "--env", "sleepy:Sleepy", "--episodes", "100", "--json"]
     job = slurm.sbatch("--nodes=4", "--ntasks-per-node=2", "slurm/enjoy.sbatch", *arguments).ends()
     assert "world of 8 ranks on 4 hosts" in job.log
     alone = run(sys.executable, "-m", "mpi_pgpe.enjoy", *arguments, cwd=slurm.project)
