@@ -18,7 +18,7 @@ def mend(env: Any, config: Mapping[str, Any]) -> None:
     if "gym.envs.box2d.lunar_lander" in modules:
         if config.get("render_mode") is None:
             _leave_out_smoke(env)
-        if env.continuous and np.lib.NumpyVersion(np.__version__) >= "2.0.0":
+        if env.continuous:
             _step_in_doubles(env)
     if any(module.startswith("gymnasium.envs.mujoco.") for module in modules):
         _follow(env)
@@ -65,7 +65,7 @@ class _Doubles(np.ndarray):  # type: ignore[type-arg]
 
 def _step_in_doubles(env: Any) -> None:
     """gym 0.26 relies on float32 scalars becoming float64 in arithmetic, as they did before numpy 2; Box2D
-    refuses what they are since."""
+    refuses what they are since. Before numpy 2 this is the same arithmetic, and quicker."""
     step = env.step
     env.step = lambda action: step(np.asarray(action, np.float32).astype(np.float64).view(_Doubles))
 
