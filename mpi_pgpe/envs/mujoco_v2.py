@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import math
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,8 @@ class Task:
         self.dt = self.model.opt.timestep * self.frame_skip
         self.metadata = self.metadata | {"render_fps": round(1 / self.dt)}
         # Views into the simulator's own memory: they follow its state.
-        self.qpos, self.qvel = self.data.qpos, self.data.qvel
+        self.qpos, self.qvel, self._control = self.data.qpos, self.data.qvel, self.data.ctrl
+        self._least, self._most = np.full_like(self.qvel, -10), np.full_like(self.qvel, 10)
         self._first_qpos, self._first_qvel = self.qpos.copy(), self.qvel.copy()
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[FloatArray, dict[str, Any]]:
@@ -68,7 +70,7 @@ class Task:
     def step(self, action: Any) -> tuple[FloatArray, float, bool, bool, dict[str, Any]]:
         """One step: (observation, reward, terminated, False, {})."""
         before = self.position()
-        self.data.ctrl[:] = action
+        self._control[:] = action
         mujoco.mj_step(self.model, self.data, self.frame_skip)
         reward, terminated = self.judge((self.position() - before) / self.dt, action)
         if self.render_mode == "human":
@@ -77,7 +79,7 @@ class Task:
 
     def position(self) -> float:
         """How far it has come, in m."""
-        return float(self.qpos[0])
+        return self.qpos.item(0)
 
     def judge(self, velocity: float, action: Any) -> tuple[float, bool]:
         """(reward, terminated) of a step at a mean `velocity` (m/s)."""
@@ -125,7 +127,7 @@ class Humanoid(Task):
         return float(self._share.dot(self._x))
 
     def judge(self, velocity: float, action: Any) -> tuple[float, bool]:
-        reward = 1.25 * velocity - 0.1 * np.square(self.data.ctrl).sum() + 5.0
+        reward = 1.25 * velocity - 0.1 * _sum_of_squares(self._control) + 5.0
         return reward, self.qpos[2] < 1.0 or self.qpos[2] > 2.0
 
     def observe(self) -> FloatArray:
@@ -137,12 +139,12 @@ class Walker2d(Task):
     frame_skip = 4
 
     def judge(self, velocity: float, action: Any) -> tuple[float, bool]:
-        _, height, angle = self.qpos[:3]
+        height, angle = self.qpos.item(1), self.qpos.item(2)
         healthy = 0.8 < height < 2.0 and -1.0 < angle < 1.0
-        return velocity + 1.0 - 1e-3 * np.square(action).sum(), not healthy
+        return velocity + 1.0 - 1e-3 * _sum_of_squares(action), not healthy
 
     def observe(self) -> FloatArray:
-        return np.concatenate([self.qpos[1:], np.clip(self.qvel, -10, 10)])
+        return np.concatenate([self.qpos[1:], np.minimum(np.maximum(self.qvel, self._least), self._most)])
 
 
 class Hopper(Task):
@@ -150,14 +152,14 @@ class Hopper(Task):
     frame_skip = 4
 
     def judge(self, velocity: float, action: Any) -> tuple[float, bool]:
-        _, height, angle = self.qpos[:3]
+        x, height, angle, *rest = self.qpos.tolist()
         # NaN and infinity are not < 100 either. v2 leaves the first position alone, here the x of the root.
-        bounded = (abs(self.qpos[2:]) < 100).all() and (abs(self.qvel) < 100).all() and np.isfinite(self.qpos[:2]).all()
-        healthy = bounded and height > 0.7 and abs(angle) < 0.2
-        return velocity + 1.0 - 1e-3 * np.square(action).sum(), not healthy
+        bounded = all(abs(value) < 100 for value in (angle, *rest, *self.qvel.tolist()))
+        healthy = bounded and math.isfinite(x) and 0.7 < height < math.inf and abs(angle) < 0.2
+        return velocity + 1.0 - 1e-3 * _sum_of_squares(action), not healthy
 
     def observe(self) -> FloatArray:
-        return np.concatenate([self.qpos[1:], np.clip(self.qvel, -10, 10)])
+        return np.concatenate([self.qpos[1:], np.minimum(np.maximum(self.qvel, self._least), self._most)])
 
 
 class HalfCheetah(Task):
@@ -168,7 +170,7 @@ class HalfCheetah(Task):
     normal_velocity_noise = True
 
     def judge(self, velocity: float, action: Any) -> tuple[float, bool]:
-        return velocity - 0.1 * np.square(action).sum(), False
+        return velocity - 0.1 * _sum_of_squares(action), False
 
     def observe(self) -> FloatArray:
         return np.concatenate([self.qpos[1:], self.qvel])
@@ -190,11 +192,15 @@ class Ant(Task):
         return float(self._torso[0])
 
     def judge(self, velocity: float, action: Any) -> tuple[float, bool]:
-        healthy = np.isfinite(self.qpos).all() and np.isfinite(self.qvel).all() and 0.2 <= self.qpos[2] <= 1.0
-        return velocity - 0.5 * np.square(action).sum() + 1.0, not healthy
+        healthy = all(map(math.isfinite, self.qpos.tolist() + self.qvel.tolist())) and 0.2 <= self.qpos[2] <= 1.0
+        return velocity - 0.5 * _sum_of_squares(action) + 1.0, not healthy
 
     def observe(self) -> FloatArray:
         return np.concatenate([self.qpos[2:], self.qvel, self._no_forces])
+
+
+def _sum_of_squares(values: Any) -> float:
+    return float(np.add.reduce(np.square(values)))
 
 
 _TASKS = {task.__name__: task for task in (Humanoid, Walker2d, Hopper, HalfCheetah, Ant)}
