@@ -27,7 +27,7 @@ def default():  # type: ignore[no-untyped-def]
     env_config = {}  # keyword arguments for the environment
     re_eval_env_name = "HumanoidBulletEnv-v0" if env_name == TINY else None  # for re-evaluation; None: env_name
     re_eval_env_config = None  # keyword arguments for it; None: env_config if the names are the same
-    env_fast = True  # PyBullet's walkers on a faster path with the same results
+    env_fast = True  # walkers of PyBullet and MuJoCo on a faster path with the same results
     obs_norm = True  # normalize observations by the mean and stdev of all those seen so far
     niters = 1000  # generations
     popsize = 10000  # solutions in a round (even: mirrored pairs)

@@ -48,6 +48,7 @@ PACKAGES = {
     "envs": [
         [
             "fast_bullet",
+            "fast_mujoco",
             "interface",
             "mends",
             "mujoco_masses",

@@ -1,0 +1,258 @@
+"""The fast path for MuJoCo's tasks has the bits of gymnasium (of gym for its v4), whatever the robots do."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import struct
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium
+import mujoco
+import numpy as np
+import pytest
+from gymnasium.envs.mujoco.hopper_v5 import HopperEnv
+
+from mpi_pgpe import envs
+from mpi_pgpe.envs import fast_mujoco
+from mpi_pgpe.pgpe import PGPE
+from mpi_pgpe.policies import Policy, PolicyShape
+from mpi_pgpe.rollout import Rollout
+
+HERE = {package: importlib.metadata.version(package) for package in ("gym", "gymnasium", "mujoco")}
+pytestmark = [
+    pytest.mark.serial,
+    pytest.mark.skipif(
+        any(version not in fast_mujoco.PROVED[package] for package, version in HERE.items()),
+        reason=f"with {HERE} the environments run as they are",
+    ),
+]
+
+TASKS = [
+    f"{library}/{task}-{version}"
+    for task in ("Humanoid", "Walker2d", "HalfCheetah", "Hopper", "Ant", "Swimmer")
+    for library, version in (("gym", "v4"), ("gymnasium", "v4"), ("gymnasium", "v5"))
+]
+IN_OLD_MUJOCO_ALONE = {"gym/Walker2d-v4", "gym/Hopper-v4", "gym/Swimmer-v4"}
+every_task = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            task,
+            marks=pytest.mark.skipif(
+                task in IN_OLD_MUJOCO_ALONE and HERE["mujoco"] > "2.3.3", reason="MuJoCo reads its model up to 2.3.3"
+            ),
+        )
+        for task in TASKS
+    ],
+)
+
+Act = Callable[[np.ndarray], np.ndarray]
+
+
+def random_actions(env: Any, seed: int) -> Act:
+    """Noise around a random posture, beyond the actions' bounds too."""
+    rng, size = np.random.default_rng(seed), env.action_space.size
+    posture, scale = rng.uniform(-0.4, 0.4, size), rng.choice([0.05, 0.3, 1.0])
+    return lambda _: (posture + scale * rng.standard_normal(size)).astype(np.float32)
+
+
+def standing(env: Any, seed: int) -> Act:
+    """Torques that hold the joints where the episode began."""
+    model, data = env._env.model, env._env.data
+    joints = model.actuator_trnid[:, 0]
+    angles, speeds = model.jnt_qposadr[joints], model.jnt_dofadr[joints]
+    held: list[np.ndarray] = []
+
+    def act(_: np.ndarray) -> np.ndarray:
+        held.append(data.qpos[angles].copy())
+        return np.clip(2 * (held[0] - held[-1]) - 0.1 * data.qvel[speeds], -1, 1).astype(np.float32)
+
+    return act
+
+
+def trained(env: Any, seed: int) -> Act:
+    """A linear policy after a few generations of PGPE, and a little noise in half of the episodes."""
+    policy = Policy(PolicyShape(env.observation_size, env.action_space.size), env.action_space)
+    policy.load(_center(env.name))
+    rng, noise, size = np.random.default_rng(seed), 0.1 * (seed % 2), env.action_space.size
+    return lambda x: (policy.act(np.append(x, 1).astype(np.float32)) + noise * rng.standard_normal(size)).astype("f")
+
+
+@functools.cache
+def _center(name: str) -> np.ndarray:
+    env = envs.make(name, {})
+    shape = PolicyShape(env.observation_size, env.action_space.size)
+    policy, rollout = Policy(shape, env.action_space), Rollout(env, 200)
+    search = PGPE(solution_length=shape.num_parameters, popsize=20, stdev_init=0.02, seed=1)
+    for generation in range(10):
+        fitnesses = []
+        for solution in search.ask():
+            policy.load(solution)
+            fitnesses.append(rollout.run(policy, generation).total_reward)
+        search.tell(fitnesses)
+    return search.center.astype(np.float32)
+
+
+def pair(name: str, config: dict[str, Any] | None = None) -> tuple[Any, Any]:
+    """The environment as it is, and on the fast path."""
+    plain, fast = envs.make(name, config or {}, fast=False), envs.make(name, config or {})
+    assert "step" not in vars(plain._env)
+    assert "step" in vars(fast._env)
+    return plain, fast
+
+
+def state(env: Any) -> list[bytes]:
+    """All that the simulator's next step depends on."""
+    data = env._env.data
+    arrays = data.qpos, data.qvel, data.act, data.qacc_warmstart, data.ctrl, data.xfrc_applied, data.qfrc_applied
+    return [array.tobytes() for array in arrays] + [struct.pack("d", data.time)]
+
+
+def assert_same_episode(plain: Any, fast: Any, act: Act, seed: int, most_steps: int) -> int:
+    """Run both environments in step, comparing all that they give; returns the number of steps."""
+    observation, other = plain.reset(seed), fast.reset(seed)
+    assert (observation.tobytes(), observation.dtype) == (other.tobytes(), other.dtype)
+    assert state(plain) == state(fast)
+    for step in range(1, most_steps + 1):
+        action = act(observation)
+        observation, reward, terminated, truncated, _ = plain.step(action)
+        other, *rest, _ = fast.step(action)
+        assert (observation.tobytes(), observation.dtype) == (other.tobytes(), other.dtype), f"step {step}"
+        assert struct.pack("d", reward) == struct.pack("d", rest[0]), f"step {step}"
+        assert [terminated, truncated] == rest[1:], f"step {step}"
+        assert state(plain) == state(fast), f"step {step}"
+        if terminated:
+            break
+    return step
+
+
+@every_task
+@pytest.mark.parametrize("behaviour", [random_actions, standing], ids=lambda b: b.__name__)
+def test_same_bits(name: str, behaviour: Callable[..., Act]) -> None:
+    plain, fast = pair(name)
+    for seed in range(3):
+        assert_same_episode(plain, fast, behaviour(plain, seed), seed, 80)
+
+
+@pytest.mark.parametrize("name", ["HalfCheetah-v5", "Walker2d-v5"])
+def test_same_bits_of_a_trained_agent(name: str) -> None:
+    plain, fast = pair(name)
+    for seed in range(2):
+        assert_same_episode(plain, fast, trained(plain, seed), seed, 200)
+
+
+@pytest.mark.slow
+@every_task
+def test_same_bits_over_200_episodes(name: str) -> None:
+    """To their ends."""
+    plain, fast = pair(name)
+    for behaviour, episodes in ((random_actions, 80), (standing, 40), (trained, 80)):
+        steps = [
+            assert_same_episode(plain, fast, behaviour(plain, seed), 1000 + seed, plain.time_limit)
+            for seed in range(episodes)
+        ]
+        print(f"{name}, {behaviour.__name__}: {len(steps)} episodes, {sum(steps)} steps")
+
+
+NO_END: dict[str, Any] = {"terminate_when_unhealthy": False, "healthy_reward": 2}
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        (
+            "gymnasium/Humanoid-v4",
+            {"exclude_current_positions_from_observation": False, "ctrl_cost_weight": 1} | NO_END,
+        ),
+        ("Humanoid-v5", {"exclude_current_positions_from_observation": False, "frame_skip": 2, "render_mode": None}),
+        ("Humanoid-v5", {"include_cinert_in_observation": False, "contact_cost_weight": 1.0} | NO_END),
+        ("Humanoid-v5", {"include_cvel_in_observation": False, "include_qfrc_actuator_in_observation": False}),
+        ("Humanoid-v5", {"include_cfrc_ext_in_observation": False, "contact_cost_range": (0.1, 0.2)}),
+        ("gymnasium/Walker2d-v4", {"healthy_reward": -1.0}),
+        ("gymnasium/Walker2d-v4", NO_END),
+        ("Walker2d-v5", {"xml_file": "walker2d.xml", "healthy_angle_range": (-0.2, 0.2)}),
+        ("Walker2d-v5", {"exclude_current_positions_from_observation": False} | NO_END),
+        ("HalfCheetah-v5", {"exclude_current_positions_from_observation": False, "forward_reward_weight": 3}),
+        ("Hopper-v5", {"healthy_state_range": (-3.0, 3.0), "exclude_current_positions_from_observation": False}),
+        ("gymnasium/Ant-v4", {"use_contact_forces": True, "contact_force_range": (-0.1, 0.2)}),
+        ("Ant-v5", {"include_cfrc_ext_in_observation": False, "main_body": 2} | NO_END),
+        ("Ant-v5", {"contact_force_range": (-0.1, 0.2), "exclude_current_positions_from_observation": False}),
+        ("Swimmer-v5", {"exclude_current_positions_from_observation": False, "ctrl_cost_weight": 0.1}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(value),
+)
+def test_same_bits_with_arguments(name: str, config: dict[str, Any]) -> None:
+    plain, fast = pair(name, config)
+    for seed in range(2):
+        assert_same_episode(plain, fast, random_actions(plain, seed), seed, 60)
+
+
+def test_actions_in_float64() -> None:
+    plain, fast = pair("Walker2d-v5")
+    rng = np.random.default_rng(0)
+    assert_same_episode(plain, fast, lambda _: rng.uniform(-1, 1, 6), 3, 50)
+
+
+def test_observations_are_not_written_to_again() -> None:
+    for task in ("Humanoid", "Walker2d", "HalfCheetah", "Ant"):
+        _, fast = pair(f"{task}-v5")
+        fast.reset(0)
+        action = np.full(fast.action_space.size, 0.1, np.float32)
+        first = fast.step(action)[0]
+        before = first.copy()
+        fast.step(action)
+        assert (first == before).all()
+
+
+def test_an_action_of_another_shape_is_refused() -> None:
+    for env in pair("Hopper-v5"):
+        env.reset(0)
+        with pytest.raises(ValueError, match="(?i)action"):
+            env.step(np.zeros(1, np.float32))
+
+
+def test_same_after_remaking() -> None:
+    plain, fast = pair("Hopper-v5")
+    plain.remake()
+    fast.remake()
+    assert "step" in vars(fast._env)
+    assert_same_episode(plain, fast, random_actions(plain, 1), 1, 50)
+
+
+@pytest.mark.parametrize("package", ["gymnasium", "mujoco"])
+def test_other_versions_run_as_they_are_with_a_warning(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(fast_mujoco.PROVED, package, {"1.2.3"})
+    with pytest.warns(
+        UserWarning, match=rf"HopperEnv is proved for .*{package} 1\.2\.3.* here are .*mujoco {mujoco.__version__}"
+    ):
+        env = envs.make("Hopper-v5", {})
+    assert "step" not in vars(env._env)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plain = envs.make("Hopper-v5", {}, fast=False)
+        envs.make("gymnasium/Reacher-v5", {})
+    assert plain.reset(3).tobytes() == env.reset(3).tobytes()
+
+
+def clipped_hopper() -> gymnasium.Env:
+    return gymnasium.wrappers.ClipReward(gymnasium.make("Hopper-v5"), -1.0, 1.0)
+
+
+def test_under_a_wrapper_which_may_read_info_it_is_left_alone() -> None:
+    env = envs.make("test_fast_mujoco:clipped_hopper", {})
+    env.reset(0)
+    assert "x_velocity" in env.step(np.zeros(3, np.float32))[-1]
+
+
+def test_a_class_of_ones_own_and_a_window_are_left_alone() -> None:
+    class Mine(HopperEnv):
+        pass
+
+    window = HopperEnv()
+    window.render_mode = "human"
+    for env in Mine(), window:
+        assert fast_mujoco.quicken(env) is None
+        assert "step" not in vars(env)
