@@ -52,7 +52,7 @@ def trajectory(name, reset, step, policy, seed, steps):
         if policy == "hover":
             action = hover(observation, "Continuous" in name)
         else:
-            action = rng.uniform(-1, 1, 2).astype(np.float32) if "Continuous" in name else int(rng.integers(4))
+            action = rng.uniform(-1.5, 1.5, 2).astype(np.float32) if "Continuous" in name else int(rng.integers(4))
         observation, reward, terminated, *_ = step(action)
         records.append((observation.tobytes(), np.float64(reward).tobytes(), terminated))
         if terminated:

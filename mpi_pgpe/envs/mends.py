@@ -57,10 +57,16 @@ def _leave_out_smoke(env: Any) -> None:
 
 
 class _Doubles(np.ndarray):  # type: ignore[type-arg]
-    """An action that stays one of float64 where the environment converts it to float32."""
+    """An action that stays one of float64 where the environment converts it to float32.
+
+    And that is not clipped, which takes numpy long: what becomes of it, the engines' power, is clipped again.
+    """
 
     def astype(self, *_: Any, **__: Any) -> Any:
         return np.asarray(self)
+
+    def clip(self, *_: Any, **__: Any) -> Any:
+        return self
 
 
 def _step_in_doubles(env: Any) -> None:
