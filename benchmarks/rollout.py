@@ -2,11 +2,14 @@
 
 The trainer's side is a whole evaluation of mirrored directions: noise, policy, clipping, normalization, statistics
 and seeding included. The bare side resets the same environment with the same seeds and steps it with the actions of
-those episodes, prepared beforehand.
+those episodes, prepared beforehand. It is the environment as its library has it, and once more as it is here, where a
+fast path serves it. For MuJoCo there is the physics alone, too: the simulator's steps and what the observation needs.
 """
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -24,7 +27,10 @@ LANDER = "LunarLanderContinuous-v2"
 ENVIRONMENTS = [
     "HumanoidBulletEnv-v0",
     "Humanoid-v2",
+    "mpi_pgpe/Humanoid-v2",
     "Humanoid-v4",
+    "Humanoid-v5",
+    "mpi_pgpe/Walker2d-v2",
     "Walker2d-v4",
     "Walker2d-v5",
     LANDER,
@@ -105,8 +111,24 @@ def trainer_episodes(
     return team, evaluate
 
 
+def physics_alone(name: str, env: Any, episodes: list[Episode]) -> None:
+    """What of `replay` is MuJoCo's."""
+    import mujoco
+
+    inner = env._env
+    model, data, frame_skip, step = inner.model, inner.data, inner.frame_skip, mujoco.mj_step
+    control, forces = data.ctrl, re.search(r"(Humanoid-v[45]|Ant-v5)$", name)
+    for seed, actions in episodes:
+        env.reset(seed)
+        for action in actions:
+            control[:] = action
+            step(model, data, frame_skip)
+            if forces:
+                mujoco.mj_rnePostConstraint(model, data)
+
+
 def measure(name: str, steps: int, hidden: tuple[int, ...], repeats: int) -> common.Row:
-    """The ratio of one environment."""
+    """The ratios of one environment."""
     _, evaluate = trainer_episodes(name, 2, hidden)
     directions = max(1, round(2 * steps / evaluate().results()[:, 1::2].sum()))
     team, evaluate = trainer_episodes(name, directions, hidden)
@@ -115,26 +137,26 @@ def measure(name: str, steps: int, hidden: tuple[int, ...], repeats: int) -> com
     evaluate()
     episodes = recorder.stop()
     total = sum(len(actions) for _, actions in episodes)
-    trainer_times, bare_times = common.interleaved([evaluate, lambda: replay(env, episodes)], repeats)
+
+    library = next(iter(env.origin))
+    plain = envs.make(name, {}, fast=False)
+    others = {library: functools.partial(replay, plain, episodes)}
+    if "step" in vars(env._env) and "step" not in vars(plain._env):
+        others["fast path"] = functools.partial(replay, env, episodes)
+    if "mujoco" in env.origin:
+        others["physics"] = functools.partial(physics_alone, name, env, episodes)
+    if name == LANDER and (lander := _gymnasium_lander()) is not None:
+        others["gymnasium"] = functools.partial(replay, lander, episodes)
+    trainer_times, *other_times = common.interleaved([evaluate, *others.values()], repeats)
     row: common.Row = {
         "environment": name,
         "steps an episode": total / len(episodes),
         "trainer, steps/s": total / min(trainer_times),
-        "bare, steps/s": total / min(bare_times),
-        "ratio (median)": common.median_ratio(bare_times, trainer_times),
+        "library": library,
+        "bare, steps/s": total / min(other_times[0]),
     }
-    others = {
-        "BulletEnv": ("pybullet_envs", lambda: envs.make(name, {}, fast=False)),
-        LANDER: ("gymnasium", _gymnasium_lander),
-    }
-    for part, (label, make) in others.items():
-        other = make() if part in name else None
-        if other is not None:
-            trainer_times, bare_times = common.interleaved(
-                [evaluate, lambda other=other: replay(other, episodes)], repeats
-            )
-            row["against"] = label
-            row["its ratio"] = common.median_ratio(bare_times, trainer_times)
+    for label, times in zip(others, other_times, strict=True):
+        row["of bare" if label == library else f"of {label}"] = common.median_ratio(times, trainer_times)
     return row
 
 
@@ -170,7 +192,9 @@ def main() -> None:
             print(f"left out: {error}")
             continue
         rows.append(measure(name, args.steps, tuple(args.hidden), args.repeats))
-    common.report("Episodes as the trainer runs them against the bare environment", rows, args.json)
+    common.report(
+        "Episodes as the trainer runs them, in steps per second, and as a part of what else makes them", rows, args.json
+    )
 
 
 if __name__ == "__main__":

@@ -210,7 +210,7 @@ def test_observations_are_not_written_to_again() -> None:
 def test_an_action_of_another_shape_is_refused() -> None:
     for env in pair("Hopper-v5"):
         env.reset(0)
-        with pytest.raises(ValueError, match="(?i)action"):
+        with pytest.raises(ValueError, match=r"(?i)action"):
             env.step(np.zeros(1, np.float32))
 
 
