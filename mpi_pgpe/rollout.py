@@ -122,5 +122,7 @@ def episode_seed(run_seed: int, purpose: int, generation: int, item: int, sign: 
             numbers).
         episode: number among the episodes of one solution.
     """
-    place = [run_seed, purpose, generation, item, sign, episode]
+    place: Any = [run_seed, purpose, generation, item, sign, episode]
+    if run_seed < 2**32:
+        place = np.array(place, np.uint32)  # numpy turns the list into the same, but slowly
     return int(np.random.SeedSequence(place).generate_state(1)[0] >> 1)

@@ -17,6 +17,7 @@ from mpi_pgpe.farm import Farm
 from mpi_pgpe.noise import Noise, seed_table
 from mpi_pgpe.pgpe import PGPE
 from mpi_pgpe.policies import PolicyShape
+from mpi_pgpe.rollout import episode_seed
 from mpi_pgpe.schedule import Rounds
 from mpi_pgpe.team import RE_EVALUATION, TRAINING, Distribution, Job, Team
 
@@ -126,6 +127,11 @@ def test_fitness_of_mirrored_pairs(name, normalized, options):
         assert moments.count == len(seen)
         np.testing.assert_allclose(moments.sum, seen.sum(axis=0), rtol=1e-4, atol=1e-3)
         np.testing.assert_allclose(moments.sumsq, (seen**2).sum(axis=0), rtol=1e-4)
+
+
+def test_seed_of_an_episode_is_that_of_its_place():
+    for place in ([0] * 6, [7, 1, 300, 39999, 1, 2], [2**32 - 1, 0, 1, 2, 0, 0], [2**32, 0, 1, 2, 0, 0]):
+        assert episode_seed(*place) == np.random.SeedSequence(place).generate_state(1)[0] >> 1
 
 
 @pytest.mark.parametrize("name", NAMES)
