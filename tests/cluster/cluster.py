@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -146,20 +145,13 @@ class Job:
 
     def _ended(self) -> bool:
         state = self.field("JobState")
-        if state == "PENDING" and self.field("Reason") == "BeginTime" and not self._steps():
+        if state == "PENDING" and self.field("Reason") == "BeginTime":
+            time.sleep(2)  # a node refuses an attempt that begins in the second in which it ended the last one
             self.slurm("scontrol", "update", f"JobId={self.number}", "StartTime=now")
         # Between two attempts Slurm may show the job as cancelled.
         if self.log.count("; requeued (") > int(self.field("Restarts")):
             return False
         return state not in ("PENDING", "RUNNING", "COMPLETING", "REQUEUED")
-
-    def _steps(self) -> bool:
-        """Whether an attempt is still going on on a node: its end would be taken for that of the next attempt."""
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            with suppress(OSError):  # it has ended meanwhile
-                if path.read_bytes().startswith(f"slurmstepd: [{self.number}.".encode()):
-                    return True
-        return False
 
     @property
     def completed(self) -> dict[str, Any]:
