@@ -23,12 +23,12 @@ install() { # install EXTRA...
   echo "installing into $VENV (once; a minute or two)"
   {
     # Also where an earlier attempt was broken off halfway:
-    "$PY" -m pip --version || "${PYTHON:-python3}" -m venv --clear "$VENV"
-    echo "$constraints" >"$VENV/constraints.txt"
-    "$PY" -m pip install --disable-pip-version-check -c "$VENV/constraints.txt" setuptools wheel
-    "$PY" -m pip install --disable-pip-version-check -c "$VENV/constraints.txt" \
-      --no-build-isolation $TORCH -e "${ROOT}[$extras]"
-    "$PY" -m pip check
+    { "$PY" -m pip --version || "${PYTHON:-python3}" -m venv --clear "$VENV"; } &&
+      echo "$constraints" >"$VENV/constraints.txt" &&
+      "$PY" -m pip install --disable-pip-version-check -c "$VENV/constraints.txt" setuptools wheel &&
+      "$PY" -m pip install --disable-pip-version-check -c "$VENV/constraints.txt" \
+        --no-build-isolation $TORCH -e "${ROOT}[$extras]" &&
+      "$PY" -m pip check
   } >"$log" 2>&1 || {
     cat "$log" >&2
     echo "installation failed (messages above); python3 with the venv module is needed: apt-get install python3-venv" >&2

@@ -156,11 +156,21 @@ def test_a_number_of_ranks_that_cannot_be_is_refused(launch, environ, number):
 def test_an_environment_that_was_left_half_made_is_made_anew(launch, tmp_path):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "half"], check=True)
     source = (ROOT / "bin" / "_environment.sh").read_text()
-    remake = next(line for line in source.splitlines() if "venv --clear" in line)
+    remake = next(line for line in source.splitlines() if "venv --clear" in line).removesuffix("&&")
     half = tmp_path / "half"
     script = f'VENV={half} PY={half}/bin/python PYTHON={sys.executable}; {remake}; "$PY" -m pip --version'
     done = launch("bash", "-c", script)
     assert done.returncode == 0, done.stderr
+
+
+def test_an_installation_that_fails_is_no_installation(launch, environ):
+    (Path(environ["VENV"]) / "constraints.txt").unlink(missing_ok=True)  # a link
+    done = launch(ROOT / "bin/train_lunarlander.sh", "print_config", env=environ | {"NUMPY": "0.0.1"})
+    assert done.returncode == 1
+    assert "installation failed" in done.stderr
+    stamp = Path(environ["VENV"]) / ".installed-all"
+    done = launch(ROOT / "bin/train_lunarlander.sh", "print_config", env=environ)
+    assert (done.returncode, stamp.exists()) == (0, True)  # what was there is there still
 
 
 def test_train_script_hands_on_the_exit_code(launch, environ):
