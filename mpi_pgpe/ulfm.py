@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-
-_SECONDS_TO_FINALIZE = 3.0
 
 
 class RanksLost(Exception):
@@ -28,18 +25,16 @@ class RanksLost(Exception):
 
 @contextmanager
 def noticing_deaths(mpi: Any, recover: Callable[[], list[int]]) -> Iterator[None]:
-    """Turn the errors that tell of dead ranks into RanksLost, after `recover`, which returns their numbers."""
+    """Turn errors that come of dead ranks into RanksLost, after `recover`, which returns the numbers of these ranks."""
     try:
         yield
     except mpi.Exception as error:
-        if error.Get_error_class() not in _classes_of_death(mpi):
+        lost = recover()
+        told = mpi.ERR_PROC_FAILED, mpi.ERR_PROC_FAILED_PENDING, mpi.ERR_REVOKED
+        # Of others, too, a death may be the cause: Open MPI's collective operations now and then say ERR_OTHER.
+        if not lost and error.Get_error_class() not in told:
             raise
-        raise RanksLost(recover()) from None
-
-
-def _classes_of_death(mpi: Any) -> set[int]:
-    names = ("ERR_PROC_FAILED", "ERR_PROC_FAILED_PENDING", "ERR_REVOKED")  # unknown to older versions of MPI
-    return {getattr(mpi, name) for name in names if hasattr(mpi, name)}
+        raise RanksLost(lost) from None
 
 
 def survivors(mpi: Any, comm: Any, first: Any) -> tuple[Any, list[int]]:
@@ -59,10 +54,8 @@ def survivors(mpi: Any, comm: Any, first: Any) -> tuple[Any, list[int]]:
     return left, [int(member) for member in members]
 
 
-def leave(mpi: Any, exit_code: int) -> None:
-    """End MPI and this process, after ranks were lost: Open MPI's Finalize may then wait for them for ever."""
+def leave(exit_code: int) -> None:
+    """End this process without MPI's Finalize, which waits for ever for ranks that died, now and then."""
     sys.stdout.flush()
     sys.stderr.flush()
-    threading.Timer(_SECONDS_TO_FINALIZE, os._exit, (exit_code,)).start()
-    mpi.Finalize()
     os._exit(exit_code)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -151,7 +151,7 @@ class World:
     # -- losses ---------------------------------------------------------------------------------------
 
     def _noticing_deaths(self) -> AbstractContextManager[None]:
-        return noticing_deaths(self._mpi, self._recover)
+        return noticing_deaths(self._mpi, self._recover) if self.fault_tolerant else nullcontext()
 
     def _recover(self) -> list[int]:
         before = self.members
@@ -194,9 +194,9 @@ class World:
         return True
 
     def leave(self, exit_code: int) -> None:
-        """All ranks, last of all: end this process if MPI would not let it end by itself."""
-        if self.members != list(range(self._first.Get_size())):
-            leave(self._mpi, exit_code)
+        """All ranks, last of all: end this process if MPI might not let it end by itself."""
+        if self.fault_tolerant:
+            leave(exit_code)
 
     def abort(self, exit_code: int) -> None:
         """End all ranks at once."""

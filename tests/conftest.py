@@ -18,7 +18,6 @@ UNDER_MPI = promised_rank() is not None
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cluster", action="store_true", help="run the tests marked slurm, too; they need root")
     parser.addoption("--slow", action="store_true", help="run the tests marked slow, too")
-    parser.addoption("--ulfm", action="store_true", help="run the tests marked ulfm, too")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -28,8 +27,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out.add("slow")
     if not config.getoption("--cluster"):
         left_out.add("slurm")
-    if not config.getoption("--ulfm"):
-        left_out.add("ulfm")
     leaving = [item for item in items if any(item.get_closest_marker(marker) for marker in left_out)]
     if leaving:
         config.hook.pytest_deselected(items=leaving)

@@ -3,7 +3,8 @@
     mpiexec -n N python doomed.py '[{"rank": 2, "when": "episode", "at": 5}, ...]' [obs_norm]
 
 `when`: "episode" (in the middle of the rank's at-th one), "reduction" (after joining its at-th one, before
-its end), "before reduction", "before moments" or "idle" (waiting for the at-th time to be told something).
+its end), "before reduction", "before moments", "idle" (waiting for the at-th time to be told something), "goodbye" or
+"leave" (when the run is over).
 Rank 0 prints a line of JSON for each generation: the metrics.
 """
 
@@ -15,12 +16,12 @@ import mpi_pgpe.one_thread  # noqa: F401
 import json
 import os
 import signal
-import sys
 from typing import Any
 
 from mpi_pgpe.farm import Farm
 from mpi_pgpe.settings import Settings
 from mpi_pgpe.team import Team
+from mpi_pgpe.train import entry_point
 from mpi_pgpe.trainer import Trainer
 
 
@@ -78,12 +79,14 @@ def doom(team: Team, when: str, at: int) -> None:
         around(team, "_collect_moments", before=die)
     elif when == "idle":
         around(farm, "hear", before=die)
+    elif when in ("goodbye", "leave"):
+        around(farm, when, before=die)
     else:
         raise SystemExit(f"unknown moment {when!r}")
 
 
-def main() -> None:
-    dooms = json.loads(sys.argv[1])
+def main(argv: list[str]) -> int:
+    dooms = json.loads(argv[1])
     team = Team(Farm())
     for d in dooms:
         if d["rank"] == team.farm.rank:
@@ -91,7 +94,7 @@ def main() -> None:
     if team.farm.rank > 0:
         exit_code = team.serve()
         team.farm.leave(exit_code)
-        sys.exit(exit_code)
+        return exit_code
     settings = Settings.check(
         {
             "env_name": "odd_envs:Slow",
@@ -102,14 +105,15 @@ def main() -> None:
             "num_interactions": 700,
             "re_eval_interval": 2,
             "re_eval_num_episodes": 6,
-            "obs_norm": "obs_norm" in sys.argv,
+            "obs_norm": "obs_norm" in argv,
         }
     )
     for report in Trainer(settings, team):
         print(json.dumps(report.metrics), flush=True)
     team.stop(0)
     team.farm.leave(0)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    entry_point(main)

