@@ -140,7 +140,8 @@ def train(
     except TaskFailed as error:
         raise Failed(error) from None
     folder = recorder.folder if recorder else agents_folder(settings)
-    keeper = Keeper(settings, folder, {"id": run._id, "folder": str(folder.absolute())}, start)
+    record = {"id": run._id, "folder": str(folder.absolute()), "database": recorder and recorder.database}
+    keeper = Keeper(settings, folder, record, start)
     console.start(settings, trainer.origins, trainer.shape, team.farm.size, folder)
     logged = 0 if start is None else go_on(start, trainer, keeper, run, recorder)
     last_agent = None
@@ -193,12 +194,14 @@ def go_on(start: Start, trainer: Trainer, keeper: Keeper, run: Run, recorder: Re
     recorded here, and what is there is not recorded again.
     """
     trainer.restore(start.content["trainer"])
-    until = recorded_until(start.runs)
+    until = recorded_until(start.runs, recorder.last_step) if recorder else recorded_until(start.runs)
     if until is None:
         until = start.generation
     missing = sorted(keeper.metrics(until), key=lambda entry: entry[2])
     for generation, entries in itertools.groupby(missing, key=lambda entry: entry[2]):
         log(generation, {name: value for name, value, _ in entries}, run, recorder)
+    if recorder:
+        recorder.continues(start.runs)
     run.info["continues"] = {**start.runs[-1], "generation": start.generation, "checkpoint": str(start.path)}
     print(f"going on from {start.path}: generation {start.generation} of run {start.runs[-1]['folder']}", flush=True)
     return until

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,10 +127,18 @@ def _compare(settings: Settings, seed: int | None, start: Start) -> None:
         )
 
 
-def recorded_until(runs: Iterable[Mapping[str, Any]]) -> int | None:
-    """The last generation whose metrics are in the file records of `runs`; None if there is no such record."""
-    found = [last for run in runs if (last := _last_step(Path(str(run["folder"])))) is not None]
-    return max(found, default=None)
+def recorded_until(
+    runs: Iterable[Mapping[str, Any]], elsewhere: Callable[[Mapping[str, Any]], int | None] = lambda run: None
+) -> int | None:
+    """The last generation whose metrics are in the records of `runs`; None if there is no record.
+
+    `elsewhere` is asked for those whose folder is gone.
+    """
+    found = []
+    for run in runs:
+        last = _last_step(Path(str(run["folder"])))
+        found.append(elsewhere(run) if last is None else last)
+    return max((last for last in found if last is not None), default=None)
 
 
 def _last_step(folder: Path) -> int | None:
@@ -150,7 +158,7 @@ class Keeper:
     Args:
         settings: of the run.
         folder: for checkpoints, unless `settings.checkpoint` names another.
-        run: describes the run's record, for those that go on from here: `id` and `folder`.
+        run: describes the run's record, for those that go on from here: `id`, `folder` and `database`.
         start: the checkpoint that this run goes on from.
     """
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mpi_pgpe.records.earlier import NotNow, deliver
 from mpi_pgpe.records.target import Target, Unreachable, connect, reason
 
 if TYPE_CHECKING:
@@ -64,6 +65,12 @@ class Delivery(threading.Thread):
         self._delivered = threading.Event()
         self._given_up = False
         self._trouble = trouble
+        self._earlier: list[Path] = []
+
+    def also(self, folders: list[Path]) -> None:
+        """Deliver these folders, of runs that are over, too."""
+        self._earlier += folders
+        self.wake()
 
     def wake(self) -> None:
         """There is something new in the folder."""
@@ -100,6 +107,14 @@ class Delivery(threading.Thread):
         if self._mirror is None:
             self._mirror = Mirror(self._client, self._target.database, self._folder)
         self._mirror.update()
+        for folder in list(self._earlier):
+            try:
+                deliver(folder, self._client, self._target)
+            except NotNow:  # perhaps later
+                continue
+            except (OSError, ValueError) as error:
+                _log.warning("%s, which this run continues, is not delivered: %s", folder, error)
+            self._earlier.remove(folder)
 
     def _failed(self, error: Exception) -> None:
         trouble = self._target.scrub(error if isinstance(error, Unreachable) else reason(error))

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from mpi_pgpe.records import files
 from mpi_pgpe.records.capture import captured
 from mpi_pgpe.records.claims import Refused, claim
 from mpi_pgpe.records.delivery import Delivery
+from mpi_pgpe.records.earlier import last_step
 from mpi_pgpe.records.target import Target, Unreachable, connect, reason
 
 if TYPE_CHECKING:
@@ -158,6 +159,24 @@ class Recorder(FileStorageObserver):
         self.run_entry, self.config, self.info = entry, flatten(config), {}
         self.save_json(self.config, files.CONFIG)
         self.save_json(self.run_entry, files.RUN)
+
+    @property
+    def database(self) -> str | None:
+        """Where the run goes besides its folder."""
+        return None if self._target is None else self._target.shown
+
+    def last_step(self, run: Mapping[str, Any]) -> int | None:
+        """The last step that the database has of an earlier run, by `id` and `database`; None if that is not known."""
+        if self._target is None or run.get("database") != self.database:
+            return None
+        return last_step(run["id"], self._target)
+
+    def continues(self, runs: Iterable[Mapping[str, Any]]) -> None:
+        """Have the database get what it lacks of the runs before this one, by their `folder`."""
+        if self._target is not None and self._delivery is not None:
+            folders = [Path(run["folder"]) for run in runs]
+            there = [f for f in folders if files.read_json(f / files.MONGO).get("database") == self.database]
+            self._delivery.also(there)
 
     # -- during the run -----------------------------------------------------------------------------------
 
