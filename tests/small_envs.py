@@ -80,6 +80,29 @@ class SometimesNaN(Slope):
         return observation, [np.nan, np.inf, reward][self.seed_of_episode % 3], *end
 
 
+class SpoiltByNaN(SometimesNaN):
+    """Like it, but what is not finite once never is again."""
+
+    spoilt = 0.0
+
+    def step(self, action):
+        observation, reward, *end = super().step(action)
+        self.spoilt += 0 * reward
+        return observation, reward + self.spoilt, *end
+
+
+class SpoiltByRaising(Slope):
+    """Raises in episodes of a third of the seeds, and in all that come after one of them."""
+
+    spoilt = False
+
+    def step(self, action):
+        self.spoilt = self.spoilt or self.seed_of_episode % 3 == 0
+        if self.spoilt:
+            raise RuntimeError("the joint broke")
+        return super().step(action)
+
+
 class AlwaysNaN(Slope):
     """Returns that are never finite."""
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from mpi_pgpe.agents import Agent, AgentFileError, checksum, read_agent, write_agent
+from mpi_pgpe.agents import Agent, AgentFileError, checksum, read_agent, write_agent, write_atomically
 from mpi_pgpe.moments import Moments
 from mpi_pgpe.policies import ActionSpace, PolicyShape
 
@@ -71,6 +71,33 @@ def test_writing_leaves_one_file_readable_by_others(path):
     umask = os.umask(0)
     os.umask(umask)
     assert path.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_who_reads_while_a_file_is_replaced_reads_the_old_one_whole(path):
+    write_atomically(path, b"old" * 10_000)
+    with open(path, "rb", buffering=0) as reader:
+        beginning = reader.read(3)
+        write_atomically(path, b"new")
+        assert beginning + reader.read() == b"old" * 10_000
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("step", ["fsync", "chmod", "replace"])
+def test_an_old_file_is_there_until_the_new_one_is_on_the_disk(path, monkeypatch, step):
+    """A program that is killed at `step` leaves the old file; only the rename makes the new one visible."""
+    write_atomically(path, b"old")
+    seen = []
+
+    def killed(*arguments):
+        seen.append(path.read_bytes())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, step, killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(path, b"new")
+    assert seen == [b"old"]
+    assert path.read_bytes() == b"old"
+    assert os.listdir(path.parent) == [path.name]
 
 
 @pytest.mark.parametrize(

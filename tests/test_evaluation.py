@@ -11,7 +11,7 @@ import gym
 import numpy as np
 import pytest
 import small_envs
-from runs import train
+from runs import bits, train
 
 from mpi_pgpe.farm import Farm
 from mpi_pgpe.noise import Noise, seed_table
@@ -30,7 +30,7 @@ def world_of_one():
     return MPI.COMM_SELF
 
 
-def evaluate(purpose, shape, normalized, **job):
+def evaluate(purpose, shape, normalized, directions=DIRECTIONS, **job):
     """The results of all tasks, shape (tasks, 4), by the team; and the distribution that it was given."""
     rng = np.random.default_rng(3)
     size, n = shape.num_parameters, shape.observation_size
@@ -44,7 +44,7 @@ def evaluate(purpose, shape, normalized, **job):
     )
     team = Team(Farm(comm=world_of_one()))
     team.start(Job(seed=SEED, hidden=HIDDEN, obs_norm=normalized, **job))
-    tasks = Rounds(DIRECTIONS)
+    tasks = Rounds(directions)
     team.evaluate(purpose, distribution, tasks)
     return tasks.results(), distribution, team
 
@@ -134,6 +134,15 @@ def test_seed_of_an_episode_is_that_of_its_place():
         assert episode_seed(*place) == np.random.SeedSequence(place).generate_state(1)[0] >> 1
 
 
+def test_moments_are_of_the_directions_that_belong():
+    name = "small_envs:Slope-v0"
+    job = {"env_name": name, "re_eval_env_name": name}
+    _, _, some = evaluate(TRAINING, NAMES[name], True, directions=2, **job)
+    _, _, more = evaluate(TRAINING, NAMES[name], True, directions=4, **job)  # as if two were handed out too early
+    assert more.moments(4).count > some.moments(2).count
+    assert bits(vars(more.moments(2))) == bits(vars(some.moments(2)))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_re_evaluation_is_of_the_center_with_plain_rewards_and_whole_episodes(name):
     results, d, _ = evaluate(
@@ -212,11 +221,15 @@ def test_timesteps_are_the_steps_that_training_made():
     env = trainer.team.environment(TRAINING)._env
     assert env.steps_made == trainer.timesteps == sum(r.metrics["pop_timesteps"] for r in reports)
     assert trainer.moments.count == trainer.timesteps
+    assert [r.metrics.get("re_eval_timesteps") for r in reports] == [
+        r.metrics["timesteps"] if "re_eval_mean" in r.metrics else None for r in reports
+    ]
 
 
 @pytest.mark.parametrize("ranking", [True, False])
-def test_nonfinite_returns_are_counted_and_worst_and_not_in_the_statistics(ranking):
-    values = {"env_name": "small_envs:SometimesNaN", "niters": 1, "popsize": 30, "solution_ranking": ranking}
+@pytest.mark.parametrize("name", ["SometimesNaN", "SpoiltByNaN"])
+def test_nonfinite_returns_are_counted_and_worst_and_not_in_the_statistics(name, ranking):
+    values = {"env_name": f"small_envs:{name}", "niters": 1, "popsize": 30, "solution_ranking": ranking}
     values |= {"obs_norm": False, "seed": SEED, "hidden_size": HIDDEN[0]}
     trainer, (report,) = train(values, world_of_one())
     seeds = [oracle_seed(0, 0, direction, sign, 0) for direction in range(15) for sign in (0, 1)]
@@ -241,6 +254,15 @@ def test_nonfinite_returns_are_counted_and_worst_and_not_in_the_statistics(ranki
     search.tell(np.where(bad, fitness[~bad].min() if not ranking else -1e30, fitness))
     np.testing.assert_allclose(trainer.search.center, search.center, rtol=1e-3, atol=1e-6)
     assert np.isfinite(trainer.search.stdev).all()
+
+
+def test_an_environment_that_raised_is_made_anew():
+    values = {"env_name": "small_envs:SpoiltByRaising", "re_eval_env_name": "small_envs:Slope", "niters": 1}
+    values |= {"popsize": 30, "seed": SEED, "on_episode_error": "worst", "max_episode_errors": 30}
+    _, (report,) = train(values, world_of_one())
+    failing = sum(oracle_seed(0, 0, direction, sign, 0) % 3 == 0 for direction in range(15) for sign in (0, 1))
+    assert 0 < failing < 30
+    assert report.metrics["pop_failed"] == failing
 
 
 @pytest.mark.parametrize("name", ["small_envs:AlwaysNaN", "small_envs:SometimesNaN"])
