@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -169,6 +168,7 @@ class Keeper:
         self._runs = [*(start.runs if start else []), dict(run)]
         self._metrics: dict[str, tuple[list[int], list[float]]] = {}
         self._written = 0 if start is None else start.generation
+        self._refused = False  # the disk did, the last time
         self.seconds = 0.0
         if start is not None:
             for name, columns in start.content["metrics"].items():
@@ -226,18 +226,22 @@ class Keeper:
 
     def complete(self, result: Mapping[str, Any]) -> None:
         """Say for good that the run is complete, and with which result."""
+        self._refused = False  # that there is no marker is told in any case
         self._try(lambda: write_atomically(self.marker, json.dumps(result, indent=2).encode() + b"\n"), self.marker)
 
-    @staticmethod
-    def _try(work: Any, path: str | os.PathLike[str]) -> bool:
+    def _try(self, work: Callable[[], None], path: Path) -> bool:
+        """Write; a disk that refuses is told once, until it takes something again."""
+        told, self._refused = self._refused, False
         try:
             work()
         except OSError as error:
-            print(
-                f"cannot write to {path}: {error.strerror or error}; the run goes on, and what was there before is "
-                "as it was. Make room or give permission, or what comes after the last checkpoint may be lost",
-                file=sys.stderr,
-                flush=True,
-            )
+            self._refused = True
+            if not told:
+                print(
+                    f"cannot write to {path}: {error.strerror or error}; the run goes on, and what was there before is "
+                    "as it was. Make room or give permission, or what comes after the last checkpoint may be lost",
+                    file=sys.stderr,
+                    flush=True,
+                )
             return False
         return True

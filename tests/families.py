@@ -37,6 +37,9 @@ FAMILIES = [
     Family("gymnasium-box2d-walker", "gymnasium/BipedalWalker-v3"),
     Family("pybullet-humanoid", "HumanoidBulletEnv-v0", frame=(240, 320, 3)),
     Family("pybullet-hopper", "gym/HopperBulletEnv-v0"),
+    Family("pybullet-ant", "AntBulletEnv-v0"),
+    Family("pybullet-walker2d", "Walker2DBulletEnv-v0"),
+    Family("pybullet-half-cheetah", "HalfCheetahBulletEnv-v0"),
     Family("pybullet-tiny-traj", "mpi_pgpe/TinyTrajHumanoidBulletEnv-v0"),
     Family("mujoco-py-humanoid", "gym/Humanoid-v2", frame=(480, 480, 3)),
     Family("mujoco-py-walker2d", "gym/Walker2d-v2"),
@@ -60,6 +63,11 @@ FAMILIES = [
     Family("user-id-gym", "families:Wanderer-v0"),
     Family("user-id-gymnasium", "gymnasium/families:Wanderer-v0"),
 ]
+
+
+def runnable() -> list[Family]:
+    """Those whose simulator is here."""
+    return [family for family in FAMILIES if not (NO_MUJOCO_PY and "mujoco-py" in family.name)]
 
 
 def cases(families: list[Family]) -> list[Any]:

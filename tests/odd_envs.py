@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import os
+import resource
 import time
 from typing import Any
 
@@ -38,6 +39,14 @@ class Slow(Walk):
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         time.sleep(0.0005)
         return super().step(action)
+
+
+class SmallFiles(Walk):
+    """On a disk that refuses files of more than LARGEST_FILE bytes; from when it is made, because MPI needs some."""
+
+    def __init__(self) -> None:
+        if limit := os.environ.get("LARGEST_FILE"):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
 
 
 class HeavyTail(Walk):

@@ -18,33 +18,15 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import families
 import numpy as np
 
-from mpi_pgpe.envs import mujoco_py_setup
 from mpi_pgpe.farm import Farm
 from mpi_pgpe.reports import MEASURED
 from mpi_pgpe.settings import Settings
 from mpi_pgpe.team import Team
 from mpi_pgpe.trainer import Trainer
 
-FAMILIES = [
-    "HumanoidBulletEnv-v0",
-    "AntBulletEnv-v0",
-    "HopperBulletEnv-v0",
-    "Walker2DBulletEnv-v0",
-    "HalfCheetahBulletEnv-v0",
-    "mpi_pgpe/TinyTrajHumanoidBulletEnv-v0",
-    "LunarLanderContinuous-v2",
-    "BipedalWalker-v3",
-    "CartPole-v1",
-    "Pendulum-v1",
-    "gymnasium/MountainCarContinuous-v0",
-    "gymnasium/LunarLander-v3",
-    "gymnasium/HalfCheetah-v5",
-    "mpi_pgpe/Humanoid-v2",
-]
-if mujoco_py_setup.what_is_missing() is None:
-    FAMILIES.append("gym/Hopper-v2")
 BASE: dict[str, Any] = {
     "env_name": "odd_envs:Walk",
     "seed": 11,
@@ -74,8 +56,8 @@ def runs(what: str, size: int) -> Iterator[tuple[str, dict[str, Any], dict[str, 
     if what == "families":
         small = {"popsize": 4, "popsize_max": 8, "num_interactions": 60, "niters": 2, "max_episode_length": 12}
         small |= {"re_eval_interval": 2, "re_eval_num_episodes": 1}
-        for family in FAMILIES:
-            yield family, {"env_name": family, **small}, {}
+        for family in families.runnable():
+            yield family.name, {"env_name": family.env, "env_config": family.config, **small}, {}
         return
     for name, changes in KINDS.items():
         yield name, changes, {}

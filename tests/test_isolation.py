@@ -6,13 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from one_result import FAMILIES
+from families import FAMILIES, Family, cases
 
 from mpi_pgpe import doctor
 from mpi_pgpe.leaks import measure
 
 pytestmark = pytest.mark.slow
-OTHERS = ["Acrobot-v1", "MountainCarContinuous-v0", "LunarLander-v2"]
 
 
 @pytest.fixture(autouse=True)
@@ -21,9 +20,9 @@ def _odd_envs_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     sys.modules.pop("odd_envs", None)
 
 
-@pytest.mark.parametrize("name", FAMILIES + OTHERS)
-def test_nothing_leaks_from_an_episode_into_the_next(name: str) -> None:
-    found = measure(name, {}, episodes=3)
+@pytest.mark.parametrize("family", cases(FAMILIES))
+def test_nothing_leaks_from_an_episode_into_the_next(family: Family) -> None:
+    found = measure(family.env, family.config, episodes=3)
     assert [str(situation) for situation in found if situation.different] == []
     assert all(situation.episodes == 3 for situation in found)
 

@@ -8,8 +8,11 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,19 +42,48 @@ CONFIG = [
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
 
 
-def check_readable(folder: Path) -> None:
-    """Read every file that a user sees."""
-    for path in folder.rglob("*"):
+def check_readable(folder: Path) -> int:
+    """Read every file that a user sees; returns how many there were."""
+    count = 0
+    for path in list(folder.rglob("*")):
         if path.is_dir() or path.name.startswith("."):
             continue
-        if path.suffix == ".npz":
-            read(path)
-        elif path.suffix == ".pickle":
-            read_agent(path)
-        elif path.suffix == ".json":
-            json.loads(path.read_text())
+        try:
+            if path.suffix == ".npz":
+                read(path)
+            elif path.suffix == ".pickle":
+                read_agent(path)
+            elif path.suffix == ".json":
+                json.loads(path.read_text())
+            elif path.suffix == ".jsonl":
+                list(metric_lines(path))
+            else:
+                path.read_text()
+        except Exception:
+            if path.exists():  # else it is an old checkpoint, which was removed meanwhile
+                raise
         else:
-            path.read_text()
+            count += 1
+    return count
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """Meanwhile read every file again and again; all have to be readable all the time."""
+    over, counts = threading.Event(), [0]
+
+    def read_on() -> None:
+        while not over.wait(0.1):
+            counts[0] += check_readable(folder)
+
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(read_on)
+        try:
+            yield
+        finally:
+            over.set()
+        reader.result()
+    assert counts[0] > 1000
 
 
 def descendants(pid: int) -> Iterator[int]:
@@ -90,32 +122,33 @@ def test_thirty_kills_leave_the_result_as_it_is(tmp_path: Path) -> None:
     assert undisturbed.returncode == 0, undisturbed.stderr
     rng = random.Random(0)
     command = [mpiexec(), "-n", "3", *TRAIN, *CONFIG, "checkpoint=checkpoints", "resume=auto"]
-    for _ in range(KILLS):
-        launcher = subprocess.Popen(
-            command, cwd=killed, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    with reading(killed):
+        for _ in range(KILLS):
+            launcher = subprocess.Popen(
+                command, cwd=killed, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+            assert launcher.stdout is not None
+            # Let it come some generations further, or not even through its start; and then some way into the next.
+            for _ in range(rng.choice([0, 1, 1, 2, 3])):
+                while (line := launcher.stdout.readline()) and not line.startswith("generation="):
+                    pass
+                assert line, "the run ended by itself"
+            time.sleep(rng.uniform(0, 0.06))
+            ranks = ranks_of(launcher)
+            victims = ranks if rng.random() < 0.3 else rng.sample(ranks, min(1, len(ranks)))
+            for victim in victims or [launcher.pid]:
+                os.kill(victim, signal.SIGKILL)
+            if not victims or len(victims) == len(ranks):
+                launcher.kill()
+            launcher.stdout.read()
+            launcher.wait(timeout=30)
+            check_readable(killed)
+            assert not (killed / "checkpoints/completed.json").exists()
+        last = subprocess.run(
+            command, cwd=killed, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False
         )
-        assert launcher.stdout is not None
-        # Let it come some generations further, or not even through its start; and then some way into the next.
-        for _ in range(rng.choice([0, 1, 1, 2, 3])):
-            while (line := launcher.stdout.readline()) and not line.startswith("generation="):
-                pass
-            assert line, "the run ended by itself"
-        time.sleep(rng.uniform(0, 0.06))
-        ranks = ranks_of(launcher)
-        victims = ranks if rng.random() < 0.3 else rng.sample(ranks, min(1, len(ranks)))
-        for victim in victims or [launcher.pid]:
-            os.kill(victim, signal.SIGKILL)
-        if not victims or len(victims) == len(ranks):
-            launcher.kill()
-        launcher.stdout.read()
-        launcher.wait(timeout=30)
+        assert last.returncode == 0, last.stderr
         check_readable(killed)
-        assert not (killed / "checkpoints/completed.json").exists()
-    last = subprocess.run(
-        command, cwd=killed, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert last.returncode == 0, last.stderr
-    check_readable(killed)
     ends = [
         json.loads(path.read_text())
         for path in (whole / "results/1/completed.json", killed / "checkpoints/completed.json")

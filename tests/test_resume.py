@@ -189,6 +189,25 @@ def test_a_damaged_newest_checkpoint_falls_back_and_says_so(whole: Path, tmp_pat
     assert joined(tmp_path, 1, 2)["state_digest"] == recorded(whole, 1)["state_digest"]
 
 
+def test_a_disk_that_refuses_is_told_once_and_destroys_nothing(whole: Path, tmp_path: Path) -> None:
+    small: dict[str, Any] = {"env_name": "odd_envs:SmallFiles", "checkpoint": "c"}
+    done(train(tmp_path, **small, niters=4))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    del before[tmp_path / "c/completed.json"]  # it is not, any more
+    refusing = ENVIRONMENT | {"LARGEST_FILE": "2000"}
+    run = done(run_program(*command(**small, resume="auto"), cwd=tmp_path, env=refusing))
+    assert run.stderr.count("cannot write to c: File too large; the run goes on") == 1
+    assert "results/2 cannot be written to: File too large. Training goes on" in run.stderr
+    assert run.stderr.count("the record of this run is not complete") == 1
+    assert "Traceback" not in run.stderr
+    assert {path: path.read_bytes() for path in before} == before
+    marker = json.loads((tmp_path / "c/completed.json").read_text())
+    assert marker["state_digest"] == f"{recorded(whole, 1)['state_digest'][-1][1]:012x}"
+    again = done(train(tmp_path, **small, resume="auto"))  # now there is room
+    assert "generation 4 of run" in again.stdout
+    assert json.loads((tmp_path / "c/completed.json").read_text())["state_digest"] == marker["state_digest"]
+
+
 def test_a_folder_that_cannot_be_written_to_stops_no_run(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     run = done(train(tmp_path, niters=2, checkpoint="file/c"))

@@ -68,9 +68,14 @@ class Appended:
         self._size += len(block)
         self._waiting.clear()
 
-    def close(self) -> None:
-        """Make sure that the disk has it."""
+    def finish(self) -> None:
+        """Write what waits, make sure that the disk has all of it, and close the file.
+
+        Raises:
+            OSError: it cannot be written.
+        """
         if not self._file.closed:
+            self.append(b"")
             os.fsync(self._file.fileno())
             self._file.close()
 

@@ -279,12 +279,12 @@ class Recorder(FileStorageObserver):
         if self.run_entry is None:  # it did not even start
             return
         with self._guard:
-            for file in (self._lines, self._output):
-                file.append(b"")  # what may wait for room on the disk
-                file.close()
-            self._safely(self._write_metrics)
             self.run_entry |= {"status": status, "stop_time": stop_time.isoformat(), **entries}
-            self.save_json(self.run_entry, files.RUN)
+            last = self._lines.finish, self._output.finish, self._write_metrics
+            for write in (*last, lambda: self.save_json(self.run_entry, files.RUN)):
+                self._safely(write)
+            if self._full:
+                _log.error("%s could not be written to at the end: the record of this run is not complete", self.dir)
 
     def join(self) -> None:
         """Wait for the delivery to MongoDB while there is hope, and say how to do the rest."""
