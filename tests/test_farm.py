@@ -61,6 +61,23 @@ def test_maximum_is_on_all_ranks(farm):
     assert farm.maximum(own).tolist() == [farm.size - 1, 0, np.pi]
 
 
+def test_ranks_without_a_task_are_idle(farm):
+    """One task for all ranks: the others have nothing to do."""
+
+    def run(task, poll):
+        time.sleep(0.5)
+        return np.zeros(COLUMNS)
+
+    if farm.rank > 0:
+        farm.take(run)
+        return
+    farm.hand_out(Rounds(1), run)
+    usage = farm.usage
+    assert usage.total > farm.size * 0.5
+    assert usage.idle_fraction() + usage.dropped_fraction(1) == pytest.approx(1 - usage.seconds[0] / usage.total)
+    assert usage.idle > (farm.size - 1) * 0.49
+
+
 @pytest.mark.parametrize("root_evaluates", [True, False])
 @pytest.mark.parametrize("tasks", [1, 2, 61])
 def test_each_task_is_run_once_however_long_it_takes(root_evaluates, tasks):

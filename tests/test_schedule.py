@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpi_pgpe.schedule import COLUMNS, RecentMean, Rounds, holds_two
+from mpi_pgpe.schedule import COLUMNS, RecentMean, Rounds, Usage, holds_two
 
 
 def results_of(steps: list[int]) -> np.ndarray:
@@ -141,3 +141,10 @@ def test_recent_mean_forgets():
     for _ in range(2000):
         mean.add(100.0)
     assert mean.value == pytest.approx(100.0, abs=1e-3)
+
+
+def test_shares_of_the_time():
+    usage = Usage(total=10.0, idle=2.0, seconds={0: 3.0, 1: 2.5, 4: 1.5})
+    assert usage.idle_fraction() == pytest.approx(0.2)
+    assert usage.dropped_fraction(2) == pytest.approx(0.25)  # all of task 4, and 1.0 in tasks that were broken off
+    assert usage.dropped_fraction(5) == pytest.approx(0.1)
