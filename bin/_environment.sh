@@ -2,31 +2,29 @@
 # Sourced by the scripts beside it: makes .venv and installs into it, once for each set of extras.
 #   . "$(dirname "$0")/_environment.sh"; install all test
 # Afterwards $PY is the environment's python and its mpiexec comes first on PATH.
-# PYTHON names the interpreter to make .venv with (python3), VENV another place for it, NUMPY and MUJOCO other versions
-# of these packages.
+# PYTHON names the interpreter to make .venv with (python3), VENV another place for it, CONSTRAINTS another file of
+# versions than bin/constraints.txt.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=${VENV:-$ROOT/.venv}
+CONSTRAINTS=${CONSTRAINTS:-$ROOT/bin/constraints.txt}
 PY=$VENV/bin/python
 TORCH=torch==2.13.0 # named exactly: a range would bring gigabytes of CUDA libraries; empty: without
 export PATH=$VENV/bin:$PATH
 
 install() { # install EXTRA...
-  local wanted stamp log extras constraints
+  local wanted stamp log extras
   extras=$(IFS=,; echo "$*")
   stamp=$VENV/.installed-$extras
-  constraints=$(sed ${NUMPY:+-e "s/^numpy==.*/numpy==$NUMPY/"} ${MUJOCO:+-e "s/^mujoco==[^;]*/mujoco==$MUJOCO/"} \
-    -e '' "$ROOT/bin/constraints.txt")
-  wanted=$(cat "$ROOT/setup.py" - <<<"$constraints" | cksum)
+  wanted=$(cat "$ROOT/setup.py" "$CONSTRAINTS" | cksum)
   if [ -x "$PY" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return; fi
   log=$(mktemp)
   echo "installing into $VENV (once; a minute or two)"
   {
     # Also where an earlier attempt was broken off halfway:
     { "$PY" -m pip --version || "${PYTHON:-python3}" -m venv --clear "$VENV"; } &&
-      echo "$constraints" >"$VENV/constraints.txt" &&
-      "$PY" -m pip install --disable-pip-version-check -c "$VENV/constraints.txt" setuptools wheel &&
-      "$PY" -m pip install --disable-pip-version-check -c "$VENV/constraints.txt" \
+      "$PY" -m pip install --disable-pip-version-check -c "$CONSTRAINTS" setuptools wheel &&
+      "$PY" -m pip install --disable-pip-version-check -c "$CONSTRAINTS" \
         --no-build-isolation $TORCH -e "${ROOT}[$extras]" &&
       "$PY" -m pip check
   } >"$log" 2>&1 || {
@@ -37,6 +35,31 @@ install() { # install EXTRA...
   }
   rm -f "$log"
   echo "$wanted" >"$stamp"
+}
+
+layer() { # layer NAME PACKAGE==VERSION...: makes $VENV-NAME, which holds these packages alone and takes the rest from $VENV
+  local layer=$VENV-$1 stamp log
+  stamp=$layer/.installed
+  shift
+  if [ "$(cat "$stamp" 2>/dev/null)" != "$*" ]; then
+    log=$(mktemp)
+    echo "installing $* into $layer"
+    {
+      rm -rf "$layer" &&
+        "$PY" -m venv --without-pip "$layer" &&
+        "$PY" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+          >"$("$layer/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/below.pth" &&
+        "$PY" -m pip --python "$layer/bin/python" install --disable-pip-version-check --no-deps "$@" &&
+        "$PY" -m pip --python "$layer/bin/python" check
+    } >"$log" 2>&1 || {
+      cat "$log" >&2
+      rm -f "$log"
+      return 1
+    }
+    rm -f "$log"
+    echo "$*" >"$stamp"
+  fi
+  PY=$layer/bin/python
 }
 
 ranks() { # the number of ranks to start: NRANKS, or all cores

@@ -84,6 +84,8 @@ class AdaptedEnvironment:
             if served.library is None:
                 assert served.creator is not None
                 return served.creator(**self._config)
+            if libraries.needs(served) == "mujoco" and served.library == "gym":
+                mujoco_py_setup.import_gyms_tasks()
             return libraries.load(served.library).make(served.id, **{"disable_env_checker": True} | self._config)
         except ImportError as error:  # DependencyNotInstalled among them
             raise UnknownEnvironment(

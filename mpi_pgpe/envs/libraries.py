@@ -160,6 +160,13 @@ def simulator(library: str, entry_point: str) -> str | None:
     return None
 
 
+def needs(served: Served) -> str | None:
+    """The module of the simulator that an environment of a library needs, likewise."""
+    if served.library is None:
+        return None
+    return simulator(served.library, str(registry(served.library)[served.id].entry_point))
+
+
 def _what_is_missing(library: str, id: str, entry_point: str) -> str | None:
     """What keeps an environment from being made, and what to do about it; None if nothing is known to."""
     if library == "gymnasium" and "_raise_mujoco_py_error" in entry_point:
@@ -202,7 +209,6 @@ def origin(served: Served, env: Any) -> dict[str, str]:
         libraries = [m for m in ("gym", "gymnasium") if m in built_on] or ["gym", "gymnasium"]
         modules = [m for m in (*libraries, *dict.fromkeys(m for _, _, m in _SIMULATORS)) if m in sys.modules]
     else:
-        spec = registry(served.library)[served.id]
-        needed = simulator(served.library, str(spec.entry_point))
+        needed = needs(served)
         modules = [served.library, *([needed] if needed else [])]
     return {_DISTRIBUTIONS.get(m, m): importlib.metadata.version(_DISTRIBUTIONS.get(m, m)) for m in modules}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import importlib.util
 import os
 import sys
@@ -62,3 +63,14 @@ def prepare() -> None:
     paths = [path for path in os.environ.get("LD_LIBRARY_PATH", "").split(":") if path]
     if library not in paths:
         os.environ["LD_LIBRARY_PATH"] = ":".join([*paths, library])
+
+
+def import_gyms_tasks() -> None:
+    """Import gym's MuJoCo tasks, those on today's MuJoCo too, which want mujoco_py to work or to be absent."""
+    if "mujoco_py" in sys.modules or what_is_missing() is None:
+        return
+    sys.modules["mujoco_py"] = None  # type: ignore[assignment]  # to import it is an ImportError now
+    try:
+        importlib.import_module("gym.envs.mujoco")
+    finally:
+        del sys.modules["mujoco_py"]
