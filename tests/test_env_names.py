@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import re
+import subprocess
 import sys
 
 import numpy as np
@@ -220,3 +221,13 @@ def test_survey_tells_of_an_environment_that_breaks(monkeypatch):
     monkeypatch.setattr(families.Wanderer, "step", step)
     finding = examine("mine", "families:Wanderer", install="repair it")
     assert (finding.works, finding.detail, finding.install) == (False, "RuntimeError: bent", "repair it")
+
+
+def test_what_is_installed_beside_pybullet_does_not_hide_the_users_modules():
+    program = (
+        "import sys; from mpi_pgpe import envs; first = sys.path[:3]\n"
+        "envs.make('HopperBulletEnv-v0', {}); envs.make('MinitaurBulletEnv-v0', {})\n"
+        "assert sys.path[:3] == first, (first, sys.path)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

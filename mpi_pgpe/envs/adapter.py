@@ -86,7 +86,8 @@ class AdaptedEnvironment:
                 return served.creator(**self._config)
             if libraries.needs(served) == "mujoco" and served.library == "gym":
                 mujoco_py_setup.import_gyms_tasks()
-            return libraries.load(served.library).make(served.id, **{"disable_env_checker": True} | self._config)
+            with libraries.path_in_order():
+                return libraries.load(served.library).make(served.id, **{"disable_env_checker": True} | self._config)
         except ImportError as error:  # DependencyNotInstalled among them
             raise UnknownEnvironment(
                 f"environment {self.name!r} cannot be made: {error}{libraries.command_for(error)}"

@@ -11,7 +11,7 @@ import importlib.util
 import io
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +70,19 @@ def load(library: str) -> Any:
     else:
         registration.register_with_gymnasium()
     return module
+
+
+@contextlib.contextmanager
+def path_in_order() -> Iterator[None]:
+    """Meanwhile, modules may add to Python's path, but not put anything before what was there.
+
+    pybullet_envs puts its parent folder first, so that what is installed beside it would hide the user's modules.
+    """
+    before = list(sys.path)
+    try:
+        yield
+    finally:
+        sys.path[:] = before + [entry for entry in sys.path if entry not in before]
 
 
 def registry(library: str) -> Mapping[str, Any]:
