@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Callable
 
@@ -13,6 +14,12 @@ from mpi_pgpe.farm import promised_rank
 Launch = Callable[..., subprocess.CompletedProcess[str]]
 
 UNDER_MPI = promised_rank() is not None
+
+
+def pytest_configure() -> None:
+    """Let the programs that tests start be interrupted, even if the tests themselves run in a shell's background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
