@@ -65,7 +65,7 @@ PACKAGES = {
     "records": [
         ["__init__", "tamed", "target", "files", "capture", "claims", "stored_files"],
         ["mirror"],
-        ["earlier"],
+        ["earlier", "place"],
         ["delivery"],
         ["recorder"],
     ],

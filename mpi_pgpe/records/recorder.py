@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from sacred.dependencies import get_digest
 from sacred.observers import FileStorageObserver
@@ -22,13 +22,10 @@ from sacred.serializer import flatten
 from mpi_pgpe.agents import write_atomically
 from mpi_pgpe.records import files
 from mpi_pgpe.records.capture import captured
-from mpi_pgpe.records.claims import Refused, claim
 from mpi_pgpe.records.delivery import Delivery
 from mpi_pgpe.records.earlier import last_step
-from mpi_pgpe.records.target import Target, Unreachable, connect, reason
-
-if TYPE_CHECKING:
-    from mpi_pgpe.records.mirror import Mirror
+from mpi_pgpe.records.place import find_place
+from mpi_pgpe.records.target import Target
 
 METRICS_SHARE = 1 / 300  # of the time may go into writing metrics.json, which grows with the run
 
@@ -109,47 +106,18 @@ class Recorder(FileStorageObserver):
             "heartbeat": None,
             "result": None,
         }
-        name = self._folder_name(config) if self._folder_name else None
-        client = mirror = trouble = None
-        os.makedirs(self.basedir, exist_ok=True)
-        if self._target is not None:
-            try:
-                client = connect(self._target)
-                mirror = self._claim(client, wanted, name, entry)
-            except Unreachable as error:
-                client, trouble = None, str(error)
-                why = f"the MongoDB at {self._target.shown} cannot be used: {error}"
-                if self._folder_name:
-                    raise Refused(f"{why}. Start it, correct the address, or record in files with -F FOLDER") from None
-                _log.warning("%s. The run is recorded in files, and delivered when the database is there", why)
-        if mirror is None:
-            self.dir, run_id = claim(Path(self.basedir), wanted, name)
-        else:
-            self.dir, run_id = str(mirror.folder), mirror.id or 0
+        place = find_place(
+            Path(self.basedir), wanted, self._folder_name and self._folder_name(config), self._target, entry
+        )
+        self.dir = str(place.folder)
         entry["experiment"]["sources"] = self.save_sources(ex_info)
         self._open(entry, config)
         if self._target is not None:
-            files.write_json(self.folder / files.MONGO, {"database": self._target.shown, "id": run_id})
-            self._delivery = Delivery(self._target, self.folder, client, mirror, trouble)
+            files.write_json(self.folder / files.MONGO, {"database": self._target.shown, "id": place.id})
+            self._delivery = Delivery(self._target, self.folder, place.client, place.mirror, place.trouble)
             self._delivery.start()
             self._delivery.wake()
-        return run_id
-
-    def _claim(self, client: Any, wanted: str | None, name: str | None, entry: dict[str, Any]) -> Mirror:
-        """Make the folder and the document in the database."""
-        from pymongo.errors import PyMongoError
-
-        from mpi_pgpe.records.mirror import Mirror  # here, because it needs pymongo
-
-        assert self._target is not None
-        mirror = Mirror(client, self._target.database, Path(self.basedir))
-        try:
-            folder, _ = claim(Path(self.basedir), wanted, name, mirror.next_id, lambda i: mirror.claim(i, entry))
-        except PyMongoError as error:  # it answers, but does not let us in
-            client.close()
-            raise Unreachable(self._target.scrub(reason(error))) from None
-        mirror.folder = Path(folder)
-        return mirror
+        return place.id
 
     def _open(self, entry: dict[str, Any], config: dict[str, Any]) -> None:
         """Begin the folder's files."""
