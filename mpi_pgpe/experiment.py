@@ -9,15 +9,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from mpi_pgpe.options import (  # before anything of sacred's
-    check_names,
-    check_results_folder,
-    check_updates,
-    make_recorder,
-)
+from mpi_pgpe import command_line  # before anything of sacred's
+from mpi_pgpe.options import make_recorder
 
 # isort: split
-from docopt import docopt
 from sacred import Experiment
 from sacred.run import Run
 from sacred.utils import SacredError
@@ -53,10 +48,22 @@ class Stopped(KeyboardInterrupt):
     """The run was ended in order before it was complete; to sacred it is INTERRUPTED."""
 
 
+class _Experiment(Experiment):
+    """One that ends in one line if it cannot set a run up, whatever the reason."""
+
+    def _create_run(self, *args: Any, **options: Any) -> Run:
+        try:
+            return super()._create_run(*args, **options)
+        except SacredError:
+            raise
+        except Exception as error:  # an observer's package is missing, say
+            raise Refused(f"{type(error).__name__}: {command_line.one_line(error)} (with -d: where)") from error
+
+
 def run(argv: list[str], team: Team | None) -> None:
     """Run sacred's command line; `team` is None for commands that only print."""
     argv, hidden = hide_secrets(argv)
-    experiment = Experiment("mpi_pgpe", base_dir=str(Path(__file__).parent), save_git_info=False)
+    experiment = _Experiment("mpi_pgpe", base_dir=str(Path(__file__).parent), save_git_info=False)
     experiment.config(configs.default)
     logging.getLogger().addFilter(_worth_a_word)
     for named in configs.NAMED:
@@ -71,7 +78,8 @@ def run(argv: list[str], team: Team | None) -> None:
             return train(_config, _run, team, start, recorder, options["--profile"])
 
     start: Start | None = None
-    options = docopt(experiment.get_usage()[2], argv[1:], default_help=False)
+    options = command_line.parse(argv[1:], experiment.get_usage()[2])
+    command_line.check(options, dict(experiment.gather_commands()))
     recorder = None if team is None or options["--unobserved"] else make_recorder(options, hidden)
     if recorder:
         experiment.observers.append(recorder)
@@ -79,16 +87,12 @@ def run(argv: list[str], team: Team | None) -> None:
     @experiment.config_hook
     def check(config: dict[str, Any], command_name: str, logger: Any) -> dict[str, Any]:
         if not options["--force"]:
-            check_names(config)
+            command_line.check_names(config)
         if command_name == "main":
             nonlocal start
             start = check_config(config, options["--file_storage"])
         return {} if start is None else {"seed": start.seed}
 
-    if not options["help"]:
-        if options["--file_storage"]:
-            check_results_folder(options["--file_storage"])
-        check_updates(options["UPDATE"])
     experiment.run_commandline(argv)
 
 
@@ -136,6 +140,8 @@ def train(
     try:
         trainer = Trainer(settings, team, console.progress, each_step)
     except (BadSettings, UnknownEnvironment, UnsupportedEnvironment) as error:
+        if recorder:
+            recorder.withdraw()
         raise Refused(error) from None
     except TaskFailed as error:
         raise Failed(error) from None

@@ -39,7 +39,7 @@ LAYERS = [
     ["team"],
     ["trainer"],
     ["console", "resume", "saving"],
-    ["options"],
+    ["options", "command_line"],
     ["experiment"],
     ["train", "compare", "sync"],
     ["enjoy", "doctor"],
@@ -73,8 +73,8 @@ PACKAGES = {
 
 # Which module or package alone imports a library; sacred's observers are `records`.
 HOME = {
-    "sacred": "experiment options records",
-    "docopt": "experiment",
+    "sacred": "experiment command_line options records",
+    "docopt": "command_line",
     "mpi4py": "farm",
     "torch": "torch_policy",
     "imageio": "film",

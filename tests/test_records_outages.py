@@ -14,6 +14,7 @@ from sacred.utils import SacredError
 
 from mpi_pgpe import sync
 from mpi_pgpe.records import delivery, files, stored_files, target
+from mpi_pgpe.records.claims import Refused
 from mpi_pgpe.records.recorder import Recorder
 
 pytestmark = pytest.mark.launches
@@ -182,3 +183,27 @@ def test_unreachable_at_the_start_with_files_beside_it(relay, server, name, undi
     assert observer.folder.name == "1"
     found = state(server, name, 2)
     assert found == undisturbed
+
+
+@pytest.mark.parametrize("kind", ["there", "unreachable from the start", "gone"])
+def test_a_run_that_is_refused_leaves_no_record(kind, relay, server, name, tmp_path, monkeypatch, capfd):
+    if kind == "unreachable from the start":
+        relay.shut()
+    observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{relay.port}:{name}"))
+
+    def main(run: Any) -> None:
+        if kind == "gone":
+            relay.shut()
+            monkeypatch.setattr(delivery, "_PATIENCE", 0.5)
+        observer.withdraw()
+        raise Refused("the two environments do not fit")
+
+    with pytest.raises(Refused):
+        record(observer, main)
+    recorded = [path.name for path in tmp_path.iterdir() if path.name != "_sources"]
+    if kind == "gone":  # what cannot be taken back is told, and shown as it was
+        assert f"python -m mpi_pgpe.sync {tmp_path}/1" in capfd.readouterr().err
+        assert files.read_json(tmp_path / "1" / files.RUN)["status"] == "FAILED"
+    else:
+        assert recorded == []
+        assert server.client[name]["runs"].count_documents({}) == 0

@@ -230,7 +230,7 @@ def test_options_of_sacred(server, tmp_path, launch):
     run = (*TRAIN, "-F", "results")
     refused = launch(*run, "-C", "fd", *SHORT, cwd=tmp_path)
     assert refused.returncode == 1
-    assert "-C fd" in refused.stderr
+    assert "--capture fd: expected sys or no" in refused.stderr
     queued = launch(*run, "-q", "-m", mongo, *SHORT, cwd=tmp_path)
     assert queued.returncode == 0, queued.stderr
     assert server.client["options"]["runs"].find_one()["status"] == "QUEUED"

@@ -66,10 +66,16 @@ class Delivery(threading.Thread):
         self._given_up = False
         self._trouble = trouble
         self._earlier: list[Path] = []
+        self._withdrawn = False
 
     def also(self, folders: list[Path]) -> None:
         """Deliver these folders, of runs that are over, too."""
         self._earlier += folders
+        self.wake()
+
+    def withdraw(self) -> None:
+        """Take the run out of the database, instead of bringing it up to date."""
+        self._withdrawn = True
         self.wake()
 
     def wake(self) -> None:
@@ -102,6 +108,10 @@ class Delivery(threading.Thread):
     def _update(self) -> None:
         from mpi_pgpe.records.mirror import Mirror  # here, because it needs pymongo
 
+        if self._withdrawn:
+            if self._mirror is not None:  # else it never was there
+                self._mirror.remove()
+            return
         if self._client is None:
             self._client = connect(self._target)
         if self._mirror is None:

@@ -96,6 +96,10 @@ class Mirror:
             wanted = self.next_id()
         raise Diverged(f"no free id was found for a run in {_ID_TRIES} attempts")
 
+    def remove(self) -> None:
+        """Delete the run's document; for a run that has neither metrics nor artifacts yet."""
+        self._runs.delete_one({"uid": files.read_json(self.folder / files.RUN)["uid"]})
+
     # -- all of it ----------------------------------------------------------------------------------------
 
     def update(self) -> None:

@@ -7,6 +7,7 @@ import datetime
 import json
 import logging
 import os
+import shutil
 import sys
 import threading
 import time
@@ -64,6 +65,7 @@ class Recorder(FileStorageObserver):
         self._held: IO[bytes] | None = None
         self._metrics_next = 0.0
         self._full = False
+        self._withdrawn = False
 
     @property
     def folder(self) -> Path:
@@ -254,9 +256,15 @@ class Recorder(FileStorageObserver):
             if self._full:
                 _log.error("%s could not be written to at the end: the record of this run is not complete", self.dir)
 
+    def withdraw(self) -> None:
+        """The run is refused after all: at its end nothing stays of its record."""
+        self._withdrawn = True
+        if self._delivery is not None:
+            self._delivery.withdraw()
+
     def join(self) -> None:
         """Wait for the delivery to MongoDB while there is hope, and say how to do the rest."""
-        target = self._target
+        target, why = self._target, None
         if target is not None and self._delivery is not None and (why := self._delivery.finish()):
             print(
                 f"MongoDB {target.shown} has not got all of this run ({why}). "
@@ -267,6 +275,8 @@ class Recorder(FileStorageObserver):
             )
         if self._held is not None:
             self._held.close()
+            if self._withdrawn and why is None:
+                shutil.rmtree(self.folder, ignore_errors=True)
 
     # -- how FileStorageObserver writes -------------------------------------------------------------------
 
