@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tqdm import tqdm
 
+from mpi_pgpe.hosts import launchers
 from mpi_pgpe.policies import PolicyShape
 from mpi_pgpe.reports import Report
 from mpi_pgpe.schedule import Rounds
 from mpi_pgpe.settings import Settings
+
+_DELAY = 0.3  # seconds, in which a line that is on its way through mpiexec arrives before the next bar
 
 
 class Console:
@@ -22,7 +26,9 @@ class Console:
         self._episodes = {"training": episodes_per_direction, "re-evaluation": 1}  # of a task
         self._bar: Any = None
         self._bar_is_of = ""
-        self._terminal = sys.__stderr__ if sys.__stderr__ is not None and sys.__stderr__.isatty() else None
+        self._terminal, self._delay = _own_terminal(), 0.0
+        if self._terminal is None:
+            self._terminal, self._delay = _terminal_of_mpiexec(), _DELAY
 
     def start(
         self, settings: Settings, origins: Sequence[dict[str, str]], shape: PolicyShape, ranks: int, folder: Path
@@ -45,7 +51,14 @@ class Console:
             return
         if self._bar is None or self._bar_is_of != what:
             self._close_bar()
-            self._bar = tqdm(desc=what, unit=" episodes", leave=False, file=self._terminal, dynamic_ncols=True)
+            self._bar = tqdm(
+                desc=what,
+                unit=" episodes",
+                leave=False,
+                file=self._terminal,
+                dynamic_ncols=True,
+                delay=self._delay,
+            )
             self._bar_is_of = what
         episodes = self._episodes[what]
         self._bar.total = tasks.rounds * tasks.size * episodes
@@ -90,6 +103,21 @@ class Console:
     def close(self) -> None:
         """Leave the terminal in order."""
         self._close_bar()
+
+
+def _own_terminal() -> IO[str] | None:
+    return sys.__stderr__ if sys.__stderr__ is not None and sys.__stderr__.isatty() else None
+
+
+def _terminal_of_mpiexec() -> IO[str] | None:
+    """The terminal that the mpiexec above this rank writes its errors to, if any; its ranks write to pipes."""
+    try:
+        device = os.readlink(f"/proc/{launchers()[0]}/fd/2")
+        if not device.startswith(("/dev/pts/", "/dev/tty")):
+            return None
+        return os.fdopen(os.open(device, os.O_WRONLY | os.O_NOCTTY), "w")
+    except (OSError, IndexError):
+        return None
 
 
 def _short(name: str, value: float) -> str:
