@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from mpi_pgpe.options import make_recorder
 
 # isort: split
 from sacred import Experiment
+from sacred.config.config_files import load_config_file
+from sacred.dependencies import Source
 from sacred.run import Run
 from sacred.utils import SacredError
 
@@ -49,7 +52,25 @@ class Stopped(KeyboardInterrupt):
 
 
 class _Experiment(Experiment):
-    """One that ends in one line if it cannot set a run up, whatever the reason."""
+    """One that ends in one line if it cannot set a run up, whatever the reason.
+
+    A file of settings is to it what these settings would be on the command line. For sacred it is one more named
+    configuration, so that what those before it computed from other entries would stay as it was.
+    """
+
+    def run(
+        self,
+        command_name: str | None = None,
+        config_updates: dict[str, Any] | None = None,
+        named_configs: Sequence[str] = (),
+        *args: Any,
+        **keywords: Any,
+    ) -> Run:
+        """Run a command; see sacred. Settings one by one go before those in files, later files before earlier ones."""
+        updates, names = config_updates or {}, list(named_configs)
+        while names and Path(names[-1]).is_file():  # one before a named configuration gives way to that
+            updates = _merged(load_config_file(names.pop()), updates)
+        return super().run(command_name, updates, names, *args, **keywords)
 
     def _create_run(self, *args: Any, **options: Any) -> Run:
         try:
@@ -58,6 +79,17 @@ class _Experiment(Experiment):
             raise
         except Exception as error:  # an observer's package is missing, say
             raise Refused(f"{type(error).__name__}: {command_line.one_line(error)} (with -d: where)") from error
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, with the entries of `above` where both have one; dictionaries entry by entry."""
+    both = {
+        name: _merged(below[name], value)
+        if isinstance(value, Mapping) and isinstance(below.get(name), Mapping)
+        else value
+        for name, value in above.items()
+    }
+    return {**below, **both}
 
 
 def run(argv: list[str], team: Team | None) -> None:
@@ -93,6 +125,8 @@ def run(argv: list[str], team: Team | None) -> None:
             start = check_config(config, options["--file_storage"])
         return {} if start is None else {"seed": start.seed}
 
+    if options["--enforce_clean"]:  # else git, which is a process of its own, is not asked
+        experiment.sources = {Source.create(source.filename) for source in experiment.sources}
     experiment.run_commandline(argv)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -136,8 +137,54 @@ def test_derived_values_follow_unless_they_are_set(printed_config, updates, expe
             assert float(found) == pytest.approx(wanted), name
 
 
+@pytest.mark.parametrize(
+    ("updates", "expected"),
+    [
+        ("FILE", (400, 60000, 0.5, 0.25, 7.5)),
+        ("walker2d FILE", (400, 300000, 0.5, 0.25, 7.5)),
+        ("FILE walker2d", (100, 75000, 0.015, 0.0075, 0.225)),
+        ("FILE popsize=20 walker2d", (20, 15000, 0.015, 0.0075, 0.225)),
+        ("walker2d max_speed=1 FILE radius=3", (400, 300000, 1, 0.5, 3)),
+    ],
+)
+def test_derived_values_follow_a_file_of_settings_too(printed_config, tmp_path, updates, expected):
+    file = tmp_path / "settings.json"
+    file.write_text(json.dumps({"popsize": 400, "max_speed": 0.5}))
+    shown = printed_config(*[str(file) if word == "FILE" else word for word in updates.split()])
+    found = [float(shown[name][0]) for name in ("popsize", "num_interactions", "max_speed", "center_lr", "radius")]
+    assert found == pytest.approx(expected)
+
+
+def test_arguments_of_the_environment_come_from_files_and_one_by_one(capfd, tmp_path):
+    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    first.write_text('{"env_config": {"a": 1, "b": 1}, "re_eval_env_config": null}')
+    second.write_text('{"env_config": {"b": 2, "c": 2}}')
+    updates = [str(first), str(second), "env_config.a=3", "re_eval_env_config.d=4"]
+    assert main(["train", "print_config", "with", *updates]) == 0
+    assert re.findall(r"^    (\w+) = (\d)$", plain(capfd.readouterr().out), re.M) == [
+        *(("a", "3"), ("b", "2"), ("c", "2")),
+        ("d", "4"),
+    ]
+
+
 def test_humanoid_bullet_is_the_default_written_out(printed_config):
     assert printed_config("humanoid_bullet") == printed_config()
+
+
+def test_enforce_clean_takes_committed_sources_alone(launch, tmp_path):
+    shutil.copytree(Path(configs.__file__).parent, tmp_path / "mpi_pgpe", ignore=shutil.ignore_patterns("__pycache__"))
+    git = ("git", "-c", "user.name=a", "-c", "user.email=a@b")
+    for command in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "all")):
+        assert launch(*git, *command, cwd=tmp_path).returncode == 0
+    command = (*TRAIN, "print_config", "-e")
+    environ = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    done = launch(*command, cwd=tmp_path, env=environ)
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "mpi_pgpe/noise.py").open("a") as file:
+        file.write("# changed\n")
+    done = launch(*command, cwd=tmp_path, env=environ)
+    assert done.returncode == 1
+    assert "EnforceClean" in done.stderr
 
 
 # -- a recorded run ---------------------------------------------------------------------------------------
