@@ -20,6 +20,7 @@ from sacred.config.config_files import load_config_file
 
 from mpi_pgpe.configs import NAMED
 from mpi_pgpe.records.claims import Refused
+from mpi_pgpe.saving import AGENTS
 from mpi_pgpe.settings import BadSettings, Settings
 
 _FORM = "expected [COMMAND] [with NAME ENTRY=VALUE FILE.json ...] [options]; `python -m mpi_pgpe.train help` shows them"
@@ -65,8 +66,9 @@ def check(options: Mapping[str, Any], commands: Iterable[str]) -> None:
         value = options[flag]
         if value is not None and not is_good(value):
             raise _refusal(f"{flag} {value}: expected {expected}")
-    if options["--file_storage"]:
-        _check_results_folder(options["--file_storage"])
+    folder = None if options["--unobserved"] else options["--file_storage"]
+    if folder is not None or command in (None, "main"):
+        _check_results_folder(folder)
     try:
         updates, files = get_config_updates(options["UPDATE"])
     except TypeError:  # a=1 a.b=2
@@ -143,14 +145,15 @@ _VALUES: list[tuple[str, Callable[[str], bool], str]] = [
 """(option, whether a value is good, what is expected)."""
 
 
-def _check_results_folder(folder: str) -> None:
-    path = Path(folder).absolute()
+def _check_results_folder(folder: str | None) -> None:
+    given = f"{AGENTS}, as -F is not given" if folder is None else f"-F {folder}"
+    path = Path(folder or AGENTS).absolute()
     while not path.exists() and path != path.parent:
         path = path.parent
     try:
         tempfile.TemporaryDirectory(dir=path).cleanup()  # permissions alone do not tell
     except OSError as error:
         raise _refusal(
-            f"-F {folder}: expected a folder to write results in, but {path} cannot be written to "
+            f"{given}: expected a folder to write results in, but {path} cannot be written to "
             f"({error.strerror}); choose another one or change its permissions"
         ) from None

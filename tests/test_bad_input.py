@@ -154,6 +154,16 @@ def test_results_folder_that_cannot_be_written_to_is_refused(capfd, tmp_path_fac
         assert f"-F {path}: expected a folder" in message
 
 
+@pytest.mark.launches
+def test_a_folder_for_agents_that_cannot_be_written_to_is_refused(launch, tmp_path):
+    (tmp_path / "saved_agents").touch()
+    for options in ([], ["-u", "-F", "results"]):
+        done = launch("-m", "mpi_pgpe.train", *options, "with", "fast", ranks=2)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.count("saved_agents, as -F is not given: expected a folder") == 1
+        assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("updates", "parts"),
     [

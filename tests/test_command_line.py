@@ -317,3 +317,18 @@ def test_evaluating_ranks_load_neither_torch_nor_sacred_and_compute_on_one_threa
                 assert seen["environ"][f"{library}_NUM_THREADS"] == expected
         for file in tmp_path.glob("*.json"):
             file.unlink()
+
+
+def test_re_evaluation_is_spread_over_the_ranks(launch, tmp_path):
+    where = ["re_eval_env_name=small_envs:Recorder", f"re_eval_env_config.folder='{tmp_path}'"]
+    updates = [
+        "env_name=small_envs:Slope",
+        "popsize=8",
+        "num_interactions=None",
+        "niters=1",
+        "re_eval_num_episodes=100",
+    ]
+    environ = os.environ | {"PYTHONPATH": str(TESTS)}
+    done = launch(*TRAIN, "with", "fast", *updates, *where, env=environ, ranks=3, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {file.name for file in tmp_path.glob("*.json")} == {"0.json", "1.json", "2.json"}
