@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from sacred import Experiment
 
@@ -92,3 +95,12 @@ def test_every_setting_has_an_entry_and_every_entry_is_a_setting():
 @pytest.mark.parametrize("named", [c.__name__ for c in configs.NAMED])
 def test_every_named_configuration_passes_the_checks(named):
     Settings.check(config(named))
+
+
+def test_the_table_of_the_readme_has_every_entry_with_its_comment():
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    table = readme.split("## Configuration")[1].split("The prepared configurations")[0]
+    shown = dict(re.findall(r"^\| `(\w+)` \| .+? \| (.+) \|$", table, re.M))
+    source = Path(configs.__file__).read_text().split("def default")[1].split("\n\n\n")[0]
+    assert shown.pop("seed")  # sacred's own
+    assert shown == dict(re.findall(r"^    (\w+) = .*?  # (.+)$", source, re.M))
