@@ -66,7 +66,7 @@ def default():  # type: ignore[no-untyped-def]
 @_described("PyBullet's humanoid, with short episodes and no survival bonus: the default, written out.")
 def humanoid_bullet():  # type: ignore[no-untyped-def]
     env_name = "mpi_pgpe/TinyTrajHumanoidBulletEnv-v0"
-    re_eval_env_name = "HumanoidBulletEnv-v0"
+    re_eval_env_name = "HumanoidBulletEnv-v0" if env_name == TINY else None
     obs_norm = True
     niters = 1000
     popsize = 10000
@@ -129,6 +129,7 @@ def fast():  # type: ignore[no-untyped-def]
     popsize_max = 80
     num_interactions = popsize * 100
     max_speed = 0.3
+    radius = max_speed * 15
     hidden_size = 8
     num_hidden = 1
     re_eval_num_episodes = 8

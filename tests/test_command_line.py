@@ -120,6 +120,8 @@ DERIVED = ("env_name", "re_eval_env_name", "popsize", "num_interactions", "max_s
         ("walker2d", ("Walker2d-v2", None, 100, 75000, 0.015, 0.0075, 0.225)),
         ("walker2d popsize=400", ("Walker2d-v2", None, 400, 300000, 0.015, 0.0075, 0.225)),
         ("humanoid max_speed=0.1", ("Humanoid-v2", None, 200, 150000, 0.1, 0.05, 1.8)),
+        ("humanoid_bullet env_name=CartPole-v1", ("CartPole-v1", None, ..., ..., ..., ..., ...)),
+        ("walker2d fast", ("CartPole-v1", None, 40, 4000, 0.3, 0.15, 4.5)),
         ("lunarlander", ("LunarLanderContinuous-v2", None, 200, None, 0.3, 0.15, 4.5)),
     ],
 )
