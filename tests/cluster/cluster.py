@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 NODES = 4
 ENVIRONMENT = os.environ | {
-    "NETNS_PREFIX": "pgpe-",
+    "NETNS_PREFIX": f"pgpe-{os.getpid()}-",  # so that two runs of these tests do not meet
     "NETNS_NET": "10.78.0",
     "PYTHONPATH": str(HERE),  # for sleepy.py
     "UCX_TLS": "tcp,self",  # else MPICH would use the memory that the hosts share
@@ -31,7 +31,7 @@ SLEEPY = ["env_name=sleepy:Sleepy", "popsize=20", "popsize_max=20", "num_interac
 
 def run(*command: str | Path, **keywords: Any) -> str:
     """Standard output of a command that ends well."""
-    keywords = {"env": ENVIRONMENT, "timeout": 120} | keywords
+    keywords = {"env": ENVIRONMENT, "timeout": 600} | keywords
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False, **keywords)
     assert done.returncode == 0, f"{command}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -93,11 +93,11 @@ class Slurm:
 
     def up(self) -> None:
         """Start it."""
-        run(HERE / "slurm-up.sh", env=self._environment, timeout=300)
+        run(HERE / "slurm-up.sh", env=self._environment)
 
     def down(self) -> None:
         """Stop it."""
-        run(HERE / "slurm-down.sh", "--purge", env=self._environment, timeout=300)
+        run(HERE / "slurm-down.sh", "--purge", env=self._environment)
 
     def __call__(self, *command: str, **variables: str) -> str:
         """Run one of Slurm's commands."""

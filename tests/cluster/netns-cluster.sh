@@ -16,6 +16,20 @@ set -euo pipefail
 P=${NETNS_PREFIX:-mpi-} NET=${NETNS_NET:-10.77.0} SW=${NETNS_PREFIX:-mpi-}switch
 hosts() { ip netns list | awk '{print $1}' | sed -n "s/^$P\(h[0-9]\+\)\$/\1/p" | sort -V; }
 need() { [ -e "/run/netns/$P$1" ] || { echo "netns-cluster: no host $1" >&2; exit 255; }; }
+reached() { # reached HOST ADDRESS: a connection from there would be refused, not fail to find its way
+  local said
+  said=$(LC_ALL=C timeout 2 ip netns exec "$P$1" bash -c ": </dev/tcp/$2/9" 2>&1) || true
+  [[ $said == *refused* ]]
+}
+settle() { # settle HOST: waits until it reaches all others; a link takes a moment, and so does the memory of its cut
+  local h end=$((SECONDS + 60))
+  for h in $(hosts); do
+    until [ "$h" = "$1" ] || { reached "$1" "$NET.${h#h}" && reached "$h" "$NET.${1#h}"; }; do
+      [ $SECONDS -lt $end ] || { echo "netns-cluster: $1 does not reach $h" >&2; exit 1; }
+      sleep 0.1
+    done
+  done
+}
 run() { # run HOST CMD...
   local h=$1; shift; need "$h"
   # shellcheck disable=SC2016  # for the inner sh
@@ -42,6 +56,7 @@ up)
     { echo "127.0.0.1 localhost"; for j in $(seq "$n"); do echo "$NET.$j h$j"; done; } >"/etc/netns/$ns/hosts"
     echo "h$k" >"/etc/netns/$ns/hostname"
   done
+  for h in $(hosts); do settle "$h"; done
   echo "up: $(hosts | tr '\n' ' ')";;
 down)
   for h in $(hosts); do
@@ -59,7 +74,7 @@ ssh)
   [ $rc -lt 128 ] || rc=255   # as ssh does when the host dies
   exit $rc;;
 cut)  need "$1"; ip -n "$SW" link set "$1" down;;
-mend) need "$1"; ip -n "$SW" link set "$1" up;;
+mend) need "$1"; ip -n "$SW" link set "$1" up; settle "$1";;
 rate)
   need "$1"
   for where in "$P$1 eth0" "$SW $1"; do

@@ -7,6 +7,7 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cluster import ENVIRONMENT, SLEEPY, Hosts, metrics, run, until
 
@@ -21,57 +22,61 @@ def final(folder: Path) -> dict[str, float]:
     return {name: metric["values"][-1] for name, metric in metrics(folder / "results/1").items()}
 
 
-# The paper's runs: observations, actions, settings that set the number of parameters, smallest population.
+# The paper's runs: observations, actions, settings that set the number of parameters, smallest population; and how
+# many generations to look at, so that the start, which is never twice the same, does not count.
 PAPER = {
-    "humanoid": (376, 17, "num_hidden=0", 6409, 200),
-    "walker2d": (17, 6, "num_hidden=0", 108, 100),
-    "humanoid_bullet": (44, 17, "num_hidden=1", 3985, 10000),
+    "humanoid": (376, 17, "num_hidden=0", 6409, 200, 20),
+    "walker2d": (17, 6, "num_hidden=0", 108, 100, 40),
+    "humanoid_bullet": (44, 17, "num_hidden=1", 3985, 10000, 2),
 }
 
 
 @pytest.mark.parametrize("name", PAPER)
-def test_bytes_between_hosts(hosts: Hosts, tmp_path, record_property, name):
-    observations, actions, hidden, parameters, popsize = PAPER[name]
+def test_bytes_between_hosts(hosts: Hosts, tmp_path, name):
+    observations, actions, hidden, parameters, popsize, more = PAPER[name]
     size = [f"env_config.observations={observations}", f"env_config.actions={actions}", hidden, f"popsize={popsize}"]
     quick = ["env_config.steps=1", "env_config.seconds=0.0", f"popsize_max={popsize}", "re_eval_interval=1000"]
 
-    def crossed(generations: int) -> int:
+    def crossed(generations: int) -> tuple[int, int]:
+        """Bytes over h2's link, and episodes there."""
         before = hosts.bytes("h2")
         folder = tmp_path / str(generations)
         folder.mkdir()
-        program = [*TRAIN, *size, *quick, f"niters={generations}", "save_interval=1000"]
-        run(*hosts.mpiexec(TWO_EACH, *program), cwd=folder, timeout=300)
+        program = [*TRAIN, *size, *quick, f"niters={generations}", "save_interval=1000", f"env_config.diary={folder}"]
+        run(*hosts.mpiexec(TWO_EACH, *program), cwd=folder)
         assert f"{parameters} parameters" in (folder / "results/1/cout.txt").read_text()
-        return hosts.bytes("h2") - before
+        return hosts.bytes("h2") - before, sum(int(path.read_text().split()[-1]) for path in folder.glob("h2-*"))
 
-    measured = (crossed(3) - crossed(1)) / 2
+    measured, solutions = ((long - short) / more for long, short in zip(crossed(1 + more), crossed(1), strict=True))
     # The center and stdev of the distribution, the moments of the observations, and two sums, each once over the link
     # and once to the second rank there; scalars and a task number for each of h2's directions; with their packets.
     vectors = 2 * (8 * parameters + 16 * parameters + 100 * observations)
-    scalars = popsize / 4 * (8 + 64 + 200)
-    full = popsize * parameters * 4 / 2  # a vector of float32 to h2 for each of its solutions
-    print(f"{name}: {measured:.0f} bytes a generation; full vectors {full:.0f}")
+    scalars = solutions / 2 * (8 + 64 + 200)
+    full = solutions * parameters * 4  # a vector of float32 to h2 for each of its solutions
+    print(f"{name}: {measured:.0f} bytes a generation, {solutions:.0f} solutions; full vectors {full:.0f}")
     assert measured < 1.25 * (vectors + scalars)
     assert measured < full
 
 
 def test_a_slow_link_is_enough_for_walker2d(hosts: Hosts, tmp_path):
-    observations, actions, hidden, _, popsize = PAPER["walker2d"]
+    observations, actions, hidden, _, popsize, _ = PAPER["walker2d"]
     size = [f"env_config.observations={observations}", f"env_config.actions={actions}", hidden, f"popsize={popsize}"]
-    program = [*TRAIN, *size, f"popsize_max={popsize}", "niters=6", "env_config.seconds=0.005"]
-    finals = {}
+    program = [*TRAIN, *size, f"popsize_max={popsize}", "niters=8", "env_config.seconds=0.005"]
+    digests, quickest = {}, {}
     try:
         for rate in ("off", "10mbit"):
             hosts("rate", "h2", rate)
             folder = tmp_path / rate
             folder.mkdir()
             run(*hosts.mpiexec(TWO_EACH, *program), cwd=folder)
-            finals[rate] = final(folder)
+            digests[rate] = final(folder)["state_digest"]
+            # Of each, because the machine has other work, too; a link that is too slow would hold up every generation.
+            quickest[rate] = min(np.diff(metrics(folder / "results/1")["elapsed"]["values"]))
     finally:
         hosts("rate", "h2", "off")
-    print({rate: found["elapsed"] for rate, found in finals.items()})
-    assert finals["10mbit"]["state_digest"] == finals["off"]["state_digest"]
-    assert finals["10mbit"]["elapsed"] < 1.25 * finals["off"]["elapsed"]
+    print(quickest)
+    assert digests["10mbit"] == digests["off"]
+    assert quickest["10mbit"] < 1.25 * quickest["off"]
 
 
 def start(hosts: Hosts, folder: Path, *settings: str) -> subprocess.Popen[str]:
@@ -88,14 +93,14 @@ def start(hosts: Hosts, folder: Path, *settings: str) -> subprocess.Popen[str]:
 def test_a_cut_of_four_seconds_is_survived(hosts: Hosts, tmp_path):
     for name in ("cut", "whole"):
         (tmp_path / name).mkdir()
-    process = start(hosts, tmp_path / "cut", "niters=12")
+    process = start(hosts, tmp_path / "cut", "niters=25")
     hosts("cut", "h2")
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(4)
     hosts("mend", "h2")
-    output, _ = process.communicate(timeout=100)
+    output, _ = process.communicate(timeout=600)
     assert process.returncode == 0, output
-    run(*hosts.mpiexec(TWO_EACH, *TRAIN, "niters=12"), cwd=tmp_path / "whole")
+    run(*hosts.mpiexec(TWO_EACH, *TRAIN, "niters=25"), cwd=tmp_path / "whole")
     assert final(tmp_path / "cut")["state_digest"] == final(tmp_path / "whole")["state_digest"]
 
 
