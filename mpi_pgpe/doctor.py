@@ -12,6 +12,7 @@ import importlib.util
 import os
 import platform
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -175,17 +176,38 @@ def packages() -> Iterator[Finding]:
 
 def slurm(size: int) -> Iterator[Finding]:
     """Slurm, inside a job and outside."""
-    job, tasks = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_NTASKS")
+    job = os.environ.get("SLURM_JOB_ID")
     if job is None:
         here = shutil.which("sbatch") is not None
         yield Finding("Slurm", OK, "sbatch is here; this is no job" if here else "not here")
-    elif tasks is not None and tasks.isdigit() and int(tasks) != size:
+        return
+    tasks = _tasks(job)
+    if tasks is not None and tasks != size:
         yield Finding(
             "Slurm", PROBLEM, f"job {job} has {tasks} tasks, but MPI sees {size}",
             f"start all of them: mpiexec -n {tasks}, or srun with the --mpi of your MPI (srun --mpi=list)",
         )  # fmt: skip
     else:
-        yield Finding("Slurm", OK, f"job {job}, {tasks or 'no number of'} tasks")
+        yield Finding("Slurm", OK, f"job {job}, {'no number of' if tasks is None else tasks} tasks")
+
+
+def _tasks(job: str) -> int | None:
+    """The tasks of a job; None if nobody says."""
+    found = os.environ.get("SLURM_NTASKS", "")
+    if "SLURM_STEP_ID" in os.environ:  # then that number is of a step: mpiexec makes one of a helper on each host
+        command = ["squeue", "--noheader", f"--jobs={job}", "--Format=NumTasks"]
+        try:
+            found = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False).stdout.strip()
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+    return int(found) if found.isdigit() else None
+
+
+def _promise() -> tuple[int, int] | None:
+    """promised_rank(), but without a launcher in a job's script None, though Slurm calls that rank 0, too."""
+    if "SLURM_JOB_ID" in os.environ and "SLURM_STEP_ID" not in os.environ:
+        return promised_rank({name: value for name, value in os.environ.items() if name != "SLURM_PROCID"})
+    return promised_rank()
 
 
 def mongo(address: str) -> Iterator[Finding]:
@@ -225,7 +247,7 @@ def lead(argv: list[str], promised: tuple[int, int] | None, about_mpi: list[Find
 
 def main(arguments: list[str]) -> int:
     """All ranks: run the command; returns the exit code."""
-    promised = promised_rank()
+    promised = _promise()
     try:
         farm = Farm()
     except SystemExit as error:  # no MPI can be loaded

@@ -88,6 +88,17 @@ def test_a_job_of_slurm_with_more_tasks_than_ranks_is_a_problem(launch):
     assert doctor(launch, ranks=2, SLURM_JOB_ID="7", SLURM_NTASKS="2")["Slurm"]["status"] == "ok"
 
 
+def test_a_step_of_slurm_that_mpiexec_made_says_nothing_of_the_jobs_tasks(launch):
+    found = doctor(launch, ranks=2, SLURM_JOB_ID="7", SLURM_NTASKS="1", SLURM_STEP_ID="0", SLURM_PROCID="0")
+    assert (found["Slurm"]["status"], found["launcher"]["status"]) == ("ok", "ok")
+
+
+def test_the_script_of_a_job_has_no_launcher(launch):
+    found = doctor(launch, SLURM_JOB_ID="7", SLURM_NTASKS="8", SLURM_PROCID="0")
+    assert "none: this is one rank" in found["launcher"]["finding"]
+    assert found["Slurm"]["status"] == "problem"
+
+
 def test_a_database_is_asked_on_request(launch, tmp_path):
     from pymongo.uri_parser import parse_uri
 
