@@ -10,6 +10,8 @@
 #   RESERVE      seconds before the time limit at which the run is to have ended, more than --signal's (330)
 
 for variable in OMP OPENBLAS MKL BLIS; do export "${variable}_NUM_THREADS=1"; done # a rank is one thread
+export SLURM_EXPORT_ENV=ALL   # the ranks have this script's environment, even after sbatch --export=NONE
+export SLURM_KILL_BAD_EXIT=1  # srun ends all ranks when one of them dies
 JOB=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
 JOB=${JOB:-$SLURM_JOB_ID}
 
@@ -52,7 +54,7 @@ from mpi4py import MPI; print(MPI.Get_library_version())')
     if [ "$launcher" = mpiexec ]; then
       ! command -v mpiexec >/dev/null || echo mpiexec
     elif grep -qw "${launcher#*=}" < <(srun --mpi=list 2>&1); then
-      echo "$launcher --kill-on-bad-exit=1"
+      echo "$launcher"
     fi
   done
 }
@@ -63,13 +65,13 @@ choose_launcher() {
   RANKS=${SLURM_NTASKS:?the job script has to ask for a number of ranks: --ntasks-per-node or --ntasks}
   while read -r launcher; do
     # shellcheck disable=SC2086  # words of a command
-    answer=$(timeout 120 $launcher -n "$RANKS" python -c "$WORLD" 2>&1 </dev/null) || true
+    answer=$(timeout -k 10 120 $launcher -n "$RANKS" python -c "$WORLD" 2>&1 </dev/null) || true
     if [ "$(grep -c '^world of ' <<<"$answer")" = 1 ] && grep -q "^world of $RANKS ranks" <<<"$answer"; then
       read -ra LAUNCH <<<"$launcher -n $RANKS"
       say "$(grep '^world of ' <<<"$answer"), by $launcher"
       return
     fi
-    tried+=("-- $launcher -n $RANKS:" "$(sort <<<"$answer" | uniq -c | head -n 5)")
+    tried+=("-- $launcher -n $RANKS:" "$(sort <<<"$answer" | uniq -c | sed -n 1,5p)")
   done < <(candidates)
   printf '%s\n' "${tried[@]}" >&2
   fail 1 "expected a launcher that makes one world of $RANKS ranks, got the answers above. The launcher has to belong" \
@@ -103,15 +105,23 @@ STOPPING='' PROGRAM='' PRESET=()
 # -- training until it is complete ----------------------------------------------------------------------
 
 train() {
-  local folder=${CHECKPOINT:-checkpoints/job-$JOB} settings limit code=0 progress
+  local folder=${CHECKPOINT:-checkpoints/job-$JOB} arguments before='' settings limit code=0 progress
+  MAX_RETRIES=${MAX_RETRIES:-20} RESERVE=${RESERVE:-330}
+  [[ $MAX_RETRIES/$RESERVE =~ ^[0-9]+/[0-9]+$ ]] ||
+    fail 1 "expected numbers in MAX_RETRIES and RESERVE, got '$MAX_RETRIES' and '$RESERVE'"
   prepare "$@"
-  if [ -e "$folder/completed.json" ]; then
+  arguments="${PRESET[*]@Q} ${*@Q}"
+  [ ! -e "$folder/.attempt" ] || { read -r _ && read -r before; } <"$folder/.attempt" || true
+  if [ -e "$folder/completed.json" ] && [ "$before" = "$arguments" ]; then
     say "the run is complete already: $folder/completed.json; nothing to do"
     return
   fi
+  refuse_company
+  printf '%s\n' "$JOB" "$arguments" >"$folder/.attempt"
   trap 'stop "the time limit is near"' USR1
   trap 'stop "asked to end"' TERM
   choose_launcher
+  refuse_company # if two jobs began at once, the file is the other's now for one of them
   settings=("${PRESET[@]}" "checkpoint=$folder" resume=auto)
   limit=$(walltime)
   [ -z "$limit" ] || settings+=("$limit")
@@ -119,7 +129,7 @@ train() {
   run python -m mpi_pgpe.train "${BEFORE[@]}" with "${settings[@]}" "${AFTER[@]}" || code=$?
 
   # mpiexec's exit code is not to be trusted when a host is lost; the program's own mark is.
-  progress=$(find "$folder" -name 'checkpoint-*.npz' -newer "$folder/.attempt" | head -n 1)
+  progress=$(find "$folder" -name 'checkpoint-*.npz' -newer "$folder/.attempt" -print -quit)
   if [ -e "$folder/completed.json" ]; then
     say "complete"
   elif [ "$code" = 75 ] || [ -n "$STOPPING" ]; then
@@ -127,8 +137,7 @@ train() {
   elif [ -n "$progress" ]; then
     requeue "the run ended in disorder (exit code $code), but it had made progress"
   else
-    [ "$code" != 0 ] || code=1
-    fail "$code" "the run failed (exit code $code, messages above) before it made progress; it is not tried again"
+    fail $((code ? code : 1)) "the run ended (exit code $code, messages above) before it made progress; it is not tried again"
   fi
 }
 
@@ -143,12 +152,21 @@ prepare() { # prepare ARGUMENT...: sets BEFORE and AFTER sacred's `with`, and ma
   for argument in "${AFTER[@]}"; do
     case $argument in checkpoint=*) folder=${argument#*=} ;; esac
   done
+  case " $*" in *" resume="*) fail 1 "expected no resume=, because a job goes on by itself; with the checkpoints of" \
+    "another one: CHECKPOINT=FOLDER sbatch ..." ;; esac
   if [ "$folder" = "checkpoints/job-$JOB" ] && [ -z "${SLURM_RESTART_COUNT:-}" ] && [ -e "$folder" ]; then
     fail 1 "$folder is there already, from another job of this number; move it away, or go on from it:" \
       "CHECKPOINT=$folder sbatch ..."
   fi
   mkdir -p "$folder"
-  touch "$folder/.attempt"
+}
+
+refuse_company() { # $folder/.attempt: the job that was the last to begin with these checkpoints; its arguments
+  local other=$JOB
+  [ ! -e "$folder/.attempt" ] || read -r other <"$folder/.attempt" || true
+  if [ "$other" != "$JOB" ] && [ -n "$(squeue -h -j "$other" -t RUNNING -o %i 2>/dev/null)" ]; then
+    fail 1 "job $other is running with the checkpoints in $folder; wait for it, or choose another CHECKPOINT"
+  fi
 }
 
 stop() { # stop REASON
@@ -158,7 +176,7 @@ stop() { # stop REASON
 }
 
 walltime() { # max_walltime=HH:MM:SS for the program; nothing where the job has no limit
-  local left reserve=${RESERVE:-330}
+  local left reserve=$RESERVE
   left=$(squeue -h -j "$JOB" -o %L)
   [[ $left =~ ^(([0-9]+)-)?(([0-9]+):)?([0-9]+):([0-9]+)$ ]] || return 0
   left=$((((10#0${BASH_REMATCH[2]} * 24 + 10#0${BASH_REMATCH[4]}) * 60 + 10#0${BASH_REMATCH[5]}) * 60 + \
@@ -169,17 +187,20 @@ walltime() { # max_walltime=HH:MM:SS for the program; nothing where the job has 
 }
 
 requeue() { # requeue REASON: the job goes back into the queue and ends here
-  local state retries=${SLURM_RESTART_COUNT:-0} limit=${MAX_RETRIES:-20}
-  state=$(squeue -h -j "$JOB" -o %T) || true
+  local state tries=0 retries=${SLURM_RESTART_COUNT:-0} go_on="To go on: CHECKPOINT=$folder sbatch ... with the same arguments"
+  state=$(squeue -h -j "$JOB" -o %T) || state=unknown
   case $state in
-  RUNNING) ;;
-  *) fail 75 "$1; it is not requeued, because the job is ${state:-gone}. To go on: CHECKPOINT=$folder sbatch ..." ;;
+  RUNNING | unknown) ;;
+  *) fail 75 "$1; it is not requeued, because the job is ${state:-gone}. $go_on" ;;
   esac
-  if [ "$retries" -ge "$limit" ]; then
-    fail 75 "$1; it was requeued $retries times, no more. To go on: CHECKPOINT=$folder sbatch ..."
+  if [ "$retries" -ge "$MAX_RETRIES" ]; then
+    fail 75 "$1; it was requeued $retries times, no more. $go_on"
   fi
-  say "$1; requeued ($((retries + 1)) of at most $limit times)"
+  say "$1; requeued ($((retries + 1)) of at most $MAX_RETRIES times)"
   unstage # now, because Slurm ends this script
-  scontrol requeue "$JOB" || fail 75 "cannot be requeued. To go on: CHECKPOINT=$folder sbatch ..."
+  until scontrol requeue "$JOB"; do # Slurm's own daemon may be away for a while
+    [ $((tries += 1)) -lt 5 ] || fail 75 "cannot be requeued. $go_on"
+    sleep 20
+  done
   exit 0
 }

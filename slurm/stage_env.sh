@@ -8,17 +8,18 @@
 STAGE_WITHOUT=${STAGE_WITHOUT:-torch* functorch sympy networkx mypy* *mypyc* pip}
 
 stage() {
-  local archive without copy=${STAGE_DIR:-${TMPDIR:-/tmp}}/mpi_pgpe-$SLURM_JOB_ID places
+  local without copy=${STAGE_DIR:-${TMPDIR:-/tmp}}/mpi_pgpe-$SLURM_JOB_ID places
   # the environment, and the package where it is not installed in it but beside it
   places=$(python -c 'import pathlib, sys, mpi_pgpe
 print(sys.prefix, pathlib.Path(mpi_pgpe.__file__).parent.parent, sep="\n")')
-  archive=$(mktemp)
+  trap unstage EXIT # whatever fails from here on
+  ARCHIVE=$(mktemp)
   read -ra without <<<"$STAGE_WITHOUT"
-  tar -cf "$archive" "${without[@]/#/--exclude=*/site-packages/}" \
+  tar -cf "$ARCHIVE" "${without[@]/#/--exclude=*/site-packages/}" \
     -C "$(head -n 1 <<<"$places")" . -C "$(tail -n 1 <<<"$places")" mpi_pgpe
-  sbcast --force "$archive" "$copy.tar"
-  rm -f "$archive"
   STAGED=$copy
+  sbcast --force "$ARCHIVE" "$copy.tar"
+  rm -f "$ARCHIVE"
   # shellcheck disable=SC2016  # for the inner sh
   on_every_node sh -c 'mkdir -p "$0" && tar -C "$0" -xf "$0.tar" && rm "$0.tar"' "$copy"
   export PATH=$copy/bin:$PATH PYTHONPATH=$copy${PYTHONPATH:+:$PYTHONPATH} VIRTUAL_ENV=$copy
@@ -31,6 +32,7 @@ on_every_node() {
 }
 
 unstage() { # _job.sh calls it when the job ends
+  [ -z "${ARCHIVE:-}" ] || rm -f "$ARCHIVE"
   [ -z "${STAGED:-}" ] || STAGE_SECONDS=60 on_every_node rm -rf "$STAGED" "$STAGED.tar" || true
   STAGED=''
 }
