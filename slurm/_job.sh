@@ -41,7 +41,7 @@ candidates() { # one launcher a line, the likeliest first
     return
   fi
   library=$(python -c 'import mpi4py; mpi4py.rc.initialize = False
-from mpi4py import MPI; print(MPI.Get_library_version())')
+from mpi4py import MPI; print(MPI.Get_library_version().strip("\0"))')
   beside=$(dirname "$(command -v python)")/mpiexec
   # An MPI installed with pip brings its own mpiexec. MPICH 5 under srun --mpi=pmi2 may start one program and fail
   # with the next, because its messages are longer than Slurm takes ("mpi/pmi2: invalid client request").
@@ -111,7 +111,7 @@ train() {
     fail 1 "expected numbers in MAX_RETRIES and RESERVE, got '$MAX_RETRIES' and '$RESERVE'"
   prepare "$@"
   arguments="${PRESET[*]@Q} ${*@Q}"
-  [ ! -e "$folder/.attempt" ] || { read -r _ && read -r before; } <"$folder/.attempt" || true
+  [ ! -e "$folder/.attempt" ] || { read -r _ && IFS= read -r before; } <"$folder/.attempt" || true
   if [ -e "$folder/completed.json" ] && [ "$before" = "$arguments" ]; then
     say "the run is complete already: $folder/completed.json; nothing to do"
     return

@@ -139,6 +139,11 @@ class Job:
         assert self.field("JobState") == state, str(self)
         return self
 
+    def cancel(self) -> None:
+        """End it."""
+        self.slurm("scancel", self.number)
+        self.ends("CANCELLED")
+
     def __str__(self) -> str:
         """All that is known of it."""
         return f"{self.slurm('scontrol', 'show', 'job', self.number)}\n{self.slurm('squeue')}\n{self.log}"

@@ -129,9 +129,9 @@ def test_hosts_of_different_size_are_equally_busy(hosts: Hosts, tmp_path):
     ranks = {"h1": 1, "h2": 5}
     program = [
         *TRAIN,
-        "niters=4",
-        "popsize=120",
-        "popsize_max=120",
+        "niters=2",
+        "popsize=240",
+        "popsize_max=240",
         "re_eval_interval=100",
         f"env_config.diary={tmp_path}",
     ]
@@ -140,4 +140,4 @@ def test_hosts_of_different_size_are_equally_busy(hosts: Hosts, tmp_path):
     assert Counter(host for host, *_ in entries) == ranks
     episodes = [int(count) for *_, count in entries]
     print(json.dumps(episodes))
-    assert min(episodes) > 0.75 * max(episodes)
+    assert min(episodes) > 0.5 * max(episodes)  # as many for each host would be a fifth

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import signal
 import sys
 from pathlib import Path
 
 import pytest
-from cluster import SLEEPY, Hosts, Job, Slurm, metrics, run, until
+from cluster import ENVIRONMENT, SLEEPY, Hosts, Job, Slurm, metrics, run, until
 
 pytestmark = [pytest.mark.slurm, pytest.mark.launches]
 
@@ -46,7 +48,7 @@ def test_requeued_at_the_time_limit_until_complete(slurm: Slurm, undisturbed: Jo
     job = slurm.sbatch(*TWO_NODES, "--time=1", "slurm/train.sbatch", "-F", "limited", "with", *SLEEPY, "niters=45")
     job.ends()
     assert int(job.field("Restarts")) >= 1
-    assert job.log.count("another generation would not be over within max_walltime") == int(job.field("Restarts"))
+    assert job.log.count("generation would not be over within max_walltime") == int(job.field("Restarts"))
     undisturbed.ends()
     assert undisturbed.field("Restarts") == "0"
     assert job.completed["state_digest"] == undisturbed.completed["state_digest"]
@@ -64,6 +66,36 @@ def test_a_complete_run_is_not_started_again(slurm: Slurm, undisturbed: Job):
     ).ends()  # fmt: skip
     assert "complete already" in again.log
     assert os.listdir(slurm.project / "undisturbed") == records
+
+
+def test_a_complete_run_with_other_arguments_is_another_run(slurm: Slurm, undisturbed: Job):
+    undisturbed.ends()
+    command = ["slurm/train.sbatch", "-F", "further", "with", *SLEEPY, "niters=46"]
+    shutil.copytree(slurm.project / f"checkpoints/job-{undisturbed.number}", slurm.project / "further-checkpoints")
+    job = slurm.sbatch(*TWO_NODES, *command, CHECKPOINT="further-checkpoints").ends()
+    assert re.search("going on from further-checkpoints/.*: generation 45 of run", job.log)
+    assert json.loads((slurm.project / "further-checkpoints/completed.json").read_text())["generation"] == 46
+
+
+def test_checkpoints_are_one_jobs_at_a_time(slurm: Slurm):
+    command = ["slurm/train.sbatch", "-F", "my results", "with", *SLEEPY, "niters=500", "checkpoint=my checkpoints/one"]
+    job = slurm.sbatch(*TWO_NODES, *command).says("generation=1 ")
+    second = slurm.sbatch(*TWO_NODES, *command).ends("FAILED")
+    assert f"job {job.number} is running with the checkpoints in my checkpoints/one" in second.log
+    job.cancel()
+    slurm.sbatch(*TWO_NODES, *command).says("going on from my checkpoints/one").cancel()
+
+
+@pytest.mark.parametrize(
+    ("setting", "variables", "message"),
+    [
+        ("resume=checkpoints/job-1", {}, "expected no resume="),
+        ("seed=1", {"MAX_RETRIES": "many"}, "expected numbers in MAX_RETRIES and RESERVE, got 'many'"),
+    ],
+)
+def test_what_would_go_on_for_ever_is_refused(slurm: Slurm, setting, variables, message):
+    job = slurm.sbatch(*TWO_NODES, "slurm/train.sbatch", "with", *SLEEPY, setting, **variables).ends("FAILED")
+    assert message in job.log
 
 
 def test_an_agent_is_evaluated_by_all_ranks(slurm: Slurm, undisturbed: Job):
@@ -96,8 +128,7 @@ def test_what_cannot_work_is_not_tried_again(slurm: Slurm):
 
 def test_a_cancelled_job_stays_cancelled(slurm: Slurm):
     job = slurm.sbatch(*TWO_NODES, "slurm/train.sbatch", "-F", "cancelled", "with", *SLEEPY).says("generation=2 ")
-    slurm("scancel", job.number)
-    job.ends("CANCELLED")
+    job.cancel()
     assert job.field("Restarts") == "0"
 
 
@@ -105,6 +136,48 @@ def test_a_launcher_of_another_mpi_is_found_out(slurm: Slurm):
     job = slurm.sbatch(*TWO_NODES, "slurm/train.sbatch", "with", *SLEEPY, LAUNCHER="srun --mpi=none").ends("FAILED")
     assert "expected a launcher that makes one world of 4 ranks" in job.log
     assert re.search(r"4 world of 1 ranks on 1 hosts", job.log)
+
+
+def test_a_launcher_of_many_words_is_cut_short(slurm: Slurm, tmp_path: Path):
+    launcher = tmp_path / "launcher"
+    launcher.write_text("#!/bin/sh\nseq 200000\n")
+    launcher.chmod(0o755)
+    job = slurm.sbatch(*TWO_NODES, "slurm/train.sbatch", "with", *SLEEPY, LAUNCHER=str(launcher)).ends("FAILED")
+    assert "expected a launcher that makes one world of 4 ranks" in job.log
+    assert len(job.log.splitlines()) < 10
+
+
+def test_a_killed_rank_under_srun_with_nothing_exported(slurm: Slurm):
+    export = f"--export=LAUNCHER=srun --mpi=pmi2,PYTHONPATH={ENVIRONMENT['PYTHONPATH']}"
+    job = slurm.sbatch(*TWO_NODES, export, "slurm/train.sbatch", "-F", "killed", "with", *SLEEPY, "niters=30")
+    job.says("generation=3 ")
+    assert "world of 4 ranks on 2 hosts, by srun --mpi=pmi2" in job.log
+    pids = run("pgrep", "-f", f"^python -m mpi_pgpe.train -F killed .*/job-{job.number} ").split()
+    assert len(pids) == 4
+    os.kill(int(pids[-1]), signal.SIGKILL)
+    job.says("ended in disorder (exit code 137), but it had made progress; requeued").ends()
+    assert "going on from" in job.log
+
+
+def test_doctor_in_a_job(slurm: Slurm, tmp_path: Path):
+    doctor = "python -m mpi_pgpe.doctor | grep -E '^\\w+ +(launcher|ranks|Slurm):'"
+    (tmp_path / "doctor.sbatch").write_text(
+        "#!/bin/bash\n#SBATCH --output=slurm-%j.out\n. .venv/bin/activate\n"
+        f"for start in '' 'mpiexec -n 4' 'mpiexec -n 2' 'srun --mpi=pmi2' 'srun --mpi=none'; do\n"
+        f'echo "== $start"; $start {doctor}\ndone\n'
+    )
+    job = slurm.sbatch(*TWO_NODES, tmp_path / "doctor.sbatch").ends()
+    alone, mpiexec, two, srun, wrong = (part.splitlines()[1:] for part in job.log.split("== ")[1:])
+    launched = ["ok launcher: it promised 4 ranks, and MPI sees them all", f"ok Slurm: job {job.number}, 4 tasks"]
+    for found in (mpiexec, srun):
+        assert [re.sub(" +", " ", line) for line in found if "ranks:" not in line] == launched
+        assert any("4 on 2 hosts; here 2 on " in line for line in found)
+    few = f"problem  Slurm: job {job.number} has 4 tasks, but MPI sees "
+    assert f"{few}2" in two
+    assert f"{few}1" in alone
+    assert "note     launcher: none: this is one rank" in alone
+    assert f"{few}1" in wrong
+    assert any(line.startswith("problem  launcher: it promised 4 ranks, but MPI sees a world of 1") for line in wrong)
 
 
 def test_a_lost_node(slurm: Slurm, hosts: Hosts):
@@ -139,25 +212,49 @@ def test_the_papers_runs(slurm: Slurm, name, max_speed, hidden):
     assert config["niters"] == 2
 
 
+def seeds(slurm: Slurm, array: str, *arguments: str) -> tuple[list[Job], Job]:
+    """An array over seeds: its jobs, in order, and the one that plots them."""
+    settings = [setting for setting in SLEEPY if not setting.startswith("seed=")]
+    size = [f"--array={array}", "--nodes=2", "--ntasks-per-node=1", "--ntasks=2"]
+    short = ["niters=12", "save_interval=6"]
+    number = slurm.sbatch(*size, "slurm/seeds.sbatch", *arguments, "with", *settings, *short).number
+    first, last = map(int, array.split("-"))
+    members = [Job(slurm, f"{number}_{seed}") for seed in range(first, last + 1)]
+    submitted = r"to draw the curves: Submitted batch job (\d+)"
+    until(lambda: re.search(submitted, members[0].log), "the job that plots")
+    return members, Job(slurm, re.findall(submitted, members[0].log)[0])
+
+
 def test_an_array_of_seeds_and_their_plot(slurm: Slurm):
-    job = slurm.sbatch(
-        "--array=2-4", "--nodes=2", "--ntasks-per-node=1", "--ntasks=2", "slurm/seeds.sbatch", "-F", "seeds", "with",
-        *(setting for setting in SLEEPY if not setting.startswith("seed=")), "niters=4", "save_interval=2",
-    )  # fmt: skip
-    first = slurm.project / f"slurm-{job.number}_2.out"
-    until(lambda: first.exists() and "Submitted batch job" in first.read_text(), "the job that plots")
-    plot = Job(slurm, re.findall(r"Submitted batch job (\d+)", first.read_text())[0])
+    members, plot = seeds(slurm, "2-4", "-F", "seeds")
+    members[1].says("generation=2 ")
+    slurm("scancel", "--batch", "--signal=USR1", members[1].number)
+    members[1].says("; requeued (1 of")
+    for member in members:
+        member.ends()
+    assert members[1].field("Restarts") == "1"
     plot.ends()
     assert "all runs complete" in plot.log
-    for seed in (2, 3, 4):
+    for seed, member in zip((2, 3, 4), members, strict=True):
         folder = slurm.project / f"seeds/seed-{seed}/1"
         assert json.loads((folder / "config.json").read_text())["seed"] == seed
-        assert f"seed-{seed}" in (slurm.project / f"slurm-{job.number}_{seed}.out").read_text()
+        assert f"seed-{seed}" in member.log
     assert (slurm.project / "seeds/seeds.png").read_bytes().startswith(b"\x89PNG")
-    records = [f"seeds/seed-{seed}/1" for seed in (2, 3, 4)]
+    records = sorted(map(str, (slurm.project / "seeds").glob("seed-*/[0-9]*")))
     again = run(sys.executable, "-m", "mpi_pgpe.plot", *records, "-o", "again.png", "--json", cwd=slurm.project)
     (curve,) = json.loads(again.splitlines()[-1])["curves"]
-    assert curve["runs"] == records, "the seeds are gathered into one curve"
+    assert len(curve["runs"]) == 3, "the seeds are gathered into one curve"
+    assert curve["pop_mean"]["points"] == 12
+
+
+def test_a_seed_that_fails_is_told_and_the_others_are_drawn(slurm: Slurm):
+    (good, bad), plot = seeds(slurm, "1-2", "-F", "some seeds")
+    bad.says("generation=2 ")
+    bad.cancel()
+    good.ends()
+    plot.ends("FAILED")
+    assert "not complete: some seeds/seed-2" in plot.log
+    assert (slurm.project / "some seeds/seeds.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_an_array_refuses_one_seed_for_all(slurm: Slurm):
