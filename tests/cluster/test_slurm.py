@@ -152,7 +152,7 @@ def test_a_killed_rank_under_srun_with_nothing_exported(slurm: Slurm):
     job = slurm.sbatch(*TWO_NODES, export, "slurm/train.sbatch", "-F", "killed", "with", *SLEEPY, "niters=30")
     job.says("generation=3 ")
     assert "world of 4 ranks on 2 hosts, by srun --mpi=pmi2" in job.log
-    pids = run("pgrep", "-f", f"^python -m mpi_pgpe.train -F killed .*/job-{job.number} ").split()
+    pids = run("pgrep", "-f", f"bin/python -m mpi_pgpe.train -F killed .*/job-{job.number} ").split()
     assert len(pids) == 4
     os.kill(int(pids[-1]), signal.SIGKILL)
     job.says("ended in disorder (exit code 137), but it had made progress; requeued").ends()
