@@ -112,7 +112,7 @@ train() {
   prepare "$@"
   arguments="${PRESET[*]@Q} ${*@Q}"
   [ ! -e "$folder/.attempt" ] || { read -r _ && IFS= read -r before; } <"$folder/.attempt" || true
-  if [ -e "$folder/completed.json" ] && [ "$before" = "$arguments" ]; then
+  if completed && [ "$before" = "$arguments" ]; then
     say "the run is complete already: $folder/completed.json; nothing to do"
     return
   fi
@@ -130,14 +130,15 @@ train() {
 
   # mpiexec's exit code is not to be trusted when a host is lost; the program's own mark is.
   progress=$(find "$folder" -name 'checkpoint-*.npz' -newer "$folder/.attempt" -print -quit)
-  if [ -e "$folder/completed.json" ]; then
+  if completed; then
     say "complete"
   elif [ "$code" = 75 ] || [ -n "$STOPPING" ]; then
     requeue "the run ended in order before it was complete"
   elif [ -n "$progress" ]; then
     requeue "the run ended in disorder (exit code $code), but it had made progress"
   else
-    fail $((code ? code : 1)) "the run ended (exit code $code, messages above) before it made progress; it is not tried again"
+    fail $((code ? code : 1)) "the run ended (exit code $code, messages above) before it made progress;" \
+      "it is not tried again"
   fi
 }
 
@@ -159,6 +160,10 @@ prepare() { # prepare ARGUMENT...: sets BEFORE and AFTER sacred's `with`, and ma
       "CHECKPOINT=$folder sbatch ..."
   fi
   mkdir -p "$folder"
+}
+
+completed() { # and not by another run with its checkpoints there, before the last attempt of this one
+  [ "$folder/completed.json" -nt "$folder/.attempt" ]
 }
 
 refuse_company() { # $folder/.attempt: the job that was the last to begin with these checkpoints; its arguments
@@ -187,7 +192,8 @@ walltime() { # max_walltime=HH:MM:SS for the program; nothing where the job has 
 }
 
 requeue() { # requeue REASON: the job goes back into the queue and ends here
-  local state tries=0 retries=${SLURM_RESTART_COUNT:-0} go_on="To go on: CHECKPOINT=$folder sbatch ... with the same arguments"
+  local state tries=0 retries=${SLURM_RESTART_COUNT:-0}
+  local go_on="To go on: CHECKPOINT=$folder sbatch ... with the same arguments"
   state=$(squeue -h -j "$JOB" -o %T) || state=unknown
   case $state in
   RUNNING | unknown) ;;

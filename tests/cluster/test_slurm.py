@@ -72,6 +72,9 @@ def test_a_complete_run_with_other_arguments_is_another_run(slurm: Slurm, undist
     undisturbed.ends()
     command = ["slurm/train.sbatch", "-F", "further", "with", *SLEEPY, "niters=46"]
     shutil.copytree(slurm.project / f"checkpoints/job-{undisturbed.number}", slurm.project / "further-checkpoints")
+    for _ in range(2):
+        bad = slurm.sbatch(*TWO_NODES, *command, "popsize=5", CHECKPOINT="further-checkpoints").ends("FAILED")
+        assert "before it made progress" in bad.log
     job = slurm.sbatch(*TWO_NODES, *command, CHECKPOINT="further-checkpoints").ends()
     assert re.search("going on from further-checkpoints/.*: generation 45 of run", job.log)
     assert json.loads((slurm.project / "further-checkpoints/completed.json").read_text())["generation"] == 46
