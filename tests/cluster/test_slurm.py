@@ -38,6 +38,15 @@ def long(slurm: Slurm) -> Job:
     )
 
 
+def edited(slurm: Slurm, pattern: str, replacement: str, folder: Path) -> Path:
+    """train.sbatch in the folder, with another line in it."""
+    script = (slurm.project / "slurm/train.sbatch").read_text()
+    changed = re.sub(pattern, replacement, script, flags=re.MULTILINE)
+    assert changed != script
+    (folder / "train.sbatch").write_text(changed)
+    return folder / "train.sbatch"
+
+
 @pytest.fixture(scope="module")
 def undisturbed(slurm: Slurm) -> Job:
     """A run that nothing happens to."""
@@ -150,9 +159,13 @@ def test_a_launcher_of_many_words_is_cut_short(slurm: Slurm, tmp_path: Path):
     assert len(job.log.splitlines()) < 10
 
 
-def test_a_killed_rank_under_srun_with_nothing_exported(slurm: Slurm):
-    export = f"--export=LAUNCHER=srun --mpi=pmi2,PYTHONPATH={ENVIRONMENT['PYTHONPATH']}"
-    job = slurm.sbatch(*TWO_NODES, export, "slurm/train.sbatch", "-F", "killed", "with", *SLEEPY, "niters=30")
+def test_without_an_mpiexec_srun_is_the_launcher(slurm: Slurm, tmp_path: Path):
+    """A rank is killed, too, and but for the imports nothing is exported to the job."""
+    (tmp_path / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (tmp_path / "python").chmod(0o755)
+    script = edited(slurm, r"^\. \.venv/bin/activate$", f"PATH={tmp_path}:/usr/bin:/bin", tmp_path)
+    export = f"--export=PYTHONPATH={ENVIRONMENT['PYTHONPATH']}"
+    job = slurm.sbatch(*TWO_NODES, export, script, "-F", "killed", "with", *SLEEPY, "niters=30")
     job.says("generation=3 ")
     assert "world of 4 ranks on 2 hosts, by srun --mpi=pmi2" in job.log
     pids = run("pgrep", "-f", f"bin/python -m mpi_pgpe.train -F killed .*/job-{job.number} ").split()
@@ -267,13 +280,10 @@ def test_an_array_refuses_one_seed_for_all(slurm: Slurm):
 
 
 def test_the_environment_is_staged_on_every_node(slurm: Slurm, tmp_path: Path):
-    script = (slurm.project / "slurm/train.sbatch").read_text()
-    edited = re.sub(r"^# (\. slurm/stage_env\.sh).*$", r"\1", script, flags=re.MULTILINE)
-    assert edited != script
-    (tmp_path / "train.sbatch").write_text(edited)
+    script = edited(slurm, r"^# (\. slurm/stage_env\.sh).*$", r"\1", tmp_path)
     disk = slurm.folder / "nodetmp"  # is another folder on each node
     job = slurm.sbatch(
-        *TWO_NODES, tmp_path / "train.sbatch", "-F", "staged", "with", *SLEEPY, "niters=2",
+        *TWO_NODES, script, "-F", "staged", "with", *SLEEPY, "niters=2",
         f"env_config.diary={tmp_path}", STAGE_DIR=str(disk), STAGE_WITHOUT=UNUSED,
     ).ends()  # fmt: skip
     staged = disk / f"mpi_pgpe-{job.number}"
