@@ -52,7 +52,7 @@ def test_bytes_between_hosts(hosts: Hosts, tmp_path, name):
     # and once to the second rank there; scalars and a task number for each of h2's directions; with their packets.
     vectors = 2 * (8 * parameters + 16 * parameters + 100 * observations)
     scalars = solutions / 2 * (8 + 64 + 200)
-    # A vector of float32 to h2 for each of its solutions; half of all, if the machine was too busy to give it that many.
+    # A vector of float32 to h2 for each of its solutions, or for half of all, if the machine was too busy for so many.
     full = max(solutions, popsize / 2) * parameters * 4
     print(f"{name}: {measured:.0f} bytes a generation, {solutions:.0f} solutions; full vectors {full:.0f}")
     assert measured < 1.25 * (vectors + scalars)
