@@ -151,10 +151,11 @@ prepare() { # prepare ARGUMENT...: sets BEFORE and AFTER sacred's `with`, and ma
   done
   AFTER=("${@:2}")
   for argument in "${AFTER[@]}"; do
-    case $argument in checkpoint=*) folder=${argument#*=} ;; esac
+    case $argument in
+    checkpoint=*) folder=${argument#*=} ;;
+    resume=*) fail 1 "expected no resume=, because a job goes on by itself; from another one: CHECKPOINT=FOLDER sbatch ..." ;;
+    esac
   done
-  case " $*" in *" resume="*) fail 1 "expected no resume=, because a job goes on by itself; with the checkpoints of" \
-    "another one: CHECKPOINT=FOLDER sbatch ..." ;; esac
   if [ "$folder" = "checkpoints/job-$JOB" ] && [ -z "${SLURM_RESTART_COUNT:-}" ] && [ -e "$folder" ]; then
     fail 1 "$folder is there already, from another job of this number; move it away, or go on from it:" \
       "CHECKPOINT=$folder sbatch ..."
