@@ -31,7 +31,7 @@ def record(observer: Any, main: Callable[[Any], Any], config: dict[str, Any] | N
         return main(_run)
 
     given = {f"--{key}": value for key, value in options.items()}
-    return experiment.run(options={"--beat_interval": BEAT, "--loglevel": "ERROR"} | given)
+    return experiment.run(options={"--beat-interval": BEAT, "--loglevel": "ERROR"} | given)
 
 
 def log(observer: Recorder, generation: int) -> None:

@@ -18,13 +18,14 @@ from sacred import Experiment
 from sacred.observers import FileStorageObserver
 
 from mpi_pgpe.records import files
+from mpi_pgpe.records.earlier import NotNow, mark_if_dead
 from mpi_pgpe.records.recorder import Recorder
 from mpi_pgpe.records.tamed import capture_by_sacred
 
 VALUES = [1.5, float("nan"), float("-inf"), np.float32(0.1), np.int64(7), np.array(2.5), np.bool_(True), 2**70]
 
 
-def record(observer, main):
+def record(observer, main, beat=0.02):
     experiment = Experiment("tried", base_dir=str(Path(__file__).parent), save_git_info=False)
     experiment.observers.append(observer)
     experiment.add_config({"env_name": "CartPole-v1", "seed": 1})
@@ -33,7 +34,7 @@ def record(observer, main):
     def program(_run):
         return main(_run)
 
-    return experiment.run(options={"--beat_interval": 0.02, "--loglevel": "ERROR"})
+    return experiment.run(options={"--beat-interval": beat, "--loglevel": "ERROR"})
 
 
 def test_files_are_those_of_sacreds_own_observer(tmp_path):
@@ -231,6 +232,22 @@ def test_a_folder_has_one_writer(tmp_path):
     again = files.lock(tmp_path)
     assert again is not None
     again.close()
+
+
+@pytest.mark.parametrize(("silence", "dead"), [(60, False), (600, False), (3600, True)])
+def test_a_run_on_another_machine_is_dead_after_six_heartbeats(tmp_path, silence, dead):
+    observer = Recorder(tmp_path)
+    record(observer, lambda run: None, 300)
+    path = observer.folder / files.RUN
+    last = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None) - datetime.timedelta(seconds=silence)
+    elsewhere = {"status": "RUNNING", "heartbeat": last.isoformat(), "host": {"hostname": "elsewhere"}}
+    files.write_json(path, files.read_json(path) | elsewhere)
+    if dead:
+        mark_if_dead(observer.folder)
+    else:
+        with pytest.raises(NotNow, match="going on at elsewhere"):
+            mark_if_dead(observer.folder)
+    assert files.read_json(path)["status"] == ("DEAD" if dead else "RUNNING")
 
 
 def test_sources_are_kept_once_and_whole(tmp_path):

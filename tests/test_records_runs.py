@@ -64,7 +64,7 @@ def program(number):
         for step in range(20):
             observer.record_metrics(step, {"a": 100 * number + step})
     time.sleep(max(0, begin - time.time()))
-    experiment.run(options={"--beat_interval": 0.05, "--loglevel": "ERROR"})
+    experiment.run(options={"--beat-interval": 0.05, "--loglevel": "ERROR"})
 children = []
 for number in range(8):
     child = os.fork()

@@ -76,7 +76,7 @@ def mark_if_dead(folder: Path) -> None:
         return
     last = entry["heartbeat"] or entry["start_time"]
     host = entry["host"].get("hostname")
-    beat = float((entry["meta"].get("options") or {}).get("--beat_interval") or 10)
+    beat = float((entry["meta"].get("options") or {}).get("--beat-interval") or 10)
     silence = datetime.now(timezone.utc).replace(tzinfo=None) - datetime.fromisoformat(last)
     # The lock that `deliver` holds is proof on the run's own machine; not every network file system carries it.
     if host != socket.gethostname() and silence < timedelta(seconds=_BEATS_MISSED * beat):
