@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mpi_pgpe.records.files import CONFIG, METRIC_LINES, METRICS, RUN, STEP, TIMESTAMP, metric_lines
+from mpi_pgpe.records.target import without_secrets
 
 _TRIES, _SECONDS_BETWEEN = 5, 0.2  # to read a file that a run may be writing just now
 _SECONDS_FOR_SERVER = 5.0
@@ -155,7 +156,8 @@ def database(address: str) -> Iterator[Any]:
     port, _, name = rest.partition(":")
     if not host or not port.isdigit() or not name:
         raise RunError(
-            f"expected the address of a database as HOST:PORT:DB, such as localhost:27017:runs, got {address}"
+            "expected the address of a database as HOST:PORT:DB, such as localhost:27017:runs, "
+            f"got {without_secrets(address)}"
         )
     try:
         import pymongo

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from matplotlib import image
 
-from mpi_pgpe import compare, plot
+from mpi_pgpe import compare, doctor, plot
 from mpi_pgpe.runs import RunError, read_runs
 
 pytestmark = pytest.mark.launches
@@ -111,6 +111,15 @@ def test_what_the_database_lacks_is_said(mongo):
         read_runs(["7"], mongo)
     with pytest.raises(RunError, match="HOST:PORT:DB"):
         read_runs(["7"], "localhost")
+
+
+def test_no_password_is_shown(capsys):
+    address = "mongodb://rosalind:secret@127.0.0.1:1/runs?option=secret"
+    assert (plot.main(["1", "--mongo", address]), compare.main(["1", "2", "--mongo", address])) == (1, 2)
+    shown = capsys.readouterr().err + repr(list(doctor.mongo(address)))
+    assert shown.count("got mongodb://***@127.0.0.1:1/runs") == 3
+    assert "secret" not in shown
+    assert "rosalind" not in shown
 
 
 def as_plain_sacred_has_it(run: Path, copy: Path) -> dict:
