@@ -72,6 +72,7 @@ class Relay:
         self.connections = 0
         self.break_after: int | None = None  # bytes towards the server, over all connections
         self.drop_replies = 0  # so many replies: the request gets there, the answer is lost
+        self.replies_until_loss: int | None = None  # the same, for the one reply after so many
         self.frozen = threading.Event()  # connections are accepted, and nothing passes
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._listener: socket.socket | None = None
@@ -125,6 +126,11 @@ class Relay:
                 if not to_server and self.drop_replies > 0:
                     self.drop_replies -= 1
                     break
+                if not to_server and self.replies_until_loss is not None:
+                    self.replies_until_loss -= 1
+                    if self.replies_until_loss < 0:
+                        self.replies_until_loss = None
+                        break
                 sink.sendall(data)
         _end(source, sink)
 

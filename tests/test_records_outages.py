@@ -7,13 +7,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from mongo_server import Server, free_port
-from recorded import GENERATIONS, record, state, training
+from pymongo.errors import PyMongoError
+from recorded import GENERATIONS, add, record, state, training
 from sacred.utils import SacredError
 
 from mpi_pgpe import sync
-from mpi_pgpe.records import delivery, files, stored_files, target
+from mpi_pgpe.records import delivery, files, mirror, stored_files, target
 from mpi_pgpe.records.claims import Refused
 from mpi_pgpe.records.recorder import Recorder
 
@@ -54,6 +56,30 @@ def test_outage(kind, seconds, relay, server, name, undisturbed, tmp_path, caplo
     assert max(waited) < seconds, "training waited for the database"
     assert state(server, name) == undisturbed
     assert ("does not take" in caplog.text) == (kind == "refuses"), "a server that is busy for a while is not gone"
+
+
+@pytest.mark.slow
+def test_an_outage_of_hours_in_a_run_of_100000_generations(relay, server, name, tmp_path):
+    observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{relay.port}:{name}"))
+
+    def main(run: Any) -> None:
+        for generation in range(1, 100_001):
+            if generation == 1000:
+                relay.shut()
+            if generation == 99_000:
+                relay.open()
+            values = {"generation": generation, "pop_mean": np.float32(generation / 7)}
+            observer.record_metrics(generation, values | ({} if generation % 10 else {"re_eval_mean": np.nan}))
+
+    record(observer, main)
+    recorded = files.read_json(observer.folder / files.METRICS)
+    delivered = {metric["name"]: metric for metric in server.client[name]["metrics"].find()}
+    assert recorded.keys() == delivered.keys() == {"generation", "pop_mean", "re_eval_mean"}
+    assert recorded["generation"]["values"] == list(range(1, 100_001))
+    for metric, columns in recorded.items():
+        assert delivered[metric]["steps"] == columns["steps"]
+        assert repr(delivered[metric]["values"]) == repr(columns["values"])
+    assert server.client[name]["runs"].find_one()["status"] == "COMPLETED"
 
 
 def test_server_killed_and_restarted(name, undisturbed, tmp_path):
@@ -101,6 +127,30 @@ def test_what_was_written_is_not_written_twice_when_the_answer_is_lost(
 
     record(observer, training(observer, disturb))
     assert state(server, name) == undisturbed
+
+
+def test_whichever_answer_is_lost_nothing_is_there_twice(relay, server, name, tmp_path):
+    observer = Recorder(tmp_path)
+    record(observer, lambda run: add(observer, run, "best.pickle", b"0"))
+    each = mirror.Mirror(target.connect(target.parse(f"127.0.0.1:{relay.port}:{name}")), name, Path(observer.folder))
+    lost = 0
+    for step in range(1, 12):
+        with open(observer.folder / files.METRIC_LINES, "a") as file:
+            file.write(f'{{"step": {step}, "timestamp": "2026-01-01T00:00:00", "popsize": {step}}}\n')
+        (observer.folder / "new").write_bytes(b"agent %d" % step)
+        (observer.folder / "new").rename(observer.folder / "best.pickle")
+        relay.replies_until_loss = step % 10
+        while True:
+            try:
+                each.update()
+                break
+            except PyMongoError:
+                lost += 1
+    assert lost > 5
+    found = state(server, name)
+    assert found["metrics"]["popsize"] == (list(range(1, 12)), [str(step) for step in range(1, 12)])
+    assert found["artifacts"] == {"best.pickle": b"agent 11"}
+    assert found["files"] == 1
 
 
 def test_outage_at_the_last_heartbeat(relay, server, name, undisturbed, tmp_path):

@@ -55,7 +55,7 @@ from sacred import Experiment
 import pymongo, mpi_pgpe.records.mirror
 begin = time.time() + 1
 def program(number):
-    observer = Recorder(sys.argv[1], parse(sys.argv[2]))
+    observer = Recorder(f"{sys.argv[1]}/{number % 4}", parse(sys.argv[2]))  # as on four machines
     experiment = Experiment(f"run {number}", base_dir="/", save_git_info=False, interactive=True)
     experiment.observers.append(observer)
     experiment.add_config({"env_name": "CartPole-v1"})
@@ -127,13 +127,13 @@ def test_eight_runs_at_once(server, tmp_path, launch):
     runs = list(database["runs"].find())
     assert len(runs) == 8
     for run in runs:
-        folder = tmp_path / "results" / str(run["_id"])
+        (folder,) = tmp_path.glob(f"results/*/{run['_id']}")
         assert run["uid"] == files.read_json(folder / files.RUN)["uid"]
         assert run["status"] == "COMPLETED"
         values = database["metrics"].find_one({"run_id": run["_id"], "name": "a"})["values"]
         assert values == files.read_json(folder / files.METRICS)["a"]["values"]
         assert len(values) == 20
-    assert {path.name for path in (tmp_path / "results").iterdir()} == {str(run["_id"]) for run in runs}
+    assert {path.name for path in tmp_path.glob("results/*/*")} == {str(run["_id"]) for run in runs}
 
 
 def test_a_failure_on_another_rank_is_recorded_with_its_trace(server, tmp_path):

@@ -28,10 +28,12 @@ class StoredFiles:
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self._files = database["fs.files"]
+        self._chunks = database["fs.chunks"]
         self._fs = GridFS(database)
         self._prefix = ""
         self._stored: dict[str, list[ObjectId]] = {}  # artifacts that the database has: ids by name, the newest last
         self._keys: dict[str, tuple[object, ObjectId]] = {}  # (version of the file, its id), by name
+        self._begun: set[ObjectId] = set()  # what was begun to be sent, and may have been broken off
 
     def look(self, run_id: int | str) -> None:
         """Learn which artifacts of a run the database has; to be called before anything else."""
@@ -63,12 +65,20 @@ class StoredFiles:
         return self._send(path, stored_name, self._fs.exists)
 
     def delete_replaced(self, ids: dict[str, ObjectId]) -> None:
-        """Delete the older contents of artifacts, given the ids by name."""
+        """Delete the older contents of artifacts, given the ids by name, whether they were sent or broken off."""
         for name, key in ids.items():
             stored = self._stored[self._prefix + name]
             for other in [other for other in stored if other != key]:
-                self._fs.delete(other)
+                self._delete(other)
                 stored.remove(other)
+        for key in self._begun - set(ids.values()):
+            self._delete(key)
+            self._begun.remove(key)
+
+    def _delete(self, key: ObjectId) -> None:
+        # The chunks first, because they are not found without their file; GridFS.delete has it the other way round.
+        self._chunks.delete_many({"files_id": key})
+        self._files.delete_one({"_id": key})
 
     def _send(self, path: str, stored_name: str, is_there: Callable[[ObjectId], bool]) -> ObjectId:
         known = self._keys.get(stored_name)
@@ -82,7 +92,9 @@ class StoredFiles:
             if not (is_there(key) or self._fs.exists(key)):
                 self._fs.delete(key)  # what an attempt that was broken off has left
                 file.seek(0)
+                self._begun.add(key)
                 self._fs.put(file, _id=key, filename=stored_name, content_type=mimetypes.guess_type(path)[0])
+            self._begun.discard(key)
         self._keys[stored_name] = version, key
         return key
 
