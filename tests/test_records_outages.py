@@ -217,9 +217,11 @@ def test_nothing_listens(tmp_path, monkeypatch):
     assert not list(Path("saved_agents").iterdir())
 
 
-def test_unreachable_at_the_start_with_files_beside_it(relay, server, name, undisturbed, tmp_path, caplog):
-    # Meanwhile another run takes the id that the folder has.
-    server.client[name]["runs"].insert_one({"_id": 1})
+@pytest.mark.parametrize(("other", "expected"), [(7, 1), (1, 2)])  # in the second, its folder's id is taken
+def test_unreachable_at_the_start_with_files_beside_it(
+    other, expected, relay, server, name, undisturbed, tmp_path, caplog
+):
+    server.client[name]["runs"].insert_one({"_id": other})
     relay.shut()
     observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{relay.port}:{name}"))
 
@@ -231,7 +233,7 @@ def test_unreachable_at_the_start_with_files_beside_it(relay, server, name, undi
 
     record(observer, training(observer, disturb), loglevel="WARNING")
     assert observer.folder.name == "1"
-    found = state(server, name, 2)
+    found = state(server, name, expected)
     assert found == undisturbed
 
 
