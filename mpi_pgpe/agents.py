@@ -29,7 +29,7 @@ from mpi_pgpe import __version__
 from mpi_pgpe.moments import Moments
 from mpi_pgpe.pgpelib_agents import POLICIES, read_pgpelib
 from mpi_pgpe.plain_data import plain
-from mpi_pgpe.policies import ACTIVATIONS, ActionSpace, PolicyShape
+from mpi_pgpe.policies import ACTIVATIONS, MOST_HIDDEN, ActionSpace, PolicyShape
 from mpi_pgpe.safe_pickle import BadPickle, ForeignName, load
 from mpi_pgpe.tools import printable
 
@@ -192,6 +192,9 @@ def _usable(agent: Agent) -> Agent:
     space, moments = agent.action_space, agent.moments
     if not np.isfinite(agent.parameters).all() or not (moments is None or moments.finite()):
         raise AgentFileError("expected finite parameters and moments, got others")
+    if moments is not None:
+        with np.errstate(over="raise"):  # what those who compute with the policy would be warned of, again and again
+            moments.mean().astype(np.float32), moments.stdev().astype(np.float32)
     if space.low is not None and space.high is not None and not (space.low <= space.high).all():
         raise AgentFileError("expected lower bounds of actions below the upper ones, got others")
     return agent
@@ -209,6 +212,8 @@ def _content(path: str | os.PathLike[str]) -> bytes:
 
 
 def _agent(data: dict[str, Any]) -> Agent:
+    if len(data["hidden"]) > MOST_HIDDEN:
+        raise AgentFileError(f"expected at most {MOST_HIDDEN} hidden layers, got {len(data['hidden'])}")
     shape = PolicyShape(
         _size(data["observation_size"]),
         _size(data["action_size"]),

@@ -43,7 +43,8 @@ _STORAGES = {"torch.FloatStorage": "<f4", "torch.DoubleStorage": "<f8"}
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # of torch.save before its zip format
 _MOST_LAYERS = 100
 _LARGEST_NOTE = 2**20  # bytes of an array among them
-_STORAGE_OPCODES = 1000  # of each of the four or five short pickles in a storage
+_STORAGE_OPCODES = 1000  # of each of the five short pickles that a storage begins with
+_LARGEST_HEADER = 2**16  # bytes of these; layers may share a storage, whose header is read for each of them
 
 
 def read_pgpelib(content: bytes) -> dict[str, Any]:
@@ -68,7 +69,7 @@ def read_pgpelib(content: bytes) -> dict[str, Any]:
     parameters = np.empty(shape.num_parameters, np.float32)
     pairs = zip(shape.split(parameters), layers["matrices"], layers["biases"], strict=True)
     for (weights, bias), matrix, given_bias in pairs:
-        weights[:], bias[:] = matrix, given_bias  # raises where the layers do not fit together
+        weights[:], bias[:] = matrix, given_bias
     return {
         "parameters": parameters,
         "shape": shape,
@@ -168,8 +169,12 @@ def _layers(module: Any, most_numbers: int) -> dict[str, Any]:
         arrays = _dictionary(layer.state["_parameters"])
         matrix = _parameter(arrays["weight"], 2, most_numbers)
         most_numbers -= matrix.size
+        bias = np.zeros(len(matrix)) if arrays["bias"] is None else _parameter(arrays["bias"], 1, most_numbers)
+        # numpy would repeat a single row, column or number as often as is asked for.
+        if len(bias) != len(matrix) or (matrices and matrix.shape[1] != len(matrices[-1])):
+            raise BadPickle(f"expected layers that fit together, got {matrix.shape} with {len(bias)} biases among them")
         matrices.append(matrix)
-        biases.append(np.zeros(len(matrix)) if arrays["bias"] is None else _parameter(arrays["bias"], 1, most_numbers))
+        biases.append(bias)
         after.append("identity")
     hidden = set(after[:-1]) or {"tanh"}
     if not matrices or len(hidden) > 1:
@@ -204,7 +209,7 @@ def _storage(value: Any) -> NDArray[Any]:
         raise BadPickle("expected the bytes of a storage")
     position, parts = 0, []
     for _ in range(5):
-        part, position = load(content, _STORAGES, most_opcodes=_STORAGE_OPCODES, start=position)
+        part, position = load(content[:_LARGEST_HEADER], _STORAGES, most_opcodes=_STORAGE_OPCODES, start=position)
         parts.append(part)
     magic, protocol, system, reference, keys = parts
     if (magic, protocol) != (_MAGIC, _PROTOCOL) or _dictionary(system)["little_endian"] is not True:
@@ -237,8 +242,9 @@ def _moments(value: Any, size: int) -> Moments | None:
         raise BadPickle(f"expected the normalization of {size} observations, got {total.shape} and {squares.shape}")
     # The mean and the variance as pgpelib computed them, in the precision of its sums (float32): that of
     # float64 would scale observations of a large mean otherwise than the policy was trained with.
-    mean = total / total.dtype.type(count)
-    variance = np.maximum(squares / total.dtype.type(count) - np.square(mean), total.dtype.type(VARIANCE_FLOOR))
+    with np.errstate(all="raise", under="ignore"):
+        mean = total / total.dtype.type(count)
+        variance = np.maximum(squares / total.dtype.type(count) - np.square(mean), total.dtype.type(VARIANCE_FLOOR))
     mean, variance = mean.astype(np.float64), np.sqrt(variance).astype(np.float64) ** 2
     return Moments(size, count, mean * count, (variance + mean**2) * count)
 

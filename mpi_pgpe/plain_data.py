@@ -7,7 +7,7 @@ from typing import Any
 
 from mpi_pgpe.safe_pickle import BadPickle, Call, key
 
-_MOST_VALUES = 500_000  # in what `plain` returns; ten characters count as one
+_MOST_VALUES = 500_000  # in what `plain` returns; ten characters, or 32 bits, count as one
 _DEEPEST = 50  # containers within containers, there
 
 
@@ -25,7 +25,7 @@ def plain(value: Any, convert: Callable[[Any], Any] | None = None) -> Any:
     def copy(value: Any, depth: int) -> Any:
         nonlocal values
         kind = type(value)
-        values += 1 + (len(value) // 10 if kind in (str, bytes) else 0)
+        values += 1 + (len(value) // 10 if kind in (str, bytes) else value.bit_length() // 32 if kind is int else 0)
         if values > _MOST_VALUES or depth > _DEEPEST:
             raise BadPickle(f"expected at most {_MOST_VALUES} values, at most {_DEEPEST} deep")
         if kind is dict:

@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+MOST_HIDDEN = 100
+"""Hidden layers that a policy may have. What has more is a mistake, or a file that means harm."""
+
 
 @dataclass(frozen=True)
 class ActionSpace:

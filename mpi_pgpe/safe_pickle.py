@@ -233,8 +233,8 @@ class _Machine:
 
     def _stack_global(self, _: Any) -> None:
         name, module = self._stack.pop(), self._stack.pop()
-        if type(name) is not str or type(module) is not str:
-            raise BadPickle("damaged: a class is named by something that is no text")
+        if type(name) is not str or type(module) is not str or len(name) + len(module) > _LONGEST_LINE:
+            raise BadPickle("damaged: a class is named by something that is no short text")
         self._named(f"{module}.{name}")
 
     def _reduce(self, _: Any) -> None:

@@ -15,6 +15,7 @@ from mpi_pgpe.checks import even_popsize, finite, not_negative, positive, true_o
 from mpi_pgpe.noise import weighted_sums
 from mpi_pgpe.optimizers import OPTIMIZERS
 from mpi_pgpe.pgpe import PGPE, SumDirections
+from mpi_pgpe.policies import MOST_HIDDEN
 
 PLACES_AND_TIMES = {
     "checkpoint",
@@ -239,6 +240,13 @@ def _layer_size(name: str, value: Any) -> int:
     return size
 
 
+def _layers(name: str, value: Any) -> int:
+    layers = whole(name, value, 0)
+    if layers > MOST_HIDDEN:
+        raise ValueError(f"{name}: expected at most {MOST_HIDDEN} hidden layers, got {value!r}")
+    return layers
+
+
 def _from_zero(name: str, value: Any) -> int:
     return whole(name, value, 0)
 
@@ -260,7 +268,7 @@ _CONVERT: dict[str, Any] = {
     "radius": _or_none(positive),
     "stdev_lr": positive,
     "hidden_size": _layer_size,
-    "num_hidden": _from_zero,
+    "num_hidden": _layers,
     "decrease_rewards_by": finite,
     "max_episode_length": _or_none(whole),
     "num_episodes": whole,

@@ -70,6 +70,7 @@ def refused(capfd, *argv):
         ("max_episode_length=0", ["max_episode_length: expected", "got 0"]),
         ("hidden_size=0", ["hidden_size: expected", "got 0"]),
         ("num_hidden=-1", ["num_hidden: expected", "at least 0", "got -1"]),
+        ("num_hidden=101", ["num_hidden: expected at most 100 hidden layers", "got 101"]),
         ("seed=-1", ["seed: expected", "from 0", "got -1"]),
         ("obs_norm=maybe", ["obs_norm: expected True or False", "got 'maybe'"]),
         ("solution_ranking=1", ["solution_ranking: expected True or False", "got 1"]),

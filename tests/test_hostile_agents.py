@@ -122,6 +122,7 @@ BOMBS = {
     "two million opcodes": proto(b"]" + b"N0" * MEGABYTE),
     "three million marks": proto(b"(" * 3 * MEGABYTE),
     "deep tuple as a key": proto(b"}N" + b"\x85" * 300_000 + b"Ns"),
+    "name of a megabyte": proto(b"X" + struct.pack("<I", MEGABYTE) + b"a" * MEGABYTE + b"\x94h\x00\x93"),
     "list of itself": proto(b"}" + text("metadata") + b"]\x94h\x00as"),
 }
 
@@ -153,7 +154,14 @@ def in_storage(old: bytes, new: bytes) -> bytes:
 TUPLES = b")" + 45 * b"q\x80h\x80\x86"  # such a tuple, as opcodes
 BOMBS["laughs to be hashed"] = in_storage(b"ctorch\nFloatStorage\n", TUPLES)
 BOMBS["laughs to be compared"] = in_storage(b"X\x0e\x00\x00\x0094774020177072", TUPLES)
+MUCH = b"X\x01\0\0\0aX" + struct.pack("<I", 2**17) + b"a" * 2**17  # an entry of a dictionary
+BOMBS["header of a storage, read for each layer"] = in_storage(b"}q\x00(", b"}q\x00(" + MUCH)
+BOMBS["one bias for all"] = PGPELIB.replace(b"K\x00K\x02\x85", b"K\x00K\x01\x85", 1)
+HUGE = {"dtype": "<f8", "shape": [3], "bytes": struct.pack("<3d", 1e300, 0, 0)}
 for name, change in {
+    "large integers": {"metadata": {"x": [2**4000] * 10_000}},
+    "many layers": {"hidden": [1] * 101},
+    "moments beyond float32": {"moments": {"count": 1, "sum": HUGE, "sumsq": HUGE}},
     "laughs": {"metadata": {"laugh": laughs()}},
     "laughs for a version": {"version": laughs()},
     "laughs for a layer": {"hidden": laughs()},
@@ -187,6 +195,12 @@ def test_a_bomb_is_refused_in_little_memory(content):
         (proto(b"}" + b"\x8a\x08" + b"\x7f" * 8 + b"Ns"), "expected text or a small integer as a key, got int"),
         (BOMBS["integer of a megabyte"], "integers of at most 4096 bits"),
         (BOMBS["laughs"], "at most 500000 values"),
+        (BOMBS["large integers"], "at most 500000 values"),
+        (BOMBS["many layers"], "at most 100 hidden layers, got 101"),
+        (BOMBS["moments beyond float32"], "overflow encountered"),
+        (BOMBS["name of a megabyte"], "no short text"),
+        (BOMBS["header of a storage, read for each layer"], "damaged, truncated"),
+        (BOMBS["one bias for all"], "layers that fit together"),
         (PGPELIB.replace(b"K\x08K\x01\x86", b"K\x09K\x01\x86", 1), "expected a tensor within its storage"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from mpi_pgpe.agents import read_agent, write_agent
+from mpi_pgpe.agents import AgentFileError, agent_from_bytes, read_agent, write_agent
+from mpi_pgpe.pgpelib_agents import _NAMES
 from mpi_pgpe.policies import Policy
 from mpi_pgpe.restore import policy_metadata, to_numpy_policy, to_torch_module
+from mpi_pgpe.safe_pickle import load
 
 pytestmark = pytest.mark.launches
 
@@ -66,6 +68,25 @@ def test_shapes_are_those_of_the_networks(files):
     assert read_agent(files / "linear3.pickle").shape.hidden == ()
     assert read_agent(files / "mlp_norm3.pickle").moments.count == 500
     assert read_agent(files / "nothing_seen.pickle").moments is None
+
+
+def test_layers_that_do_not_fit_together_are_refused(files):
+    """numpy would repeat one column as often as the layer before has units: some bytes could fill the memory."""
+    content = (files / "mlp4.pickle").read_bytes()
+    one_column = content.replace(b"K\x02K\x08\x86", b"K\x02K\x01\x86", 1)
+    assert one_column != content
+    with pytest.raises(AgentFileError, match=r"layers that fit together, got \(2, 1\)"):
+        agent_from_bytes(one_column)
+
+
+def test_sums_that_overflow_are_refused(files):
+    """And nothing is printed of it."""
+    content = (files / "linear_norm4.pickle").read_bytes()
+    policy, _ = load(content, _NAMES)
+    total = policy.state["_main_obs_stats"].state["_sum"].state[-1]
+    assert content.count(total) == 1
+    with pytest.raises(AgentFileError, match="overflow encountered"):
+        agent_from_bytes(content.replace(total, np.full(6, 3e38, np.float32).tobytes()))
 
 
 @pytest.mark.parametrize("kind", ["mlp_norm3", "relu_tanh_output", "discrete"])
