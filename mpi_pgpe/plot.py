@@ -147,7 +147,7 @@ def draw(runs: list[RecordedRun], x: str, output: Path) -> list[dict[str, Any]]:
             if not curves:
                 continue
             at, (low, median, high) = gather(curves)
-            axes.plot(at, median, color=color, label=f"{group.title}: {what}", **style)
+            axes.plot(at, median, color=color, label=f"{printable(group.title)}: {what}", **style)
             if len(curves) > 1:
                 axes.fill_between(at, low, high, color=color, alpha=0.15, linewidth=0)
             entry[metric] = {"points": len(at), "last_x": _last(at), "last": _last(median)}
@@ -158,7 +158,8 @@ def draw(runs: list[RecordedRun], x: str, output: Path) -> list[dict[str, Any]]:
     if not axes.lines:
         raise RunError("there is nothing to draw: no finite return is recorded yet")
     try:
-        axes.legend(framealpha=0.8, fontsize="small")
+        for text in axes.legend(framealpha=0.8, fontsize="small").get_texts():
+            text.set_parse_math(False)  # a $ in a setting is a $
         picture = io.BytesIO()
         figure.savefig(picture, format=output.suffix[1:].lower(), dpi=150)
         write_atomically(output, picture.getvalue())

@@ -16,6 +16,7 @@ from mpi_pgpe.records.target import without_secrets
 
 _TRIES, _SECONDS_BETWEEN = 5, 0.2  # to read a file that a run may be writing just now
 _SECONDS_FOR_SERVER = 5.0
+_MOST_BITS = 1000  # of an integer among the metrics
 
 
 class RunError(ValueError):
@@ -107,10 +108,15 @@ def _columns(path: Path) -> dict[str, dict[int, float]]:
 def _by_generation(steps: Iterable[int], values: Iterable[Any]) -> dict[int, float]:
     found: dict[int, float] = {}
     for step, value in zip(steps, values, strict=False):
-        if type(step) is not int or not isinstance(value, int | float | None):
+        # Of longer integers floats cannot be made.
+        if type(step) is not int or not isinstance(value, int | float | None) or _bits(value) > _MOST_BITS:
             raise ValueError(f"expected numbers, got {value!r:.100} in step {step!r:.100}")
         found[step] = float("nan") if value is None else value
     return found
+
+
+def _bits(value: float | None) -> int:
+    return value.bit_length() if isinstance(value, int) else 0
 
 
 @contextlib.contextmanager
@@ -119,7 +125,7 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise RunError(f"{path}: is damaged: {type(error).__name__}: {error}") from None
 
 
@@ -129,10 +135,10 @@ def _json(path: Path) -> dict[str, Any]:
             content = json.loads(path.read_text())
             if isinstance(content, dict):
                 return content
-            raise RunError(f"{path}: is damaged: expected an object of JSON, got {type(content).__name__}")
+            problem: Exception = ValueError(f"expected an object of JSON, got {type(content).__name__}")
         except OSError as error:
             raise RunError(f"{path}: cannot be read: {error.strerror}") from None
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (ValueError, RecursionError) as error:  # of bytes that are no text, or text that is no JSON
             problem = error
         if number < _TRIES - 1:
             time.sleep(_SECONDS_BETWEEN)

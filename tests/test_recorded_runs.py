@@ -174,14 +174,19 @@ def test_a_file_that_is_being_written_is_read_when_it_is_whole(results, tmp_path
 
 DAMAGE = {
     "run.json": ["[1, 2]", "7"],
-    "config.json": ['"text"', None],
+    "config.json": ['"text"', "[" * 100_000, None],
     "metrics.json": ["[]", '{"generation": {}}', '{"generation": {"steps": ["x"], "values": [1]}}',
                      '{"generation": {"steps": [1], "values": ["x"]}}', '{"generation": 5}'],
-    "metrics.jsonl": ["{\n", "[]\n", '{"step": 1}\n', '{"step": 1, "timestamp": "", "generation": [1]}\n', "\udcff\n"],
+    "metrics.jsonl": ["{\n", "[]\n", '{"step": 1}\n', '{"step": 1, "timestamp": "", "generation": [1]}\n', "\udcff\n",
+                      "[" * 100_000 + "\n", f'{{"step": 1, "timestamp": "", "generation": {10**400}}}\n'],
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("file", "content"), [(file, content) for file in DAMAGE for content in DAMAGE[file]])
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [(file, content) for file in DAMAGE for content in DAMAGE[file]],
+    ids=lambda value: str(value)[:50],
+)
 def test_a_damaged_record_is_refused_in_one_line(results, tmp_path, capsys, file, content):
     run = tmp_path / "9"
     shutil.copytree(results / "1", run)
@@ -224,6 +229,16 @@ def test_a_picture_that_cannot_be_drawn_or_written_is_one_line(results, tmp_path
     (tmp_path / "9" / "metrics.json").write_text(json.dumps(nothing))
     assert plot.main(["9"]) == 1
     assert "9: expected the metric timesteps, which -x timesteps needs" in capsys.readouterr().err
+
+
+def test_settings_are_drawn_as_they_are(results, tmp_path, capsys):
+    """Not as formulas, for which matplotlib takes what is between dollars."""
+    run = tmp_path / "9"
+    shutil.copytree(results / "1", run)
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(config | {"env_name": "$x_{$\x1b"}))
+    assert drawn(capsys, run, "-o", tmp_path / "p.png")["curves"][0]["title"] == "$x_{$\x1b, seed 1"
+    assert image.imread(tmp_path / "p.png").std() > 0.1
 
 
 def compared(capsys, *arguments) -> tuple[int, str, dict]:
