@@ -213,12 +213,12 @@ def _promise() -> tuple[int, int] | None:
 def mongo(address: str) -> Iterator[Finding]:
     """Whether the database answers."""
     try:
-        with database(address) as found:
+        with database(address) as (found, shown):
             runs = found.runs.estimated_document_count()
     except RunError as error:
         yield Finding("MongoDB", PROBLEM, str(error), "start the server, or record into a folder with -F results")
     else:
-        yield Finding("MongoDB", OK, f"{address} answers; {runs} runs are recorded there")
+        yield Finding("MongoDB", OK, f"{shown} answers; {runs} runs are recorded there")
 
 
 def lead(argv: list[str], promised: tuple[int, int] | None, about_mpi: list[Finding]) -> int:

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from mpi_pgpe.records.files import CONFIG, METRIC_LINES, METRICS, RUN, STEP, TIMESTAMP, metric_lines
-from mpi_pgpe.records.target import without_secrets
+from mpi_pgpe.records.target import FORMS, VARIABLE, BadTarget, Unreachable, chosen, connect, parse, reason
 
 _TRIES, _SECONDS_BETWEEN = 5, 0.2  # to read a file that a run may be writing just now
-_SECONDS_FOR_SERVER = 5.0
 _MOST_BITS = 1000  # of an integer among the metrics
 
 
@@ -52,7 +51,13 @@ class RecordedRun:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The option that says where runs are."""
-    parser.add_argument("--mongo", metavar="HOST:PORT:DB", help="the runs are numbers in this MongoDB, not folders")
+    parser.add_argument(
+        "--mongo",
+        nargs="?",
+        const="",
+        metavar="HOST:PORT:DB",
+        help=f"the runs are numbers in this MongoDB, not folders; without an address, in that which {VARIABLE} names",
+    )
 
 
 def read_runs(names: list[str], mongo: str | None) -> list[RecordedRun]:
@@ -120,7 +125,7 @@ def _bits(value: float | None) -> int:
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _reading(path: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -146,40 +151,38 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _in_mongo(names: list[str], address: str) -> list[RecordedRun]:
-    with database(address) as found:
+    with database(address) as (found, _):
         return [_document(found, name) for name in names]
 
 
 @contextlib.contextmanager
-def database(address: str) -> Iterator[Any]:
-    """A database of a server that answers, for the time of the block.
+def database(address: str) -> Iterator[tuple[Any, str]]:
+    """(a database of a server that answers, what to call it), for the time of the block.
+
+    Args:
+        address: what -m of a training may say; without any, what MPI_PGPE_MONGO says.
 
     Raises:
-        RunError: the address is not HOST:PORT:DB, pymongo is missing, or the server does not answer or refuses, in
-            the block too.
+        RunError: it is no address, pymongo is missing, or the server does not answer or refuses, in the block too.
     """
-    host, _, rest = address.partition(":")
-    port, _, name = rest.partition(":")
-    if not host or not port.isdigit() or not name:
-        raise RunError(
-            "expected the address of a database as HOST:PORT:DB, such as localhost:27017:runs, "
-            f"got {without_secrets(address)}"
-        )
     try:
-        import pymongo
-    except ImportError:
-        raise RunError("a database needs pymongo, which is missing; pip install pymongo") from None
-    client: Any = pymongo.MongoClient(host, int(port), serverSelectionTimeoutMS=int(_SECONDS_FOR_SERVER * 1000))
+        target = parse(address, "--mongo") if address else chosen(None)
+    except BadTarget as error:
+        raise RunError(str(error)) from None
+    if target is None:
+        raise RunError(f"--mongo: expected {FORMS}, or one of these in the environment variable {VARIABLE}")
     try:
-        client.admin.command("ping")
-        yield client[name]
-    except pymongo.errors.ServerSelectionTimeoutError as error:
+        client: Any = connect(target)
+    except Unreachable as error:
         raise RunError(
-            f"no MongoDB answers at {host}:{port} within {_SECONDS_FOR_SERVER:.0f} seconds ({type(error).__name__}); "
-            "is it running, and reachable from this machine?"
+            f"no MongoDB answers at {target.shown}: {error}; is it running, and reachable from this machine?"
         ) from None
+    import pymongo
+
+    try:
+        yield client[target.database], target.shown
     except pymongo.errors.PyMongoError as error:
-        raise RunError(f"MongoDB at {address} refuses: {error}") from None
+        raise RunError(f"MongoDB {target.shown} refuses: {target.scrub(reason(error))}") from None
     finally:
         client.close()
 
@@ -190,5 +193,7 @@ def _document(found: Any, name: str) -> RecordedRun:
     if run is None:
         known = [str(r["_id"]) for r in found.runs.find({}, {"_id": 1}).sort("_id", -1).limit(10)]
         raise RunError(f"run {name} is not in the database {found.name}; the latest are: {', '.join(known) or 'none'}")
-    metrics = {m["name"]: _by_generation(m["steps"], m["values"]) for m in found.metrics.find({"run_id": run["_id"]})}
-    return RecordedRun(f"run {name}", dict(run["config"]), metrics, str(run.get("status")))
+    with _reading(f"run {name}"):
+        documents = found.metrics.find({"run_id": run["_id"]})
+        metrics = {m["name"]: _by_generation(m["steps"], m["values"]) for m in documents}
+        return RecordedRun(f"run {name}", dict(run["config"]), metrics, str(run.get("status")))

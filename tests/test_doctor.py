@@ -106,7 +106,7 @@ def test_a_database_is_asked_on_request(launch, tmp_path):
     with SecantusDBServer(storage_path=str(tmp_path)) as server:
         host, port = parse_uri(server.uri)["nodelist"][0]
         found = doctor(launch, "--mongo", f"{host}:{port}:runs")["MongoDB"]
-    assert (found["status"], found["finding"]) == ("ok", f"{host}:{port}:runs answers; 0 runs are recorded there")
+    assert (found["status"], found["finding"]) == ("ok", f"{host}:{port}/runs answers; 0 runs are recorded there")
     gone = doctor(launch, "--mongo", f"{host}:{port}:runs")["MongoDB"]
     assert gone["status"] == "problem"
     assert f"no MongoDB answers at {host}:{port}" in gone["finding"]

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pymongo
 import pytest
 from matplotlib import image
 
@@ -109,8 +110,35 @@ def test_a_run_from_the_database_is_the_run_from_the_folder(results, mongo, tmp_
 def test_what_the_database_lacks_is_said(mongo):
     with pytest.raises(RunError, match="run 7 is not in the database runs; the latest are: 1"):
         read_runs(["7"], mongo)
-    with pytest.raises(RunError, match="HOST:PORT:DB"):
-        read_runs(["7"], "localhost")
+    with pytest.raises(RunError, match="--mongo: expected HOST:PORT:DATABASE"):
+        read_runs(["7"], "local host")
+
+
+def test_what_is_no_run_there_is_one_line(mongo, capsys):
+    host, port, _ = mongo.split(":")
+    with pymongo.MongoClient(host, int(port)) as client:
+        client["odd"]["runs"].insert_many([{"_id": 1}, {"_id": 2, "config": {}}])
+        client["odd"]["metrics"].insert_one({"run_id": 2, "name": "generation", "steps": 1, "values": "x"})
+    for run in ("1", "2"):
+        assert plot.main([run, "--mongo", f"{host}:{port}:odd"]) == 1
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n")) == ("", 1)
+        assert err.startswith(f"plot: run {run}: is damaged: ")
+
+
+def test_the_address_of_a_database_with_users_is_that_of_the_training(mongo, tmp_path, capsys, monkeypatch):
+    """From the environment, where nobody else can see it; and no message shows the password."""
+    monkeypatch.setenv("MPI_PGPE_MONGO", f"mongodb://{mongo.replace(':runs', '/runs')}")
+    assert drawn(capsys, "1", "-o", tmp_path / "a.png", "--mongo")["curves"][0]["runs"] == ["run 1"]
+    monkeypatch.setenv("MPI_PGPE_MONGO", "mongodb://rosalind:s3cret@127.0.0.1:1/runs")
+    assert plot.main(["1", "--mongo"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("plot: no MongoDB answers at 127.0.0.1:1/runs: ")
+    assert err.count("\n") == 1
+    assert "s3cret" not in err
+    monkeypatch.delenv("MPI_PGPE_MONGO")
+    assert compare.main(["1", "1", "--mongo"]) == 2
+    assert "in the environment variable MPI_PGPE_MONGO" in capsys.readouterr().err
 
 
 def test_no_password_is_shown(capsys):
