@@ -51,7 +51,7 @@ class World:
     @property
     def library(self) -> str:
         """Name and version of the MPI library."""
-        return str(self._mpi.Get_library_version()).splitlines()[0].strip("\0 ,")
+        return " ".join(str(self._mpi.Get_library_version()).splitlines()[0].strip("\0 ,").split())
 
     def neighbours(self) -> tuple[int, int, int]:
         """All ranks: (number among the ranks of this host, how many they are, cores that they may use together)."""
