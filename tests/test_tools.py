@@ -117,6 +117,24 @@ def test_plot_refuses_what_is_no_run(tmp_path, capsys):
     assert "metrics.json: is damaged" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("tool", "options"),
+    [
+        ("enjoy", "file --episodes --seed --env --video --render --json"),
+        ("plot", "RUN --output -x --mongo --json"),
+        ("compare", "RUN --mongo --json"),
+        ("doctor", "--env --env-config --mongo --json"),
+        ("agents", "show convert"),
+    ],
+)
+def test_help_names_what_can_be_given(launch, tool, options):
+    done = launch("-m", f"mpi_pgpe.{tool}", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"usage: python -m mpi_pgpe.{tool} ")
+    described = done.stdout.partition("\n\n")[2]  # after the usage
+    assert set(options.split()) <= set(described.replace(",", " ").split())
+
+
 @pytest.mark.parametrize("tool", ["enjoy", "plot"])
 def test_tools_are_programs(run, tmp_path, tool):
     argument = run / "best.pickle" if tool == "enjoy" else run
