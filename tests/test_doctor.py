@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -79,6 +80,15 @@ def test_an_environment_that_is_asked_for_has_to_work(launch):
     assert findings["environment CartPol-v1"]["status"] == "problem"
     assert "did you mean CartPole-v1" in findings["environment CartPol-v1"]["finding"]
     assert findings["environment Pendulum-v1"]["status"] == "ok"
+
+
+def test_an_environment_that_breaks_in_an_episode_is_a_problem(launch):
+    """Its first step, which is tried first, goes well."""
+    config = ["--env-config", "{'every': 1}"]
+    findings = doctor(launch, "--env", "odd_envs:Failing", *config, PYTHONPATH=str(Path(__file__).parent))
+    finding = findings["environment odd_envs:Failing"]
+    assert finding["status"] == "problem"
+    assert finding["finding"].endswith("RuntimeError: the leg came off")
 
 
 def test_a_job_of_slurm_with_more_tasks_than_ranks_is_a_problem(launch):
