@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import weakref
 
 import gym
 import gymnasium
@@ -85,6 +87,15 @@ class TestContract:
         used.remake()
         assert episode(used, SEEDS[0]) == fresh[SEEDS[0]]
         used.close()
+
+    def test_nothing_holds_on_to_it_when_it_is_closed(self, family):
+        env = make(family)
+        env.reset(0)
+        inner = weakref.ref(env._env.unwrapped if hasattr(env._env, "unwrapped") else env._env)
+        env.close()
+        del env
+        gc.collect()
+        assert inner() is None
 
     def test_truncation_is_told_from_termination(self, family):
         env = make(family)
