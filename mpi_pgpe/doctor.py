@@ -23,7 +23,8 @@ import numpy as np
 
 from mpi_pgpe import __version__
 from mpi_pgpe.envs.survey import examine, survey
-from mpi_pgpe.farm import Farm, promised_rank
+from mpi_pgpe.farm import Farm
+from mpi_pgpe.hosts import promised_rank
 from mpi_pgpe.leaks import measure
 from mpi_pgpe.runs import RunError, add_arguments, database
 from mpi_pgpe.tools import add_json, json_line

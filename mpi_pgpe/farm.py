@@ -6,10 +6,13 @@ the steps of its own simulator.
 
 from __future__ import annotations
 
+import math
 import os
+import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -18,7 +21,7 @@ from numpy.typing import NDArray
 from mpi_pgpe.clock import COMMUNICATION
 from mpi_pgpe.schedule import COLUMNS, RecentMean, Rounds, Usage, holds_two
 from mpi_pgpe.ulfm import RanksLost
-from mpi_pgpe.watch import SECONDS_TO_RETURN
+from mpi_pgpe.watch import SECONDS_TO_RETURN, Nudge
 from mpi_pgpe.world import World
 
 Poll = Callable[[], None]
@@ -27,15 +30,8 @@ Run = Callable[[int, Poll | None], NDArray[np.float64]]
 
 _TASK, _RESULT, _FAILURE, _REMARKS, _BEGIN = range(1, 6)  # tags of messages
 _END = -1  # in place of a task: the generation has all that it needs
-
-# Where launchers tell a process its rank and the number of ranks, before MPI is started.
-_LAUNCHERS = [
-    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
-    ("PMI_RANK", "PMI_SIZE"),
-    ("PMIX_RANK", "SLURM_NTASKS"),
-    ("MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"),
-    ("SLURM_PROCID", "SLURM_NTASKS"),
-]
+_SECONDS_AFTER_FAILURE = 3.5  # until all ranks have ended
+_SECONDS_TO_ANSWER = 3.0  # how long a rank waits for rank 0 to take in that a needed task has failed
 
 
 class Abandoned(Exception):
@@ -56,14 +52,6 @@ class RankHangs(TaskFailed):
 
 BREAKS = (Abandoned, GivenUp, TaskFailed, RanksLost)
 """What Poll may raise inside a task."""
-
-
-def promised_rank(environ: Mapping[str, str] = os.environ) -> tuple[int, int] | None:
-    """(rank, size) that the launcher promised this process, or None without a known launcher."""
-    for rank, size in _LAUNCHERS:
-        if rank in environ and size in environ:
-            return int(environ[rank]), int(environ[size])
-    return None
 
 
 class Farm(World):
@@ -127,6 +115,9 @@ class Farm(World):
             giver = _Giver(self, tasks)
             try:
                 giver.give(run)
+            except TaskFailed:
+                self.over_by = time.monotonic() + _SECONDS_AFTER_FAILURE
+                raise
             finally:
                 giver.end()
 
@@ -135,32 +126,30 @@ class Farm(World):
     def take(self, run: Run) -> None:
         """Other ranks: run the tasks that rank 0 hands out, until it says that it has all it needs."""
         self.handouts += 1
-        queue: deque[int] = deque()
+        queue: deque[tuple[int, bool]] = deque()  # tasks, and whether they are known to be needed
 
-        def receive() -> None:
-            # What follows the end is of the next generation.
-            while not (queue and queue[-1] == _END) and self._comm.Iprobe(0, _TASK):
-                message = np.empty(1, np.int64)
+        def receive() -> bool:
+            """Whether the end has come; what follows it is of the next generation."""
+            while not (queue and queue[-1][0] == _END) and self._comm.Iprobe(0, _TASK):
+                message = np.empty(2, np.int64)
                 self._comm.Recv(message, 0, _TASK)
-                queue.append(int(message[0]))
+                queue.append((int(message[0]), bool(message[1])))
+            return bool(queue) and queue[-1][0] == _END
 
         def poll() -> None:
             with self.clock.during(COMMUNICATION), self._noticing_deaths():
-                receive()
-            if queue and queue[-1] == _END:
+                ended = receive()
+            if ended:
                 raise Abandoned
 
         self._rested()
         free_since = time.monotonic()
         with self.clock.during(COMMUNICATION), self._noticing_deaths():
-            while True:
-                receive()
+            while not receive():
                 if not queue:
                     self._nap()
                     continue
-                if queue[-1] == _END:
-                    return
-                task = queue.popleft()
+                task, needed = queue.popleft()
                 began = time.monotonic()
                 self.remarks = []
                 try:
@@ -169,13 +158,27 @@ class Farm(World):
                     return
                 except TaskFailed as failure:
                     self._comm.send((self.handouts, task, str(failure)), 0, _FAILURE)
-                    continue
+                    limit = time.monotonic() + (_SECONDS_TO_ANSWER if needed else math.inf)
+                    while not receive():  # nothing after this task can be needed
+                        if time.monotonic() > limit:
+                            self._end_without_rank_0(failure)
+                        self._nap()
+                    return
                 if self.remarks:
                     self._comm.send((self.handouts, task, self.remarks), 0, _REMARKS)
                 ended = time.monotonic()
                 self._comm.Send(np.array([self.handouts, task, began - free_since, ended - began, *result]), 0, _RESULT)
                 self._rested()
                 free_since = ended
+
+    def _end_without_rank_0(self, failure: TaskFailed) -> None:
+        print(
+            f"{failure}\nrank 0 does not answer, as in a long step in native code; so rank "
+            f"{self.members[self.rank]} ends the run, whose record stays RUNNING",
+            file=sys.stderr,
+            flush=True,
+        )
+        self.abort(1)
 
 
 class _Giver:
@@ -190,8 +193,14 @@ class _Giver:
         self._looked = self._began  # when rank 0 looked at the messages
         self._busy = 0.0  # seconds of rank 0 in tasks
         self._running: dict[int, tuple[str, float]] = {}  # what ranks said that they began, and when
+        self._nudge = Nudge(self._look_for_failures)
 
     def give(self, run: Run) -> None:
+        """Until all the results are there that are needed."""
+        with self._nudge if self._farm.root_evaluates and self._farm.size > 1 else nullcontext():
+            self._give(run)
+
+    def _give(self, run: Run) -> None:
         farm, tasks = self._farm, self._tasks
         for rank in range(1, farm.size):
             self._supply(rank)
@@ -209,6 +218,7 @@ class _Giver:
         farm, tasks = self._farm, self._tasks
         began = time.monotonic()
         farm.remarks = []
+        self._nudge.since = began
         try:
             result = run(task, self._poll)
         except Abandoned:
@@ -219,6 +229,7 @@ class _Giver:
             tasks.fail(task, str(failure))
             return
         finally:
+            self._nudge.since = math.inf
             seconds = time.monotonic() - began
             self._busy += seconds
         self._account(task, seconds)
@@ -228,10 +239,28 @@ class _Giver:
         farm._rested()
 
     def _poll(self) -> None:
+        self._nudge.since = math.inf
         with self._farm.clock.during(COMMUNICATION), self._farm._noticing_deaths():
             self._look_around()
         if self._tasks.complete or self._tasks.failure:
             raise Abandoned
+        self._nudge.since = time.monotonic()
+
+    def _look_for_failures(self) -> None:
+        """In the middle of a long step of rank 0; only what ends the run may break it off."""
+        try:
+            while self._comm.Iprobe(tag=_FAILURE, status=self._status):
+                self._hear_of_failure(self._status.Get_source())
+        except self._farm._mpi.Exception:  # a rank is lost, which is for the next poll
+            return
+        if self._tasks.failure:
+            raise TaskFailed(self._tasks.failure)
+
+    def _hear_of_failure(self, source: int) -> None:
+        handout, task, failure = self._comm.recv(source=source, tag=_FAILURE)
+        self._running.pop(source, None)
+        if handout == self._farm.handouts:
+            self._tasks.fail(task, failure)  # the rank gets no more: nothing after this task can be needed
 
     def _look_around(self) -> None:
         if self._farm.should_give_up():
@@ -247,7 +276,7 @@ class _Giver:
             if task is None:
                 break
             self._held[rank] += 1
-            self._comm.Send(np.array([task], np.int64), rank, _TASK)
+            self._comm.Send(np.array([task, self._tasks.belongs(task)], np.int64), rank, _TASK)
 
     def _account(self, task: int, seconds: float) -> None:
         self._farm.usage.seconds[task] = seconds
@@ -260,10 +289,7 @@ class _Giver:
         while comm.Iprobe(status=status):
             source, tag = status.Get_source(), status.Get_tag()
             if tag == _FAILURE:
-                handout, task, failure = comm.recv(source=source, tag=tag)
-                self._running.pop(source, None)
-                if handout == farm.handouts:
-                    tasks.fail(task, failure)  # the rank gets no more: nothing after this task can be needed
+                self._hear_of_failure(source)
             elif tag == _BEGIN:
                 self._running[source] = comm.recv(source=source, tag=tag), time.monotonic()
             elif tag == _REMARKS:
@@ -306,4 +332,4 @@ class _Giver:
         for rank in range(1, farm.size):
             if not self._held[rank]:
                 farm.usage.idle += now - self._seen[rank]
-            self._comm.Send(np.array([_END], np.int64), rank, _TASK)
+            self._comm.Send(np.array([_END, True], np.int64), rank, _TASK)

@@ -17,7 +17,7 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,15 @@ _SECONDS_TO_CONNECT = 10.0
 _SECONDS_TO_PRINT = 1.0  # a message goes by way of the launcher
 _LAUNCHERS = {"mpiexec", "mpiexec.hydra", "mpirun", "prterun", "orterun", "prte"}
 _HELLO = struct.Struct("<16si")  # secret, rank
+
+# Where launchers tell a process its rank and the number of ranks, before MPI is started.
+_RANK_VARIABLES = [
+    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
+    ("PMI_RANK", "PMI_SIZE"),
+    ("PMIX_RANK", "SLURM_NTASKS"),
+    ("MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"),
+    ("SLURM_PROCID", "SLURM_NTASKS"),
+]
 
 
 class HostWatch:
@@ -161,3 +170,11 @@ def launchers() -> list[int]:
             found.append(above)
         above = int(rest.split()[1])
     return found
+
+
+def promised_rank(environ: Mapping[str, str] = os.environ) -> tuple[int, int] | None:
+    """(rank, size) that the launcher promised this process, or None without a known launcher."""
+    for rank, size in _RANK_VARIABLES:
+        if rank in environ and size in environ:
+            return int(environ[rank]), int(environ[size])
+    return None

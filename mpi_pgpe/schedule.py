@@ -69,9 +69,9 @@ class Rounds:
     @property
     def failure(self) -> str | None:
         """What failed a task that is known to belong."""
-        return next((message for task, message in sorted(self._failures.items()) if self._belongs(task)), None)
+        return next((message for task, message in sorted(self._failures.items()) if self.belongs(task)), None)
 
-    def _belongs(self, task: int) -> bool:
+    def belongs(self, task: int) -> bool:
         """Whether a task is known to belong: the rounds before its own are complete and did not suffice."""
         number = task // self.size
         return number < self._limit and number <= len(self._missing) and not any(self._missing[:number])
@@ -128,7 +128,7 @@ class Rounds:
 
     def failed_episodes(self) -> list[str]:
         """Messages of failed episodes in the tasks that are known to belong, in their order."""
-        known = (task for task in sorted(self.remarks) if self._belongs(task))
+        known = (task for task in sorted(self.remarks) if self.belongs(task))
         return [message for task in known for message in self.remarks[task]]
 
     def results(self) -> NDArray[np.float64]:

@@ -16,7 +16,8 @@ import traceback
 from collections.abc import Callable
 
 from mpi_pgpe import interruption
-from mpi_pgpe.farm import Farm, promised_rank
+from mpi_pgpe.farm import Farm
+from mpi_pgpe.hosts import promised_rank
 from mpi_pgpe.team import Team
 
 _PRINT_ONLY = {

@@ -6,6 +6,7 @@ computes on.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from contextlib import AbstractContextManager, nullcontext
@@ -19,7 +20,7 @@ from mpi_pgpe.hosts import HostWatch
 from mpi_pgpe.ulfm import RanksLost, leave, noticing_deaths, survivors
 
 _FIRST_NAP, _LONGEST_NAP = 1e-5, 2e-3  # seconds
-_SECONDS_TO_STOP = 3.0
+_SECONDS_TO_STOP, _LEAST_SECONDS_TO_STOP = 3.0, 0.5
 _TYPES = ["<i8", "<i4", "<u8", "<f4", "<f8", "|u1"]
 
 
@@ -34,6 +35,7 @@ class World:
         members: the ranks that are left, by the numbers they had at the start.
         fault_tolerant: whether the loss of a rank leaves the others alive.
         clock: where the time of this process goes.
+        over_by: rank 0: when the ranks should have ended, on time.monotonic's clock; infinite until something failed.
     """
 
     def __init__(self, mpi: Any, comm: Any, fault_tolerant: bool) -> None:
@@ -45,6 +47,7 @@ class World:
         self.size: int = self._comm.Get_size()
         self.members = list(range(self.size))
         self.handouts = 0  # serial number of hand-outs, so that late results are recognised
+        self.over_by = math.inf
         self._in_collective = False
         self._naps = _FIRST_NAP
 
@@ -165,6 +168,7 @@ class World:
 
     def stop(self, command: int, exit_code: int) -> None:
         """Rank 0: tell all ranks to end with `exit_code`; end them by force if they do not listen."""
+        seconds = max(_LEAST_SECONDS_TO_STOP, min(_SECONDS_TO_STOP, self.over_by - time.monotonic()))
         while self.size > 1:
             if self._in_collective:  # interrupted in the middle: what follows would not match
                 self.abort(exit_code)
@@ -173,19 +177,19 @@ class World:
             code = np.array([exit_code], np.int64).view(np.uint8)
             try:
                 with self._noticing_deaths():
-                    ok = self._collective(self._comm.Ibcast(header, root=0), _SECONDS_TO_STOP) and self._collective(
-                        self._comm.Ibcast(code, root=0), _SECONDS_TO_STOP
+                    ok = self._collective(self._comm.Ibcast(header, root=0), seconds) and self._collective(
+                        self._comm.Ibcast(code, root=0), seconds
                     )
-                if not (ok and self.goodbye()):
+                if not (ok and self.goodbye(seconds)):
                     self.abort(exit_code)
                 return
             except RanksLost:
                 continue
 
-    def goodbye(self) -> bool:
+    def goodbye(self, seconds: float = _SECONDS_TO_STOP) -> bool:
         """All ranks: wait until every rank is here; returns False if one is not, after some seconds."""
         with self._noticing_deaths():
-            if not self._collective(self._comm.Ibarrier(), _SECONDS_TO_STOP):
+            if not self._collective(self._comm.Ibarrier(), seconds):
                 return False
             status = self._mpi.Status()
             while self._comm.Iprobe(status=status):  # results that came too late

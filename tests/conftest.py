@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from programs import run_program
 
-from mpi_pgpe.farm import promised_rank
+from mpi_pgpe.hosts import promised_rank
 
 Launch = Callable[..., subprocess.CompletedProcess[str]]
 

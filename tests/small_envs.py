@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import sys
@@ -142,6 +143,24 @@ class RaisesOnRank(Slope):
         if self.broken:
             raise RuntimeError("the joint broke")
         time.sleep(0.01)
+        return super().step(action)
+
+
+class LongStepOnRank0(RaisesOnRank):
+    """Raises on rank 1 once rank 0 is in a step of a minute, in Python or in native code that stops all threads."""
+
+    def __init__(self, file: str, native: bool):
+        super().__init__(rank=1)
+        self.file, self.native = Path(file), native
+
+    def step(self, action):
+        if self.broken:
+            while not self.file.exists():
+                time.sleep(0.01)
+        else:
+            self.file.write_text("begun")
+            (ctypes.PyDLL(None).sleep if self.native else time.sleep)(60)
+            self.file.write_text("over")
         return super().step(action)
 
 

@@ -75,6 +75,19 @@ def test_environment_that_raises_ends_all_ranks_with_one_message(launch, tmp_pat
     wait_until(lambda: not processes(str(tmp_path)))
 
 
+@pytest.mark.parametrize("native", [False, True])
+def test_a_failure_ends_the_run_while_rank_0_is_in_a_long_step(launch, tmp_path, native):
+    step = tmp_path / "step"
+    updates = ("env_name=small_envs:LongStepOnRank0", f"env_config.file='{step}'", f"env_config.native={native}")
+    done = launch(*train_command(tmp_path / "results", *updates), ranks=3, env=ENVIRON)
+    assert done.returncode not in (0, None)
+    assert step.read_text() == "begun"
+    assert done.stderr.count("failed on rank 1 (generation 1, direction") == 1, done.stderr
+    assert "RuntimeError: the joint broke" in done.stderr
+    assert status(tmp_path / "results") == ("RUNNING" if native else "FAILED")  # nobody else can tell sacred
+    wait_until(lambda: not processes(str(tmp_path)))
+
+
 def test_message_has_the_seed_that_shows_the_failure_again(launch, tmp_path):
     done = launch(*train_command(tmp_path, "env_name=small_envs:Raises", "env_config.every=5"), ranks=2, env=ENVIRON)
     assert done.returncode not in (0, None)

@@ -8,7 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from mpi_pgpe.farm import Farm, TaskFailed, promised_rank
+from mpi_pgpe.farm import Farm, TaskFailed
+from mpi_pgpe.hosts import promised_rank
 from mpi_pgpe.schedule import COLUMNS, Rounds
 
 TYPES = ["<i8", "<f8", "<u8", "<f4", "<i4", "|u1"]

@@ -12,9 +12,10 @@ from mpi_pgpe.hosts import launchers
 pytestmark = pytest.mark.launches
 
 LAUNCHERS = """
-import os
+import os, sys
 from mpi_pgpe.hosts import launchers
-print("above:", *(open(f"/proc/{pid}/comm").read().strip() for pid in launchers()))
+names = (open(f"/proc/{pid}/comm").read().strip() for pid in launchers())
+os.write(sys.stdout.fileno(), f"above: {' '.join(names)}\n".encode())  # at once, so that lines stay whole
 """
 
 

@@ -18,7 +18,7 @@ from sacred.observers import MongoObserver
 from sacred.utils import SacredError
 
 from mpi_pgpe import sync
-from mpi_pgpe.records import files, mirror, stored_files, target
+from mpi_pgpe.records import delivery, files, mirror, stored_files, target
 from mpi_pgpe.records.recorder import Recorder
 from mpi_pgpe.records.tamed import capture_by_sacred
 
@@ -191,7 +191,9 @@ def _fail(run: Any) -> None:
     raise RuntimeError("broken")
 
 
-def test_status_of_a_failed_run_and_of_an_interrupted_one(server, name, tmp_path):
+def test_status_of_a_failed_run_and_of_an_interrupted_one(server, name, tmp_path, monkeypatch):
+    monkeypatch.setattr(delivery, "_HURRY", 120)  # however slow the machine is
+
     def interrupt(run: Any) -> None:
         raise KeyboardInterrupt
 

@@ -193,6 +193,30 @@ def test_gone_for_good(kind, relay, server, name, undisturbed, tmp_path, monkeyp
         assert server.client[name]["runs"].count_documents({}) == 1
 
 
+@pytest.mark.parametrize("kind", ["refuses", "freezes"])
+def test_a_run_that_failed_does_not_wait_for_a_server_that_is_away(kind, relay, server, name, tmp_path, capfd):
+    observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{relay.port}:{name}"))
+
+    def fail(run: Any) -> None:
+        (relay.shut if kind == "refuses" else relay.frozen.set)()
+        raise RuntimeError("the joint broke")
+
+    began = time.monotonic()
+    with pytest.raises(RuntimeError, match="the joint broke"):
+        record(observer, fail)
+    assert time.monotonic() - began < 60, "half the patience with the server of a run that is complete"
+    assert files.read_json(observer.folder / files.RUN)["status"] == "FAILED"
+    command = f"python -m mpi_pgpe.sync {tmp_path}/1 -m 127.0.0.1:{relay.port}:{name}"
+    assert command in capfd.readouterr().err
+    relay.shut()
+    relay.frozen.clear()
+    assert observer._delivery is not None
+    observer._delivery.join()  # a program would have ended here
+    relay.open()
+    assert sync.main(command.split()[3:]) == 0
+    assert server.client[name]["runs"].find_one()["status"] == "FAILED"
+
+
 def test_a_server_that_answers_but_takes_nothing_holds_up_nobody(server, name, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(delivery, "_PATIENCE", 0.5)
     observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{server.port}:{name}"))

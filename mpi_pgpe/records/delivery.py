@@ -22,6 +22,7 @@ SHARE = 1 / 400  # of a processor's time: how much the thread may take from trai
 SHARE_OF_SERVER = 1 / 4  # of its time: how much one run may ask of it
 LONGEST_REST = 300.0  # seconds between two attempts for that
 _PATIENCE = 5.0  # seconds that a server may be away at the end of the run
+_HURRY = 2.5  # seconds that it may take at the end of a run that has failed, because all ranks have to end soon
 _SECONDS_TO_ANSWER = 2.0
 
 _log = logging.getLogger(__name__)
@@ -144,25 +145,27 @@ class Delivery(threading.Thread):
             with contextlib.suppress(Exception):
                 self._client.close()  # type: ignore[union-attr]
 
-    def finish(self) -> str | None:
+    def finish(self, hurry: bool = False) -> str | None:
         """Nothing will be written any more: wait until all is delivered, for as long as the server answers.
 
-        Returns why it is not delivered, or None.
+        With `hurry` for a short time only. Returns why it is not delivered, or None.
         """
         self._ending.set()
         self.wake()
-        why = self._wait()
+        why = self._wait(hurry)
         self._given_up = why is not None
         return why
 
-    def _wait(self) -> str | None:
+    def _wait(self, hurry: bool) -> str | None:
         began = time.monotonic()
         try:
             while not self._delivered.wait(0.1):
-                if time.monotonic() - began < _PATIENCE:
+                if time.monotonic() - began < (_HURRY if hurry else _PATIENCE):
                     continue
                 if self._trouble:
                     return self._trouble
+                if hurry:
+                    return f"a run that has failed does not wait longer than {_HURRY:g} s"
                 if not self._answers():
                     return "it does not answer"
         except KeyboardInterrupt:

@@ -265,7 +265,8 @@ class Recorder(FileStorageObserver):
     def join(self) -> None:
         """Wait for the delivery to MongoDB while there is hope, and say how to do the rest."""
         target, why = self._target, None
-        if target is not None and self._delivery is not None and (why := self._delivery.finish()):
+        failed = self.run_entry is not None and self.run_entry["status"] == "FAILED"
+        if target is not None and self._delivery is not None and (why := self._delivery.finish(hurry=failed)):
             print(
                 f"MongoDB {target.shown} has not got all of this run ({why}). "
                 f"The record is complete in {self.dir}; to deliver the rest:\n"
