@@ -15,7 +15,7 @@ LAUNCHERS = """
 import os, sys
 from mpi_pgpe.hosts import launchers
 names = (open(f"/proc/{pid}/comm").read().strip() for pid in launchers())
-os.write(sys.stdout.fileno(), f"above: {' '.join(names)}\n".encode())  # at once, so that lines stay whole
+os.write(sys.stdout.fileno(), f"above: {' '.join(names)}\\n".encode())  # at once, so that lines stay whole
 """
 
 
