@@ -79,6 +79,28 @@ def test_ranks_without_a_task_are_idle(farm):
     assert usage.idle > (farm.size - 1) * 0.49
 
 
+def test_ranks_that_wait_for_an_answer_are_idle(farm):
+    """Rank 0 is in a long step when each of the others has done a task and could begin another."""
+    channel = farm._comm.Dup()
+    first = [True]
+
+    def run(task, poll):
+        if farm.rank > 0 and first:
+            channel.send("done", 0)
+        elif first:
+            for _ in range(1, farm.size):
+                channel.recv()
+            time.sleep(0.5)
+        first.clear()
+        return np.zeros(COLUMNS)
+
+    if farm.rank > 0:
+        farm.take(run)
+        return
+    farm.hand_out(Rounds(3 * farm.size), run)
+    assert farm.usage.idle > (farm.size - 1) * 0.4
+
+
 @pytest.mark.parametrize("root_evaluates", [True, False])
 @pytest.mark.parametrize("tasks", [1, 2, 61])
 def test_each_task_is_run_once_however_long_it_takes(root_evaluates, tasks):
