@@ -5,7 +5,7 @@
 `when`: "episode" (in the middle of the rank's at-th one), "reduction" (after joining its at-th one, before
 its end), "before reduction", "before moments", "idle" (waiting for the at-th time to be told something), "goodbye" or
 "leave" (when the run is over).
-Rank 0 prints a line of JSON for each generation: the metrics.
+Rank 0 prints a line of JSON for each generation: the metrics. A rank that ends without MPI's Finalize says so.
 """
 
 from __future__ import annotations
@@ -16,13 +16,28 @@ import mpi_pgpe.one_thread  # noqa: F401
 import json
 import os
 import signal
+import sys
 from typing import Any
 
+from mpi_pgpe import train
 from mpi_pgpe.farm import Farm
 from mpi_pgpe.settings import Settings
 from mpi_pgpe.team import Team
-from mpi_pgpe.train import entry_point
 from mpi_pgpe.trainer import Trainer
+
+
+def tell_how_it_ends() -> None:
+    """Let this process say that it ends without MPI's Finalize, which otherwise follows its orderly end."""
+    from mpi4py import MPI
+
+    leave = os._exit
+
+    def told(exit_code: int) -> None:
+        if not MPI.Is_finalized():
+            os.write(2, b"left without Finalize\n")
+        leave(exit_code)
+
+    os._exit = told  # type: ignore[assignment]
 
 
 def die(*_: Any) -> None:
@@ -85,16 +100,20 @@ def doom(team: Team, when: str, at: int) -> None:
         raise SystemExit(f"unknown moment {when!r}")
 
 
-def main(argv: list[str]) -> int:
-    dooms = json.loads(argv[1])
-    team = Team(Farm())
-    for d in dooms:
-        if d["rank"] == team.farm.rank:
-            doom(team, d["when"], d["at"])
-    if team.farm.rank > 0:
-        exit_code = team.serve()
-        team.farm.leave(exit_code)
-        return exit_code
+class DoomedTeam(Team):
+    """The ranks of mpi_pgpe.train, some of which will die."""
+
+    def __init__(self, farm: Farm) -> None:
+        super().__init__(farm)
+        tell_how_it_ends()
+        for d in json.loads(sys.argv[1]):
+            if d["rank"] == farm.rank:
+                doom(self, d["when"], d["at"])
+
+
+def run(argv: list[str], team: Team | None) -> int:
+    """What rank 0 does in place of sacred's experiment."""
+    assert team is not None
     settings = Settings.check(
         {
             "env_name": "odd_envs:Slow",
@@ -110,10 +129,9 @@ def main(argv: list[str]) -> int:
     )
     for report in Trainer(settings, team):
         print(json.dumps(report.metrics), flush=True)
-    team.stop(0)
-    team.farm.leave(0)
     return 0
 
 
 if __name__ == "__main__":
-    entry_point(main)
+    train.Team, train.run_experiment = DoomedTeam, run  # type: ignore[misc]
+    train.entry_point()

@@ -90,6 +90,8 @@ def test_the_survivors_come_to_the_same_result(
     announced = [int(rank) for ranks in re.findall(r"lost ranks? ([\d, ]+);", errors) for rank in ranks.split(",")]
     # Each once; and not when the run is over.
     assert sorted(announced) == sorted(d["rank"] for d in dooms if d["when"] not in ("goodbye", "leave"))
+    # Finalize would wait for ever for the dead, now and then.
+    assert errors.count("left without Finalize") == 4 - len(dooms)
 
 
 def test_a_rank_that_hangs_in_native_code_is_given_up_and_the_run_goes_on(tmp_path: Path) -> None:
