@@ -195,9 +195,11 @@ def test_a_disk_that_refuses_is_told_once_and_destroys_nothing(whole: Path, tmp_
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     del before[tmp_path / "c/completed.json"]  # it is not, any more
     refusing = ENVIRONMENT | {"LARGEST_FILE": "2000"}
-    run = done(run_program(*command(**small, resume="auto"), cwd=tmp_path, env=refusing))
+    talkative = ["WARNING" if part == "ERROR" else part for part in command(**small, resume="auto")]
+    run = done(run_program(*talkative, cwd=tmp_path, env=refusing))
     assert run.stderr.count("cannot write to c: File too large; the run goes on") == 1
-    assert "results/2 cannot be written to: File too large. Training goes on" in run.stderr
+    told = run.stderr.count("results/2 cannot be written to: File too large. Training goes on")
+    assert 1 <= told <= 1 + run.stderr.count("results/2 can be written to again")  # as small files can
     assert run.stderr.count("the record of this run is not complete") == 1
     assert "Traceback" not in run.stderr
     assert {path: path.read_bytes() for path in before} == before
