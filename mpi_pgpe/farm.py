@@ -157,12 +157,14 @@ class Farm(World):
                 except Abandoned:
                     return
                 except TaskFailed as failure:
-                    self._comm.send((self.handouts, task, str(failure)), 0, _FAILURE)
-                    limit = time.monotonic() + (_SECONDS_TO_ANSWER if needed else math.inf)
+                    told = self._comm.isend((self.handouts, task, str(failure)), 0, _FAILURE)
+                    alone = needed and not self.fault_tolerant  # which would take an Abort for the loss of a rank
+                    limit = time.monotonic() + (_SECONDS_TO_ANSWER if alone else math.inf)
                     while not receive():  # nothing after this task can be needed
                         if time.monotonic() > limit:
                             self._end_without_rank_0(failure)
                         self._nap()
+                    told.Free()  # whether it has been received or not
                     return
                 if self.remarks:
                     self._comm.send((self.handouts, task, self.remarks), 0, _REMARKS)

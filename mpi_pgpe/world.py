@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mpi_pgpe.clock import COMMUNICATION, WAITING, Clock
 from mpi_pgpe.hosts import HostWatch
-from mpi_pgpe.ulfm import RanksLost, leave, noticing_deaths, survivors
+from mpi_pgpe.ulfm import RanksLost, end_with_the_launcher, leave, noticing_deaths, survivors
 
 _FIRST_NAP, _LONGEST_NAP = 1e-5, 2e-3  # seconds
 _SECONDS_TO_STOP, _LEAST_SECONDS_TO_STOP = 3.0, 0.5
@@ -46,6 +46,8 @@ class World:
         self.rank: int = self._comm.Get_rank()
         self.size: int = self._comm.Get_size()
         self.members = list(range(self.size))
+        if fault_tolerant and self.size > 1:
+            end_with_the_launcher()
         self.handouts = 0  # serial number of hand-outs, so that late results are recognised
         self.over_by = math.inf
         self._in_collective = False

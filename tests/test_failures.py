@@ -8,38 +8,16 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from programs import mpiexec
+from programs import mpiexec, processes, wait_until
 
 pytestmark = pytest.mark.launches
 
 TESTS = Path(__file__).parent
 ENVIRON = os.environ | {"PYTHONPATH": str(TESTS)}
 COMMON = ("fast", "popsize=40", "num_interactions=None", "niters=50", "hidden_size=2", "seed=7")
-
-
-def processes(mark):
-    """Command lines of the running processes whose arguments contain `mark`."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            arguments = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        if mark in arguments:
-            found.append(f"{folder.name}: {arguments}")
-    return found
-
-
-def wait_until(condition, seconds=60):
-    """Poll until `condition()` holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def train_command(results, *updates):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from programs import OPENMPI, needs_openmpi
+from programs import OPENMPI, needs_openmpi, processes, wait_until
 
 from mpi_pgpe.reports import MEASURED
 
@@ -115,6 +115,18 @@ def test_a_rank_that_hangs_in_native_code_is_given_up_and_the_run_goes_on(tmp_pa
     assert run.stderr.count("lost rank 2;") == 1
     results = [json.loads((tmp_path / f"results/{number}/completed.json").read_text()) for number in (1, 2)]
     assert results[0]["state_digest"] == results[1]["state_digest"]
+
+
+def test_a_failure_leaves_no_rank_behind_in_a_long_step(tmp_path: Path) -> None:
+    step = tmp_path / "step"
+    train = ["-m", "mpi_pgpe.train", "-l", "ERROR", "-F", "results", "with", "fast", "popsize=40"]
+    config = ["env_name=small_envs:LongStepOnRank0", f"env_config.file='{step}'", "env_config.native=False"]
+    run = under_ulfm(*train, *config, cwd=tmp_path)
+    assert run.returncode != 0
+    assert run.stderr.count("failed on rank 1 (generation 1, direction") == 1, run.stderr
+    assert json.loads((tmp_path / "results/1/run.json").read_text())["status"] == "FAILED"
+    wait_until(lambda: not processes(str(step)))
+    assert step.read_text() == "begun"
 
 
 def test_the_loss_of_rank_0_ends_the_run() -> None:
