@@ -265,7 +265,7 @@ class Recorder(FileStorageObserver):
     def join(self) -> None:
         """Wait for the delivery to MongoDB while there is hope, and say how to do the rest."""
         target, why = self._target, None
-        failed = self.run_entry is not None and self.run_entry["status"] == "FAILED"
+        failed = self.run_entry is not None and self.run_entry["status"] == "FAILED" and not self._withdrawn
         if target is not None and self._delivery is not None and (why := self._delivery.finish(hurry=failed)):
             print(
                 f"MongoDB {target.shown} has not got all of this run ({why}). "
