@@ -145,7 +145,7 @@ def test_no_password_is_shown(capsys):
     address = "mongodb://rosalind:secret@127.0.0.1:1/runs?option=secret"
     assert (plot.main(["1", "--mongo", address]), compare.main(["1", "2", "--mongo", address])) == (1, 2)
     shown = capsys.readouterr().err + repr(list(doctor.mongo(address)))
-    assert shown.count("127.0.0.1:1/runs") == 3
+    assert shown.count("no MongoDB answers at 127.0.0.1:1/runs") == 3
     assert "secret" not in shown
     assert "rosalind" not in shown
 
