@@ -1,12 +1,11 @@
-#!/usr/bin/env python
-"""How many ranks one run can use well: measured with an environment that sleeps, and by a model beyond this machine.
+"""How many ranks one run can use well: sleeping ranks on this machine, and beyond them a model with measured costs.
 
-    python benchmarks/farm_model.py [--ranks 2 8 32] [--seconds 0.25] [--json]
+    python benchmarks/farm_model.py --picture scaling.png
 
-A sleeping environment takes time but no core, so many ranks fit on few cores. The model plays one generation: ranks
-take a direction, hold a second one, and send the result to rank 0, which needs a measured time for each message, one
-after another; then the update, whose sums are shared. What is left out: the network's latency inside a hand-out
-(ranks do not wait for it, because they hold a second direction) and rank 0's own episodes.
+Measured are generations of benchmarks/ranks.py, and what one direction and one generation cost. The model plays a
+generation with these costs: ranks take directions and report to rank 0, which handles one message after another; then
+come the update, whose sums are shared, and broadcasts and reductions, which take as long as between two ranks for
+each doubling of the ranks. Not in it: that rank 0 is late with its own episodes while it answers.
 """
 
 from __future__ import annotations
@@ -14,35 +13,27 @@ from __future__ import annotations
 import argparse
 import heapq
 import json
-import re
+import math
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 
+import common
 import numpy as np
+import ranks
 
-import mpi_pgpe.one_thread  # noqa: F401
 from mpi_pgpe.noise import seed_table, weighted_sums
+from mpi_pgpe.schedule import Rounds, holds_two
+from mpi_pgpe.world import _LONGEST_NAP
 
-SLEEPY = """
-import time
-import gym
-import numpy as np
-class Sleepy(gym.Env):
-    observation_space = gym.spaces.Box(-1, 1, (4,), np.float32)
-    action_space = gym.spaces.Box(-1, 1, (2,), np.float32)
-    def __init__(self, seconds): self.seconds = seconds
-    def reset(self, *, seed=None, options=None):
-        self.left = self.seconds * np.random.default_rng(seed).uniform(0.5, 1.5)
-        return np.zeros(4, np.float32), {}
-    def step(self, action):
-        nap = min(self.left, 0.02)
-        time.sleep(nap)
-        self.left -= nap
-        return np.zeros(4, np.float32), float(action[0]), self.left <= 0, False, {}
-"""
+SIZES = [1, 10, 100, 200, 500, 1000, 2000, 5000, 10000]
+UNITS = 569  # hidden units with which CartPole's policy has the 3985 parameters of PyBullet's humanoid
+PARAMETERS = 7 * UNITS + 2
 
 MESSAGES = """
 import time
@@ -59,111 +50,212 @@ else:
 farm.goodbye()
 """
 
-# The paper's runs when episodes have become long: directions in a generation, seconds of two episodes, parameters.
-# Steps times the time of a step: MuJoCo's Humanoid 0.22 ms, Walker2d 0.08 ms, PyBullet's humanoid 0.45 ms.
-PAPER = {
-    "walker2d": (50, 2 * 750 * 0.08e-3, 108),
-    "humanoid": (100, 2 * 750 * 0.22e-3, 6409),
-    "humanoid_bullet": (5000, 2 * 150 * 0.45e-3, 3985),
-    "humanoid_bullet, popsize_max": (40000, 2 * 150 * 0.45e-3, 3985),
+# What rank 0 tells and gathers in a generation: the distribution with its seeds, weights, sums, moments.
+COLLECTIVES = """
+import statistics, sys, time
+import numpy as np
+from mpi_pgpe.farm import Farm
+farm, (size, count) = Farm(), map(int, sys.argv[1:])
+told = [np.zeros(count, np.uint64), np.zeros(2 * size, np.float32)], [np.zeros(2 * count, np.int32)], [np.zeros(1)]
+seconds = []
+for _ in range(31):
+    farm.maximum(np.zeros(1))
+    began = time.perf_counter()
+    for arrays in told:
+        farm.tell(1, *arrays) if farm.rank == 0 else farm.hear()
+    farm.sum_on_root(np.zeros((2, size), np.int64))
+    farm.maximum(np.zeros(88))
+    farm.sum_on_root(np.zeros(2 * 88 + 1, np.int64))
+    seconds.append(time.perf_counter() - began)
+if farm.rank == 0:
+    print(statistics.median(seconds))
+farm.goodbye()
+"""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Seconds."""
+
+    message: float  # of rank 0, for a direction that another rank evaluates: its result in, the next one out
+    sums: float  # of one rank, for a direction's part of the update
+    direction: float  # of rank 0, for a direction in the rest of the update
+    generation: float  # of rank 0, for a generation: update and record
+    doubling: float  # of everybody: broadcasts and reductions of a generation between two ranks
+
+
+@dataclass(frozen=True)
+class Case:
+    """Generations whose directions take `seconds` on average, from half of it to one and a half."""
+
+    seconds: float
+    directions: int  # of a generation; for each rank if `each`
+    each: bool = False
+
+
+CASES = {
+    "half-second episodes, 20 directions a rank": Case(1.0, 20, each=True),
+    "half-second episodes, 40,000 directions": Case(1.0, 40_000),
+    "humanoid_bullet, popsize=80000": Case(2 * 150 * 0.2e-3, 40_000),  # episodes of 150 steps, 0.2 ms each
 }
 
 
-def mpiexec(ranks: int, *command: str, cwd: str | None = None) -> str:
+def output(n: int, *command: str) -> str:
     """Output of Python on so many ranks."""
-    beside = Path(sys.executable).parent / "mpiexec"
-    launcher = str(beside) if beside.exists() else "mpiexec"
-    argv = [launcher, "-n", str(ranks), sys.executable, *command]
-    return subprocess.run(argv, check=True, capture_output=True, text=True, cwd=cwd).stdout
+    argv = [common.mpiexec(), "-n", str(n), sys.executable, *command]
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
 
 
-def seconds_per_message() -> float:
-    """Rank 0's processor time for a direction that another rank evaluates: its result in, the next one out."""
-    return min(float(mpiexec(3, "-c", MESSAGES)) for _ in range(2))
-
-
-def seconds_per_sum(parameters: int) -> float:
-    """Time of one rank for a direction's part of the update."""
-    count = max(8, 2_000_000 // parameters)
-    seeds, ones = seed_table(1, 0, count), np.ones(count, np.int64)
-    began = time.perf_counter()
-    weighted_sums(parameters, seeds, ones, ones)
-    return (time.perf_counter() - began) / count
-
-
-def generation(ranks: int, durations: np.ndarray, message: float, update: float) -> float:
-    """The model: seconds of a generation whose directions take so long."""
-    left = list(durations[::-1])
-    running = [(left.pop(), rank) for rank in range(min(ranks, len(left)))]  # when it is done, by whom
-    heapq.heapify(running)
-    second = [left.pop() if len(left) > ranks else None for _ in range(ranks)]  # what a rank holds beside that,
-    ready = [0.0] * ranks  # and since when
-    free = 0.0  # when rank 0 has answered all so far
-    while running:
-        now, rank = heapq.heappop(running)
-        free = max(free, now) + message
-        if (held := second[rank]) is not None:
-            heapq.heappush(running, (max(now, ready[rank]) + held, rank))
-        elif left:
-            heapq.heappush(running, (free + left.pop(), rank))
-        second[rank], ready[rank] = (left.pop() if len(left) > ranks else None), free
-    return free + update
-
-
-def efficiency(ranks: int, durations: np.ndarray, message: float, sums: float) -> float:
-    """Share of the ranks' time that goes into episodes."""
-    update = len(durations) * sums / ranks
-    return float(durations.sum() / ranks / generation(ranks, durations, message, update))
-
-
-def measured(ranks: int, seconds: float, message: float) -> dict[str, float]:
-    """Efficiency of a real run with sleeping episodes, beside that of the model."""
-    directions, generations = 8 * ranks, 3
+def generation_of_rank_0(directions: int, generations: int) -> float:
+    """Seconds of update and record, by the account of a run on one rank."""
+    settings = [f"popsize={2 * directions}", f"niters={generations}", "popsize_max=None", "num_interactions=None"]
+    settings += ["env_name=CartPole-v1", "re_eval_env_name=CartPole-v1", "num_hidden=1", f"hidden_size={UNITS}"]
+    settings += ["obs_norm=True", "max_episode_length=1", "re_eval_interval=1000", "re_eval_num_episodes=1", "seed=1"]
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "sleepy_benchmark.py").write_text(SLEEPY)
-        settings = [
-            "env_name=sleepy_benchmark:Sleepy", f"env_config.seconds={seconds}", f"popsize={2 * directions}",
-            "popsize_max=None", "num_interactions=None", f"niters={generations}", "num_hidden=0", "obs_norm=True",
-            "re_eval_interval=1000", "seed=1",
-        ]  # fmt: skip
-        program = f"import sys; sys.path.insert(0, {folder!r}); from mpi_pgpe.train import entry_point; entry_point()"
-        output = mpiexec(ranks, "-c", program, "-l", "ERROR", "-F", "results", "with", *settings, cwd=folder)
-    elapsed = [float(found) for found in re.findall(r"pop_elapsed=([\d.]+)", output)][1:]  # the first one imports
-    rng = np.random.default_rng(0)
-    durations = seconds * rng.uniform(0.5, 1.5, (directions, 2)).sum(1)
-    return {
-        "ranks": ranks,
-        "measured": float(directions * 2 * seconds / ranks / np.mean(elapsed)),
-        "model": efficiency(ranks, durations, message, seconds_per_sum(10)),
-    }
+        output(1, "-m", "mpi_pgpe.train", "-l", "ERROR", "-F", folder, "with", *settings)
+        account = json.loads(Path(folder, "1", "info.json").read_text())["profile"]
+    return (account["update"][0] + account["recording"][0]) / generations
+
+
+def seconds_per_sum(count: int = 2000) -> float:
+    """Time of one rank for a direction's part of the update."""
+    seeds, ones = seed_table(1, 0, count), np.ones(count, np.int64)
+    began = time.process_time()
+    weighted_sums(PARAMETERS, seeds, ones, ones)
+    return (time.process_time() - began) / count
+
+
+def costs(repeats: int) -> Costs:
+    """Measure them; medians."""
+
+    def measure(function, *args) -> float:
+        return statistics.median(function(*args) for _ in range(repeats))
+
+    sums = measure(seconds_per_sum)
+    few, many = 50, 2050
+    of_few, of_many = measure(generation_of_rank_0, few, 40), measure(generation_of_rank_0, many, 10)
+    direction = (of_many - of_few) / (many - few) - sums
+    return Costs(
+        message=measure(lambda: float(output(3, "-c", MESSAGES))),
+        sums=sums,
+        direction=max(0.0, direction),
+        generation=of_few - few * (sums + direction),
+        doubling=measure(lambda: float(output(2, "-c", COLLECTIVES, str(PARAMETERS), "40000"))),
+    )
+
+
+def hand_out(seconds: np.ndarray, size: int, message: float) -> float:
+    """The model: seconds until the results of all directions, which take `seconds`, have reached rank 0."""
+    tasks, mean = Rounds(len(seconds)), float(seconds.mean())
+    queues: list[deque[int]] = [deque() for _ in range(size)]
+    running: list[tuple[float, int, int]] = []  # when it ends, the rank, the task
+    working = [False] * size
+    free = 0.0  # when rank 0 has answered all so far
+
+    def supply(rank: int) -> None:
+        two = holds_two(tasks.available / size, mean, _LONGEST_NAP)
+        while working[rank] + len(queues[rank]) < 1 + two and (task := tasks.next()) is not None:
+            if working[rank]:
+                queues[rank].append(task)
+            else:
+                working[rank] = True
+                heapq.heappush(running, (free + seconds[task], rank, task))
+
+    for rank in range(size):
+        free += message
+        supply(rank)
+    while running:
+        now, rank, task = heapq.heappop(running)
+        working[rank] = bool(queues[rank])
+        if queues[rank]:
+            following = queues[rank].popleft()
+            heapq.heappush(running, (now + seconds[following], rank, following))
+        free = max(free, now + _LONGEST_NAP) + message  # rank 0 and the rank look at their messages now and then
+        tasks.record(task, np.zeros(4), rank)
+        supply(rank)
+    return free + size * message  # and tells them that it was the last
+
+
+def generation(seconds: np.ndarray, size: int, cost: Costs) -> float:
+    """The model: seconds of a whole generation."""
+    count = len(seconds)
+    alone = size == 1
+    evaluated = float(seconds.sum()) if alone else hand_out(seconds, size, cost.message)
+    update = cost.generation + count * (cost.direction + cost.sums / size)
+    return evaluated + update + math.ceil(math.log2(size)) * cost.doubling
+
+
+def curve(case: Case, cost: Costs) -> dict[int, tuple[float, float]]:
+    """By number of ranks: (ideal list scheduling's share of the generation, episodes' share of the ranks' time)."""
+    found = {}
+    for size in SIZES:
+        count = case.directions * (size if case.each else 1)
+        seconds = case.seconds * np.random.default_rng(0).uniform(0.5, 1.5, count)
+        taken = generation(seconds, size, cost)
+        found[size] = ranks.ideal(seconds, size, count, False) / taken, float(seconds.sum()) / size / taken
+    return found
+
+
+def measured(size: int, repeats: int) -> dict[str, float]:
+    """Ideal list scheduling's share of generations of sleeping ranks, by kind of population."""
+    program = Path(__file__).parent / "ranks.py"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "ranks.json")
+        output(size, str(program), "--repeats", str(repeats), "--json", str(path))
+        rows = json.loads(path.read_text())["rows"]
+    return {row["population"]: 1 / row["ratio (median)"] for row in rows}
+
+
+def draw(path: Path, curves: dict[str, dict[int, tuple[float, float]]], points: dict[int, dict[str, float]]) -> None:
+    """The picture of scaling."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
+    for name, found in curves.items():
+        axes.plot(list(found), [100 * of_ideal for of_ideal, _ in found.values()], label=f"model: {name}")
+    for population, marker in (("fixed", "o"), ("adaptive", "s")):
+        if points:
+            values = [100 * point[population] for point in points.values()]
+            axes.plot(list(points), values, marker, label=f"measured: sleeping ranks, {population} population")
+    axes.axvline(2000, color="grey", linewidth=0.8, linestyle=":")
+    axes.set(xscale="log", ylim=(0, 110), xlabel="ranks", ylabel="% of ideal list scheduling's speed")
+    axes.legend(loc="lower left", fontsize=8)
+    figure.savefig(path, dpi=110)
 
 
 def main() -> None:
-    """Run the command."""
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--ranks", type=int, nargs="+", default=[2, 8, 32], help="numbers to measure (default %(default)s)")
-    p.add_argument("--seconds", type=float, default=0.25, help="mean length of an episode (default %(default)s)")
-    p.add_argument("--json", action="store_true", help="print one JSON object")
-    args = p.parse_args()
-    message = seconds_per_message()
-    runs = [measured(ranks, args.seconds, message) for ranks in args.ranks]
-    sizes = [25, 50, 100, 250, 500, 1000, 2000, 5000, 10000]
-    model = {}
-    for name, (directions, seconds, parameters) in PAPER.items():
-        durations = seconds * np.random.default_rng(0).uniform(0.8, 1.2, directions)
-        sums = seconds_per_sum(parameters)
-        model[name] = {n: efficiency(n, durations, message, sums) for n in sizes if n <= directions}
+    parser = common.parser(__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.set_defaults(repeats=3)
+    parser.add_argument("--ranks", type=int, nargs="*", default=[2, 8, 32, 64], help="numbers of ranks to measure")
+    parser.add_argument("--picture", metavar="FILE", type=Path, help="draw the curves (needs matplotlib)")
+    args = parser.parse_args()
+    cost = costs(args.repeats)
+    points = {size: measured(size, args.repeats) for size in args.ranks}
+    curves = {name: curve(case, cost) for name, case in CASES.items()}
+    rows: list[common.Row] = [
+        {"what": "message", "us": 1e6 * cost.message},
+        {"what": "sums, a direction", "us": 1e6 * cost.sums},
+        {"what": "rest of the update, a direction", "us": 1e6 * cost.direction},
+        {"what": "update and record, a generation", "us": 1e6 * cost.generation},
+        {"what": "broadcasts and reductions, a doubling of ranks", "us": 1e6 * cost.doubling},
+    ]
+    limit = round(1 / cost.message)
+    common.report(f"Costs; with directions of 1 s rank 0 has no time left at {limit} ranks", rows, None)
+    rows += [{"what": f"measured, {size} ranks", **point} for size, point in points.items()]
+    for name, found in curves.items():
+        row: common.Row = {"what": name}
+        for size, (of_ideal, episodes) in found.items():
+            row[f"{size} ranks"] = f"{of_ideal:.0%} ({episodes:.0%})"
+        rows.append(row)
+    common.report("% of ideal list scheduling's speed (in brackets: of the ranks' time in episodes)", rows[5:], None)
     if args.json:
-        print(json.dumps({"seconds_per_message": message, "runs": runs, "model": model}))
-        return
-    print(
-        f"rank 0 needs {1e6 * message:.0f} us a direction; with directions of 0.5 s: {0.5 / message:.0f} ranks at most"
-    )
-    for row in runs:
-        print(f"{row['ranks']:>3} ranks: {row['measured']:.0%} of their time in episodes (model {row['model']:.0%})")
-    print("model:" + "".join(f"{n:>7}" for n in sizes) + " ranks")
-    for name, row in model.items():
-        print(f"{name:>30}: " + " ".join(f"{n}: {share:.0%}" for n, share in row.items()))
+        common.report("The farm", rows, args.json)
+    if args.picture:
+        draw(args.picture, curves, points)
 
 
 if __name__ == "__main__":

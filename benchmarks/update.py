@@ -11,6 +11,7 @@ from __future__ import annotations
 import resource
 import statistics
 import time
+import traceback
 from typing import Any
 
 import common
@@ -52,7 +53,6 @@ def measure(team: Team, name: str, repeats: int) -> common.Row:
     assert isinstance(farm, CountingFarm)
     directions, units = CASES[name]
     size = 7 * units + 2
-    before = megabytes()
     search = PGPE(solution_length=size, popsize=2 * directions, seed=1, sum_directions=team.sum_directions)
     team.start(Job("CartPole-v1", "CartPole-v1", seed=1, hidden=(units,)))
     own = search.seeds(0, directions)[: directions // farm.size]
@@ -83,7 +83,6 @@ def measure(team: Team, name: str, repeats: int) -> common.Row:
         "update, CPU s": statistics.median(times["update"]),
         "ratio (median)": common.median_ratio(times["update"], times["noise"]),
         "ratio of wall times": common.median_ratio(times["update wall"], times["noise wall"]),
-        "memory above before, MB": megabytes() - before,
         "sent to all, MB": farm.sent / 1e6,
         "summed, MB": farm.summed / 1e6,
     }
@@ -93,15 +92,25 @@ def main() -> None:
     parser = common.parser(__doc__)
     parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES), help="directions x parameters")
     args = parser.parse_args()
-    team = Team(CountingFarm())
-    if team.farm.rank > 0:
-        team.serve()
-        return
-    try:
-        rows = [measure(team, name, args.repeats) for name in args.cases]
-    finally:
-        team.stop(0)
-    common.report("The update against generating the noise once", rows, args.json)
+    farm = CountingFarm()
+    team, rows = Team(farm), []
+    for name in args.cases:
+        before = megabytes()
+        if farm.rank > 0:
+            team.serve()
+        else:
+            try:
+                rows.append(measure(team, name, args.repeats))
+            except BaseException:
+                traceback.print_exc()
+                farm.abort(1)
+            team.stop(0)
+        memory = farm.gather_on_root(np.array([megabytes() - before]))
+        if farm.rank == 0:
+            rows[-1]["memory of rank 0 above before, MB"] = float(memory[0, 0])
+            rows[-1]["of another rank at most"] = float(memory[1:].max(initial=0))
+    if farm.rank == 0:
+        common.report("The update against generating the noise once", rows, args.json)
 
 
 if __name__ == "__main__":
