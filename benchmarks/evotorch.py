@@ -34,8 +34,11 @@ from evotorch.neuroevolution import GymNE
 name, case, ranks, generations = json.loads(sys.argv[1])
 
 def bullet():
-    import gym, gymnasium, pybullet_envs
+    import gym.envs.registration, gymnasium
     from gym.envs.registration import registry
+    gym.envs.registration.registry = type("Registry", (dict,), {"env_specs": registry})(registry)  # for pybullet_envs
+    import pybullet_envs
+    registry = gym.envs.registration.registry
     spec = registry[name]
     module, _, kind = spec.entry_point.partition(":")
     inner = getattr(__import__(module, fromlist=[kind]), kind)(**spec.kwargs)

@@ -241,6 +241,9 @@ class _Giver:
         farm._rested()
 
     def _poll(self) -> None:
+        if self._farm.size == 1:  # no other rank can have brought anything
+            self._look_around()
+            return
         self._nudge.since = math.inf
         with self._farm.clock.during(COMMUNICATION), self._farm._noticing_deaths():
             self._look_around()

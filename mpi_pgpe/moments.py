@@ -41,7 +41,7 @@ class Moments:
 
     def finite(self) -> bool:
         """Whether every observation taken in was finite."""
-        return bool(np.isfinite(self.sum).all() and np.isfinite(self.sumsq).all())
+        return bool(np.isfinite(self.sumsq).all())  # then the sums are, too
 
     def mean(self) -> NDArray[np.float64]:
         """Mean of each element; zeros before the first observation."""
