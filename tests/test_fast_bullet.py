@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from runs import outcome, train
 
 from mpi_pgpe import envs
 from mpi_pgpe.envs import fast_bullet
+from mpi_pgpe.team import TRAINING
 
 pytest.importorskip("pybullet")
 pytestmark = [
@@ -169,3 +171,13 @@ def test_a_class_of_ones_own_is_left_alone() -> None:
     assert fast_bullet.quicken(env) is None
     assert "step" not in vars(env)
     env.close()
+
+
+def test_the_setting_decides_and_changes_no_result() -> None:
+    results = []
+    for fast in (True, False):
+        trained = train({"env_name": "HopperBulletEnv-v0", "env_fast": fast, "niters": 1, "popsize": 4})
+        assert trained is not None
+        assert ("step" in vars(trained[0].team.environment(TRAINING)._env)) is fast
+        results.append(outcome(*trained))
+    assert results[0] == results[1]
