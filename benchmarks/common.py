@@ -68,8 +68,13 @@ def report(title: str, rows: list[Row], path: Path | None = None) -> None:
         if i == 0:
             print("|" + "|".join("-" * (width + 2) for width in widths) + "|")
     if path is not None:
-        found = {"title": title, "command": command(), "machine": machine(), "rows": rows}
-        path.write_text(json.dumps(found, indent=1) + "\n")
+        write_json(title, rows, path)
+
+
+def write_json(title: str, rows: list[Row], path: Path) -> None:
+    """Write figures with the machine and the command."""
+    found = {"title": title, "command": command(), "machine": machine(), "rows": rows}
+    path.write_text(json.dumps(found, indent=1) + "\n")
 
 
 def _text(value: Any) -> str:

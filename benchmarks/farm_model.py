@@ -50,6 +50,14 @@ else:
 farm.goodbye()
 """
 
+# Training, with an account in processor time, which other programs on the machine disturb less.
+TRAINING = """
+import time, types
+import mpi_pgpe.train
+mpi_pgpe.clock.time = types.SimpleNamespace(perf_counter=time.process_time)
+mpi_pgpe.train.entry_point()
+"""
+
 # What rank 0 tells and gathers in a generation: the distribution with its seeds, weights, sums, moments.
 COLLECTIVES = """
 import statistics, sys, time
@@ -112,7 +120,7 @@ def generation_of_rank_0(directions: int, generations: int) -> float:
     settings += ["env_name=CartPole-v1", "re_eval_env_name=CartPole-v1", "num_hidden=1", f"hidden_size={UNITS}"]
     settings += ["obs_norm=True", "max_episode_length=1", "re_eval_interval=1000", "re_eval_num_episodes=1", "seed=1"]
     with tempfile.TemporaryDirectory() as folder:
-        output(1, "-m", "mpi_pgpe.train", "-l", "ERROR", "-F", folder, "with", *settings)
+        output(1, "-c", TRAINING, "-l", "ERROR", "-F", folder, "with", *settings)
         account = json.loads(Path(folder, "1", "info.json").read_text())["profile"]
     return (account["update"][0] + account["recording"][0]) / generations
 
@@ -134,11 +142,11 @@ def costs(repeats: int) -> Costs:
     sums = measure(seconds_per_sum)
     few, many = 50, 2050
     of_few, of_many = measure(generation_of_rank_0, few, 40), measure(generation_of_rank_0, many, 10)
-    direction = (of_many - of_few) / (many - few) - sums
+    direction = max(0.0, (of_many - of_few) / (many - few) - sums)
     return Costs(
         message=measure(lambda: float(output(3, "-c", MESSAGES))),
         sums=sums,
-        direction=max(0.0, direction),
+        direction=direction,
         generation=of_few - few * (sums + direction),
         doubling=measure(lambda: float(output(2, "-c", COLLECTIVES, str(PARAMETERS), "40000"))),
     )
@@ -236,7 +244,7 @@ def main() -> None:
     cost = costs(args.repeats)
     points = {size: measured(size, args.repeats) for size in args.ranks}
     curves = {name: curve(case, cost) for name, case in CASES.items()}
-    rows: list[common.Row] = [
+    spent: list[common.Row] = [
         {"what": "message", "us": 1e6 * cost.message},
         {"what": "sums, a direction", "us": 1e6 * cost.sums},
         {"what": "rest of the update, a direction", "us": 1e6 * cost.direction},
@@ -244,16 +252,20 @@ def main() -> None:
         {"what": "broadcasts and reductions, a doubling of ranks", "us": 1e6 * cost.doubling},
     ]
     limit = round(1 / cost.message)
-    common.report(f"Costs; with directions of 1 s rank 0 has no time left at {limit} ranks", rows, None)
-    rows += [{"what": f"measured, {size} ranks", **point} for size, point in points.items()]
-    for name, found in curves.items():
-        row: common.Row = {"what": name}
-        for size, (of_ideal, episodes) in found.items():
-            row[f"{size} ranks"] = f"{of_ideal:.0%} ({episodes:.0%})"
-        rows.append(row)
-    common.report("% of ideal list scheduling's speed (in brackets: of the ranks' time in episodes)", rows[5:], None)
+    common.report(f"Costs; with directions of 1 s rank 0 has no time left at {limit} ranks", spent)
+    found: list[common.Row] = [
+        {"what": f"measured, {population}", **{f"{size}": f"{point[population]:.1%}" for size, point in points.items()}}
+        for population in ("fixed", "adaptive")
+    ]
+    for name, shares in curves.items():
+        cells = {f"{size}": f"{of_ideal:.0%} ({episodes:.0%})" for size, (of_ideal, episodes) in shares.items()}
+        found.append({"what": f"model, {name}", **cells})
+    title = (
+        "Speed, in % of ideal list scheduling's, by number of ranks (in brackets: episodes' part of the ranks' time)"
+    )
+    common.report(title, found)
     if args.json:
-        common.report("The farm", rows, args.json)
+        common.write_json(title, [*spent, *found], args.json)
     if args.picture:
         draw(args.picture, curves, points)
 

@@ -19,7 +19,9 @@ import numpy as np
 from mpi_pgpe.farm import Abandoned, Farm, Poll
 from mpi_pgpe.schedule import COLUMNS, Rounds
 
-_SLICE = 2e-3  # seconds of sleep between two looks at the messages, as an environment's steps would be
+# Seconds of sleep between two looks at the messages, as an environment's steps would be. Longer ones on the other
+# ranks, which look for the end of the generation alone, or looking would fill the cores that many ranks share here.
+_SLICE, _SLICE_OF_OTHERS = 2e-3, 2e-2
 
 
 def durations(generation: int, count: int) -> np.ndarray:
@@ -61,13 +63,14 @@ def ideal(seconds: np.ndarray, ranks: int, size: int, adaptive: bool) -> float:
 def measure(farm: Farm, generation: int, size: int, adaptive: bool) -> float:
     """All ranks: run a generation; returns its seconds of wall time."""
     seconds = durations(generation, 8 * size)
+    longest_nap = _SLICE if farm.rank == 0 else _SLICE_OF_OTHERS
 
     def run(task: int, poll: Poll | None) -> np.ndarray:
         end = time.monotonic() + seconds[task]
         while (left := end - time.monotonic()) > 0:
             if poll is not None:
                 poll()
-            time.sleep(min(left, _SLICE))
+            time.sleep(min(left, longest_nap))
         return result(seconds[task])
 
     began = time.perf_counter()
