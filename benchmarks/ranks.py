@@ -16,8 +16,9 @@ import time
 import common
 import numpy as np
 
-from mpi_pgpe.farm import Abandoned, Farm, Poll
+from mpi_pgpe.farm import Farm
 from mpi_pgpe.schedule import COLUMNS, Rounds
+from mpi_pgpe.tasks import Abandoned, Poll
 
 # Seconds of sleep between two looks at the messages, as an environment's steps would be. Longer ones on the other
 # ranks, which look for the end of the generation alone, or looking would fill the cores that many ranks share here.

@@ -23,12 +23,13 @@ from numpy.typing import NDArray
 
 from mpi_pgpe import envs
 from mpi_pgpe.agents import Agent, AgentFileError, agent_from_bytes, read_agent, to_bytes
-from mpi_pgpe.farm import Abandoned, Farm, Poll, TaskFailed
+from mpi_pgpe.farm import Farm
 from mpi_pgpe.film import Film, FilmError, Look, Pace, Watched, check_display, check_path
 from mpi_pgpe.hosts import promised_rank
 from mpi_pgpe.policies import Policy
 from mpi_pgpe.rollout import Episode, Rollout
 from mpi_pgpe.schedule import COLUMNS, Rounds
+from mpi_pgpe.tasks import Abandoned, Poll, TaskFailed
 from mpi_pgpe.tools import add_json, at_least, json_line, printable
 from mpi_pgpe.train import entry_point, wrong_launcher
 

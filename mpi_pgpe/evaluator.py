@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpi_pgpe.clock import OTHER, PHYSICS, POLICY
-from mpi_pgpe.farm import BREAKS, Farm, Poll, TaskFailed
+from mpi_pgpe.farm import Farm
 from mpi_pgpe.moments import Moments
 from mpi_pgpe.noise import Noise, seed_table
 from mpi_pgpe.pgpe import mirrored_pair
 from mpi_pgpe.policies import Policy, PolicyShape
 from mpi_pgpe.rollout import Episode, Rollout, episode_seed
 from mpi_pgpe.schedule import COLUMNS
+from mpi_pgpe.tasks import BREAKS, Poll, TaskFailed
 from mpi_pgpe.watch import Watch
 
 if TYPE_CHECKING:

@@ -24,7 +24,6 @@ from mpi_pgpe import configs, envs, profile
 from mpi_pgpe.clock import RECORDING
 from mpi_pgpe.console import Console
 from mpi_pgpe.envs import UnknownEnvironment, UnsupportedEnvironment
-from mpi_pgpe.farm import GivenUp, TaskFailed
 from mpi_pgpe.init_from import initial_agent
 from mpi_pgpe.interruption import Interruption
 from mpi_pgpe.records.claims import Refused
@@ -34,6 +33,7 @@ from mpi_pgpe.reports import Report
 from mpi_pgpe.resume import CannotResume, Keeper, Start, find, recorded_until
 from mpi_pgpe.saving import AGENTS, agents_folder, save
 from mpi_pgpe.settings import BadSettings, Settings
+from mpi_pgpe.tasks import GivenUp, TaskFailed
 from mpi_pgpe.team import Team
 from mpi_pgpe.trainer import Trainer
 

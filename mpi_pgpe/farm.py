@@ -16,42 +16,17 @@ from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mpi_pgpe.clock import COMMUNICATION
 from mpi_pgpe.schedule import COLUMNS, RecentMean, Rounds, Usage, holds_two
-from mpi_pgpe.ulfm import RanksLost
+from mpi_pgpe.tasks import Abandoned, GivenUp, RankHangs, Run, TaskFailed
 from mpi_pgpe.watch import SECONDS_TO_RETURN, Nudge
 from mpi_pgpe.world import World
-
-Poll = Callable[[], None]
-Run = Callable[[int, Poll | None], NDArray[np.float64]]
-"""Runs a task, calling Poll now and then; returns its result, shape (schedule.COLUMNS,)."""
 
 _TASK, _RESULT, _FAILURE, _REMARKS, _BEGIN = range(1, 6)  # tags of messages
 _END = -1  # in place of a task: the generation has all that it needs
 _SECONDS_AFTER_FAILURE = 3.5  # until all ranks have ended
 _SECONDS_TO_ANSWER = 3.0  # how long a rank waits for rank 0 to take in that a needed task has failed
-
-
-class Abandoned(Exception):
-    """Raised by Poll inside a task whose result is no longer needed."""
-
-
-class GivenUp(Exception):
-    """Rank 0 gave up what it had the ranks do, because `Farm.should_give_up` said so."""
-
-
-class TaskFailed(Exception):
-    """A task failed; the message tells a person what, where and with which seed."""
-
-
-class RankHangs(TaskFailed):
-    """A rank does not return from a task, needed or not, and will not hear anything any more."""
-
-
-BREAKS = (Abandoned, GivenUp, TaskFailed, RanksLost)
-"""What Poll may raise inside a task."""
 
 
 class Farm(World):

@@ -12,12 +12,12 @@ from mpi_pgpe import init_from
 from mpi_pgpe.agents import Agent, versions
 from mpi_pgpe.checkpoint import digest
 from mpi_pgpe.clock import UPDATE
-from mpi_pgpe.farm import TaskFailed
 from mpi_pgpe.moments import Moments
 from mpi_pgpe.policies import PolicyShape
 from mpi_pgpe.reports import HISTORY, MEASURED, Report, add_to_history, of_population, of_re_evaluation
 from mpi_pgpe.schedule import Rounds
 from mpi_pgpe.settings import BadSettings, Settings
+from mpi_pgpe.tasks import TaskFailed
 from mpi_pgpe.team import RE_EVALUATION, TRAINING, Distribution, Job, Team
 
 Progress = Callable[[str, Rounds], None]

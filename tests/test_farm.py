@@ -8,9 +8,10 @@ import time
 import numpy as np
 import pytest
 
-from mpi_pgpe.farm import Farm, TaskFailed
+from mpi_pgpe.farm import Farm
 from mpi_pgpe.hosts import promised_rank
 from mpi_pgpe.schedule import COLUMNS, Rounds
+from mpi_pgpe.tasks import TaskFailed
 
 TYPES = ["<i8", "<f8", "<u8", "<f4", "<i4", "|u1"]
 STOP = 4

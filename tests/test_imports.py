@@ -29,7 +29,7 @@ LAYERS = [
         "tools",
     ],
     ["ulfm", "hosts", "watch", "interruption", "plain_data", "profile"],
-    ["optimizers", "pgpelib_agents"],
+    ["optimizers", "pgpelib_agents", "tasks"],
     ["pgpe"],
     ["settings", "agents", "envs"],
     ["agents_cli", "torch_policy", "rollout", "configs", "film", "checkpoint", "world", "records"],
