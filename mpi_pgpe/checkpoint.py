@@ -120,8 +120,8 @@ class Folder:
         self.path = Path(path)
         self.key = key
 
-    def write(self, generation: int, state: Mapping[str, Any]) -> None:
-        """Put a checkpoint in place, and remove those that are older than the last KEPT.
+    def write(self, generation: int, state: Mapping[str, Any]) -> Path:
+        """Put a checkpoint in place, and remove those that are older than the last KEPT; returns its path.
 
         Raises:
             OSError: it could not be written; what was there before is as it was.
@@ -129,10 +129,12 @@ class Folder:
         self.path.mkdir(parents=True, exist_ok=True)
         for aside in self.path.glob(f".checkpoint-{self.key}-*"):  # of a run that was killed while it wrote
             aside.unlink(missing_ok=True)
-        write_atomically(self.path / f"checkpoint-{self.key}-{generation:07d}.npz", pack(state))
+        path = self.path / f"checkpoint-{self.key}-{generation:07d}.npz"
+        write_atomically(path, pack(state))
         _sync_folder(self.path)
         for old in self.files()[KEPT:]:
             old.unlink(missing_ok=True)
+        return path
 
     def files(self) -> list[Path]:
         """The checkpoint files, newest first."""

@@ -234,6 +234,7 @@ def go_on(start: Start, trainer: Trainer, keeper: Keeper, run: Run, recorder: Re
     recorded here, and what is there is not recorded again.
     """
     trainer.restore(start.content["trainer"])
+    keeper.begin()
     until = recorded_until(start.runs, recorder.last_step) if recorder else recorded_until(start.runs)
     if until is None:
         until = start.generation

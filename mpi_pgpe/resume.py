@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -165,6 +166,7 @@ class Keeper:
         self._settings = settings
         self._folder = Folder(settings.checkpoint or folder, key(settings, settings.seed))
         self._schedule = Schedule(settings.checkpoint_interval, settings.checkpoint_seconds)
+        self._start = start
         self._runs = [*(start.runs if start else []), dict(run)]
         self._metrics: dict[str, tuple[list[int], list[float]]] = {}
         self._written = 0 if start is None else start.generation
@@ -194,6 +196,23 @@ class Keeper:
             for generation, value in zip(generations, values, strict=True)
             if generation > after
         ]
+
+    def begin(self) -> None:
+        """Name this run's record in the checkpoint that the run goes on from, before anything is recorded.
+
+        Should it be killed before its own first checkpoint, the next one begins there again, and has to know it.
+        """
+        start = self._start
+        if start is None:
+            return
+
+        def write() -> None:
+            before = start.path.stat()
+            path = self._folder.write(start.generation, {**start.content, "runs": self._runs})
+            if path.absolute() == start.path.absolute():  # it is no younger for that: nothing has been achieved yet
+                os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+        self._try(write, self.path)
 
     def keep(self, report: Report, trainer: Trainer) -> None:
         """Take in a generation; write a checkpoint if one is due."""
@@ -229,7 +248,7 @@ class Keeper:
         self._refused = False  # that there is no marker is told in any case
         self._try(lambda: write_atomically(self.marker, json.dumps(result, indent=2).encode() + b"\n"), self.marker)
 
-    def _try(self, work: Callable[[], None], path: Path) -> bool:
+    def _try(self, work: Callable[[], object], path: Path) -> bool:
         """Write; a disk that refuses is told once, until it takes something again."""
         told, self._refused = self._refused, False
         try:

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from programs import mpiexec, run_program
 
+from mpi_pgpe.records.files import metric_lines
+
 pytestmark = [pytest.mark.launches, pytest.mark.slow]
 
 TRAIN = [sys.executable, "-m", "mpi_pgpe.train", "-l", "ERROR", "-F", "results", "with", "fast"]
@@ -113,6 +115,35 @@ def test_sigterm_ends_in_order_and_the_resumed_run_equals_the_whole_one(
     marker = json.loads((tmp_path / "results/2/completed.json").read_text())
     assert marker["state_digest"] == f"{recorded(whole, 1)['state_digest'][-1][1]:012x}"
     assert marker["re_eval_mean"] == recorded(whole, 1)["re_eval_mean"][-1][1]
+
+
+def test_what_a_run_recorded_that_was_killed_before_its_first_checkpoint_is_not_recorded_again(
+    whole: Path, tmp_path: Path
+) -> None:
+    slow = {"env_name": "odd_envs:Slow", "checkpoint": "c"}
+    done(train(tmp_path, **slow, niters=3))
+    newest = max((tmp_path / "c").glob("*.npz"))
+    before = newest.stat().st_mtime_ns
+    process = subprocess.Popen(
+        command(**slow, resume="auto", checkpoint_interval=100),
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("generation=5 "):
+                process.kill()
+    assert newest.stat().st_mtime_ns == before  # for scripts that ask whether anything was achieved
+    assert "generation=4 " in done(train(tmp_path, **slow, resume="auto")).stdout
+    found = [
+        (line["step"], line["state_digest"])
+        for run in (1, 2, 3)
+        for line, _ in metric_lines(tmp_path / f"results/{run}/metrics.jsonl")
+    ]
+    assert found == recorded(whole, 1)["state_digest"]
 
 
 def test_agents_of_a_resumed_run_are_the_same_files(whole: Path, tmp_path: Path) -> None:
