@@ -59,23 +59,31 @@ from mpi4py import MPI; print(MPI.Get_library_version().strip("\0"))')
   done
 }
 
-# A launcher that does not belong to the MPI library starts N worlds of one rank, and ends well. So ask it.
+# A launcher that does not belong to the MPI library starts N worlds of one rank, and ends well. So ask it. One that
+# leaves nodes without ranks serves only where no other does better.
 choose_launcher() {
-  local launcher answer tried=()
+  local launcher answer world chosen='' made='' every_node=" on $SLURM_JOB_NUM_NODES hosts" tried=()
   RANKS=${SLURM_NTASKS:?the job script has to ask for a number of ranks: --ntasks-per-node or --ntasks}
   while read -r launcher; do
     # shellcheck disable=SC2086  # words of a command
     answer=$(timeout -k 10 120 $launcher -n "$RANKS" python -c "$WORLD" 2>&1 </dev/null) || true
-    if [ "$(grep -c '^world of ' <<<"$answer")" = 1 ] && grep -q "^world of $RANKS ranks" <<<"$answer"; then
-      read -ra LAUNCH <<<"$launcher -n $RANKS"
-      say "$(grep '^world of ' <<<"$answer"), by $launcher"
-      return
+    world=$(grep '^world of ' <<<"$answer") || true
+    if [[ $world == *$'\n'* || $world != "world of $RANKS ranks on "* ]]; then
+      tried+=("-- $launcher -n $RANKS:" "$(sort <<<"$answer" | uniq -c | sed -n 1,5p)")
+    elif [ -z "$chosen" ] || [[ $world == *"$every_node" ]]; then
+      chosen=$launcher made=$world
+      [[ $made != *"$every_node" ]] || break
     fi
-    tried+=("-- $launcher -n $RANKS:" "$(sort <<<"$answer" | uniq -c | sed -n 1,5p)")
   done < <(candidates)
-  printf '%s\n' "${tried[@]}" >&2
-  fail 1 "expected a launcher that makes one world of $RANKS ranks, got the answers above. The launcher has to belong" \
-    "to the MPI library of $(command -v python); name it by LAUNCHER, e.g. LAUNCHER='srun --mpi=pmix' sbatch ..."
+  if [ -z "$chosen" ]; then
+    printf '%s\n' "${tried[@]}" >&2
+    fail 1 "expected a launcher that makes one world of $RANKS ranks, got the answers above. The launcher has to belong" \
+      "to the MPI library of $(command -v python); name it by LAUNCHER, e.g. LAUNCHER='srun --mpi=pmix' sbatch ..."
+  fi
+  read -ra LAUNCH <<<"$chosen -n $RANKS"
+  say "$made, by $chosen"
+  [[ $made == *"$every_node" ]] ||
+    say "warning: the job has $SLURM_JOB_NUM_NODES nodes, so some have nothing to do; name a LAUNCHER that spreads the ranks"
 }
 
 launch() { # launch PROGRAM [ARGUMENT...]: returns its exit code

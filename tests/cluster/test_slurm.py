@@ -175,6 +175,21 @@ def test_without_an_mpiexec_srun_is_the_launcher(slurm: Slurm, tmp_path: Path):
     assert "going on from" in job.log
 
 
+def test_ranks_on_too_few_nodes_are_a_last_resort_and_told(slurm: Slurm, tmp_path: Path):
+    programs = {"python": f"exec {sys.executable}", "mpiexec": f"exec {Path(sys.executable).parent}/mpiexec -hosts h1"}
+    for name, program in programs.items():
+        (tmp_path / name).write_text(f'#!/bin/sh\n{program} "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    script = edited(slurm, r"^\. \.venv/bin/activate$", f"PATH={tmp_path}:/usr/bin:/bin", tmp_path)
+    command = ["--nodelist=h1,h2", *TWO_NODES, script, "with", *SLEEPY, "niters=1"]
+    job = slurm.sbatch(*command).ends()
+    assert "world of 4 ranks on 2 hosts, by srun --mpi=pmi2" in job.log
+    assert "warning: the job has" not in job.log
+    job = slurm.sbatch(*command, LAUNCHER="mpiexec").ends()
+    assert "world of 4 ranks on 1 hosts, by mpiexec" in job.log
+    assert "warning: the job has 2 nodes" in job.log
+
+
 def test_doctor_in_a_job(slurm: Slurm, tmp_path: Path):
     doctor = "python -m mpi_pgpe.doctor | grep -E '^\\w+ +(launcher|ranks|Slurm):'"
     (tmp_path / "doctor.sbatch").write_text(
