@@ -278,6 +278,7 @@ def main(arguments: list[str]) -> int:
             if complaint[0] == 0:
                 print(complaint[1], file=sys.stderr)
             return 1
+        farm.watch_hosts("start it again")
         if farm.rank > 0:
             return serve(farm)
     exit_code = 1

@@ -17,9 +17,9 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 EXIT_CODE = 75
 """EX_TEMPFAIL: the run was ended before it was complete; resume it."""
@@ -50,11 +50,11 @@ class HostWatch:
 
     Args:
         comm: mpi4py's communicator of all ranks.
-        on_loss: called in a thread with a message; default: print it and end the process with EXIT_CODE.
+        advice: for the message of a loss.
     """
 
-    def __init__(self, comm: Any, on_loss: Callable[[str], None] | None = None) -> None:
-        self._on_loss = on_loss or _end
+    def __init__(self, comm: Any, advice: str) -> None:
+        self._advice = advice
         self._connections: dict[socket.socket, str] = {}  # to what each one leads
         names = comm.allgather(socket.gethostname())
         ranks: dict[str, list[int]] = {}
@@ -129,11 +129,10 @@ class HostWatch:
                     try:
                         key.fileobj.recv(1)  # nothing: the program at the other end is over, which is MPI's business
                     except OSError as error:
-                        self._on_loss(
-                            f"{socket.gethostname()} has lost {self._connections[key.fileobj]}: "
-                            f"no sign of life for {SECONDS} s ({error.strerror})"
+                        _end(
+                            f"{socket.gethostname()} has lost {self._connections[key.fileobj]}: no sign of life for "
+                            f"{SECONDS} s ({error.strerror}). This run ends; {self._advice}"
                         )
-                        return
                     selector.unregister(key.fileobj)
 
 
@@ -141,8 +140,8 @@ def _ranks(numbers: list[int]) -> str:
     return f"rank{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
 
 
-def _end(message: str) -> None:
-    print(f"{message}. This run ends; its last checkpoint serves to resume", file=sys.stderr, flush=True)
+def _end(message: str) -> NoReturn:
+    print(message, file=sys.stderr, flush=True)
     time.sleep(_SECONDS_TO_PRINT)
     for pid in launchers():
         with contextlib.suppress(OSError):

@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
         if complaint[0] == 0:
             print(complaint[1], file=sys.stderr)
         return 1
-    team.farm.watch_hosts()
+    team.farm.watch_hosts("its last checkpoint serves to resume")
     if team.farm.rank > 0:
         interruption.ignore()
         exit_code = team.serve()

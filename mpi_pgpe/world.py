@@ -149,9 +149,9 @@ class World:
     def _rested(self) -> None:
         self._naps = _FIRST_NAP
 
-    def watch_hosts(self) -> None:
-        """All ranks: from now on, end the program when a host is lost."""
-        HostWatch(self._comm)
+    def watch_hosts(self, advice: str) -> None:
+        """All ranks: from now on, end the program, with some advice, when a host is lost."""
+        HostWatch(self._comm, advice)
 
     # -- losses ---------------------------------------------------------------------------------------
 

@@ -119,11 +119,29 @@ def test_a_host_lost_for_good_ends_the_run_with_a_message(hosts: Hosts, tmp_path
     assert not (tmp_path / "results/1/completed.json").exists()
 
 
+def test_a_host_lost_for_good_ends_an_evaluation(hosts: Hosts, tmp_path):
+    run(*hosts.mpiexec({"h1": 1}, *TRAIN, "niters=1", f"env_config.diary={tmp_path}"), cwd=tmp_path)
+    program = ["-m", "mpi_pgpe.enjoy", "results/1/best.pickle", "--env", "sleepy:Sleepy", "--episodes", "100000"]
+    process = subprocess.Popen(
+        hosts.mpiexec(TWO_EACH, *program), cwd=tmp_path, env=ENVIRONMENT, text=True, stderr=subprocess.PIPE
+    )
+    try:
+        until(lambda: len(list(tmp_path.glob("h2-*"))) == 2, "both ranks of h2 to evaluate")
+        hosts("cut", "h2")
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode != 0
+        assert "h1 has lost host h2 with ranks 2, 3" in errors
+        until(lambda: not running("h2"), "the end of the ranks on the lost host", 60)
+    finally:
+        process.kill()
+        hosts("mend", "h2")
+
+
 def running(host: str) -> list[str]:
     """Processes of this test on a host."""
     pids = run("ip", "netns", "pids", f"{ENVIRONMENT['NETNS_PREFIX']}{host}").split()
     commands = [Path(f"/proc/{pid}/cmdline") for pid in pids]
-    return [text for path in commands if path.exists() and "mpi_pgpe.train" in (text := path.read_text())]
+    return [text for path in commands if path.exists() and "mpi_pgpe." in (text := path.read_text())]
 
 
 def test_hosts_of_different_size_are_equally_busy(hosts: Hosts, tmp_path):
