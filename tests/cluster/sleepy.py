@@ -19,7 +19,7 @@ class Sleepy(gym.Env[Any, Any]):
     Args:
         steps, seconds: of an episode, and how long each step takes.
         observations, actions: how many numbers.
-        diary: folder in which each process leaves a file: host, environment's folder, episodes begun.
+        diary: folder in which each process leaves a file: host, environment's folder, mpi_pgpe's, episodes begun.
     """
 
     episodes = 0  # begun in this process
@@ -37,7 +37,9 @@ class Sleepy(gym.Env[Any, Any]):
         Sleepy.episodes += 1
         if self.diary is not None:
             host = socket.gethostname()
-            Path(self.diary, f"{host}-{os.getpid()}").write_text(f"{host} {sys.prefix} {Sleepy.episodes}")
+            Path(self.diary, f"{host}-{os.getpid()}").write_text(
+                f"{host} {sys.prefix} {sys.modules['mpi_pgpe'].__path__[0]} {Sleepy.episodes}"
+            )
         return self._observe(), {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:

@@ -106,7 +106,8 @@ def test_checkpoints_are_one_jobs_at_a_time(slurm: Slurm):
     ],
 )
 def test_what_would_go_on_for_ever_is_refused(slurm: Slurm, setting, variables, message):
-    job = slurm.sbatch(*TWO_NODES, "slurm/train.sbatch", "with", *SLEEPY, setting, **variables).ends("FAILED")
+    command = ["slurm/train.sbatch", "with", *SLEEPY, "niters=1", setting]
+    job = slurm.sbatch(*TWO_NODES, *command, **variables).ends("FAILED")
     assert message in job.log
 
 
@@ -136,6 +137,15 @@ def test_what_cannot_work_is_not_tried_again(slurm: Slurm):
     assert "popsize: expected an even number" in job.log
     assert "before it made progress" in job.log
     assert job.field("Restarts") == "0"
+
+
+def test_an_end_without_the_mark_of_completion_is_no_success(slurm: Slurm, tmp_path: Path):
+    """Whatever mpiexec says."""
+    launcher = tmp_path / "launcher"
+    launcher.write_text('#!/bin/sh\ncase "$*" in *mpi_pgpe.train*) exit 0 ;; esac\nexec mpiexec "$@"\n')
+    launcher.chmod(0o755)
+    job = slurm.sbatch(*TWO_NODES, "slurm/train.sbatch", "with", *SLEEPY, LAUNCHER=str(launcher)).ends("FAILED")
+    assert "the run ended (exit code 0, messages above) before it made progress" in job.log
 
 
 def test_a_cancelled_job_stays_cancelled(slurm: Slurm):
@@ -304,7 +314,7 @@ def test_the_environment_is_staged_on_every_node(slurm: Slurm, tmp_path: Path):
     staged = disk / f"mpi_pgpe-{job.number}"
     entries = [path.read_text().split() for path in tmp_path.glob("h*-*")]
     assert len({host for host, *_ in entries}) == 2
-    assert {prefix for _, prefix, _ in entries} == {str(staged)}
+    assert {(prefix, package) for _, prefix, package, _ in entries} == {(str(staged), str(staged / "mpi_pgpe"))}
     for node in ("h1", "h2", "h3", "h4"):
         assert not list((slurm.folder / f"spool/{node}-tmp").glob("mpi_pgpe-*")), "it is removed at the end"
 
