@@ -114,6 +114,18 @@ def test_a_package_that_is_missed_when_it_is_made(module, command, monkeypatch):
         envs.make("families:GymWanderer", {})
 
 
+def test_a_protobuf_that_is_newer_than_the_minitaurs_know():
+    version = pytest.importorskip("google.protobuf").__version__
+    if version.startswith("3."):
+        pytest.skip(f"protobuf {version} is old enough")
+    with pytest.raises(UnknownEnvironment) as refusal:
+        envs.make("MinitaurTrottingEnv-v0", {})
+    assert str(refusal.value) == (
+        "environment 'MinitaurTrottingEnv-v0' cannot be made: it needs an older protobuf than the one that is "
+        'installed; install it with: pip install "protobuf<3.21"'
+    )
+
+
 def test_a_plain_id_goes_to_gymnasium_where_gym_is_not_installed(without):
     without("gym")
     assert libraries.resolve("CartPole-v1").library == "gymnasium"

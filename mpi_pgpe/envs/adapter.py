@@ -93,6 +93,11 @@ class AdaptedEnvironment:
                 f"environment {self.name!r} cannot be made: {error}{libraries.command_for(error)}"
             ) from error
         except TypeError as error:
+            if "Descriptors cannot be created directly" in str(error):  # protobuf's word, with advice for the authors
+                raise UnknownEnvironment(
+                    f"environment {self.name!r} cannot be made: it needs an older protobuf than the one that is "
+                    f"installed; install it with: {libraries.INSTALL['google']}"
+                ) from error
             if "argument" not in str(error):  # not about those that it was given
                 raise
             raise UnsupportedEnvironment(

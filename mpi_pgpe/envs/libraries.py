@@ -25,10 +25,11 @@ INSTALL = {
     "pybullet": "pip install pybullet==3.2.7",
     "Box2D": "pip install Box2D==2.3.10 pygame-ce",
     "mujoco": "pip install gymnasium==1.4.0 mujoco imageio",
+    "google": 'pip install "protobuf<3.21"',  # which the Minitaurs of pybullet_envs need
 }
 """What installs a library or simulator, by the name of its module."""
 
-_PACKAGED_IN = {"google": '"protobuf<3.21"', "jax": '"gymnasium[jax]"', "cv2": "opencv-python"}
+_PACKAGED_IN = {"jax": '"gymnasium[jax]"', "cv2": "opencv-python"}
 
 _DISTRIBUTIONS = {"mujoco_py": "mujoco-py"}  # of modules that are packaged under another name
 
