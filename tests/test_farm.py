@@ -209,6 +209,35 @@ def test_failed_task_ends_the_tasks_and_leaves_the_farm_in_order(failing):
     assert not farm._comm.Iprobe()  # no message is left over
 
 
+def test_the_time_that_ranks_get_to_stop_counts_from_the_failure(monkeypatch):
+    """Whatever rank 0 does between the failure and the end, recording it say, all have ended in time."""
+    from mpi4py import MPI
+
+    farm, now, allowed, goodbye = Farm(comm=MPI.COMM_SELF), [1000.0], [], Farm.goodbye
+
+    def look_on(farm, seconds):
+        allowed.append(seconds)
+        return goodbye(farm, seconds)
+
+    def stop():
+        farm.size = 2  # alone, there would be nobody to tell
+        farm.stop(STOP, 1)
+        farm.size = 1
+
+    def fail(task, poll):
+        raise TaskFailed("broken")
+
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(Farm, "goodbye", look_on)
+    stop()
+    with pytest.raises(TaskFailed):
+        farm.hand_out(Rounds(1), fail)
+    for later in (0.25, 1.25, 60):
+        now[0] += later
+        stop()
+    assert allowed == [3, 3, 2, 0.5]
+
+
 @pytest.mark.parametrize(("failing", "fails"), [(range(6, 99), False), ([5], True), ([7], False), ([0, 8], True)])
 @pytest.mark.parametrize("root_evaluates", [True, False])
 def test_only_a_task_that_the_generation_needs_can_fail_it(failing, fails, root_evaluates):
