@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 
 import numpy as np
 import pytest
@@ -62,6 +64,24 @@ def test_adaptive_population_is_exercised():
 def test_another_seed_is_another_run():
     if Farm().rank == 0:
         assert on_one_rank(CARTPOLE)["search"]["center"] != on_one_rank(CARTPOLE | {"seed": 6})["search"]["center"]
+
+
+def test_each_bit_of_the_state_is_in_its_digest():
+    if Farm().rank > 0:
+        return
+    from mpi4py import MPI
+
+    trainer, reports = train(CARTPOLE, MPI.COMM_SELF)
+    digests = [report.metrics["state_digest"] for report in reports]
+    assert trainer.digest() == digests[-1]
+    parts = ["search center", "search stdev", "search optimizer velocity", "moments sum", "moments sumsq"]
+    for part in parts:
+        state = trainer.state()
+        array = functools.reduce(operator.getitem, part.split(), state["result"])
+        array.view(np.uint8)[0] ^= 1
+        trainer.restore(state)
+        digests.append(trainer.digest())
+    assert len(set(digests)) == len(reports) + len(parts)
 
 
 @pytest.fixture(scope="module")
