@@ -85,8 +85,8 @@ def test_who_reads_while_a_file_is_replaced_reads_the_old_one_whole(path):
 @pytest.mark.parametrize("step", ["fsync", "chmod", "replace"])
 def test_an_old_file_is_there_until_the_new_one_is_on_the_disk(path, monkeypatch, step):
     """A program that is killed at `step` leaves the old file; only the rename makes the new one visible."""
-    write_atomically(path, b"old")
-    seen = []
+    write_agent(path, make_agent())
+    old, seen = path.read_bytes(), []
 
     def killed(*arguments):
         seen.append(path.read_bytes())
@@ -94,9 +94,9 @@ def test_an_old_file_is_there_until_the_new_one_is_on_the_disk(path, monkeypatch
 
     monkeypatch.setattr(os, step, killed)
     with pytest.raises(KeyboardInterrupt):
-        write_atomically(path, b"new")
-    assert seen == [b"old"]
-    assert path.read_bytes() == b"old"
+        write_agent(path, make_agent(normalized=False))
+    assert seen == [old]
+    assert path.read_bytes() == old
     assert os.listdir(path.parent) == [path.name]
 
 
