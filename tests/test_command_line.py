@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import re
@@ -252,7 +253,7 @@ def test_each_generation_is_one_compact_line(run):
     assert f"run: {folder}" in lines
     assert f"best agent: {folder / 'best.pickle'}" in lines
     assert "\r" not in done.stdout + done.stderr  # no progress bar outside of a terminal
-    assert done.stdout.count("training CartPole-v1") == 1
+    assert done.stdout.count(f"training CartPole-v1 (gym {importlib.metadata.version('gym')}): ") == 1
     assert done.stderr.count("Started run") == 1
 
 
