@@ -57,7 +57,16 @@ def drawn(capsys, *arguments) -> dict:
     return json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
-def test_seeds_become_a_median_and_a_band(results, tmp_path, capsys):
+def test_seeds_become_a_median_and_a_band(results, tmp_path, capsys, monkeypatch):
+    from matplotlib.axes import Axes
+
+    def given(name):
+        """What is given to a method of the axes, which draws it all the same."""
+        seen, draw = [], getattr(Axes, name)
+        monkeypatch.setattr(Axes, name, lambda axes, *xy, **style: (seen.append(xy), draw(axes, *xy, **style))[1])
+        return seen
+
+    lines, bands = given("plot"), given("fill_between")
     picture = tmp_path / "curve.png"
     shown = drawn(capsys, *(results / str(n) for n in (1, 2, 3, 5)), "-o", picture, "-x", "generations")
     assert [len(curve["runs"]) for curve in shown["curves"]] == [3, 1]
@@ -66,6 +75,11 @@ def test_seeds_become_a_median_and_a_band(results, tmp_path, capsys):
     last = [metrics(results / str(n))["pop_mean"][-1] for n in (1, 2, 3)]
     assert shown["curves"][0]["pop_mean"] == {"points": 4, "last_x": 4, "last": pytest.approx(np.median(last))}
     assert shown["curves"][0]["re_eval_mean"]["points"] == 2
+    values = [metrics(results / str(n))["pop_mean"] for n in (1, 2, 3)]
+    low, median, high = np.quantile(values, [0.25, 0.5, 0.75], axis=0)
+    assert np.array(lines[0]) == pytest.approx(np.array([[1, 2, 3, 4], median]))
+    assert np.array(bands[0]) == pytest.approx(np.array([[1, 2, 3, 4], low, high]))
+    assert len(bands) == 2  # of population and re-evaluation; one run by itself has none
     pixels = image.imread(picture)[..., :3]
     assert pixels.shape[0] > 400
     blue, orange = (
