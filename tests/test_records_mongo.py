@@ -17,7 +17,7 @@ from recorded import BEAT, GENERATIONS, add, log, record, state, training
 from sacred.observers import MongoObserver
 from sacred.utils import SacredError
 
-from mpi_pgpe import sync
+from mpi_pgpe import compare, doctor, plot, sync
 from mpi_pgpe.records import delivery, files, mirror, stored_files, target
 from mpi_pgpe.records.recorder import Recorder
 from mpi_pgpe.records.tamed import capture_by_sacred
@@ -183,6 +183,23 @@ def test_wrong_password_and_no_secret_anywhere(tmp_path, caplog, capfd):
         assert "s3cret" not in everything
         assert "rosalind" not in everything
         assert "127.0.0.1" in everything
+    finally:
+        own.kill()
+
+
+def test_tools_show_no_secret_of_a_user_whom_the_server_refuses(tmp_path, capfd):
+    own = Server(tmp_path / "data")
+    own.client["admin"].command("createUser", "rosalind", pwd="s3cret/word", roles=[])
+    own.kill()
+    own.start("--auth")
+    try:
+        guest = f"mongodb://rosalind:s3cret%2Fword@127.0.0.1:{own.port}/exp?authSource=admin"
+        assert plot.main(["1", "--mongo", guest]) == 1
+        assert compare.main(["1", "2", "--mongo", guest]) == 2
+        everything = "".join(capfd.readouterr()) + repr(list(doctor.mongo(guest)))
+        assert everything.count(f"MongoDB 127.0.0.1:{own.port}/exp refuses: ") == 3
+        assert "s3cret" not in everything
+        assert "rosalind" not in everything
     finally:
         own.kill()
 
