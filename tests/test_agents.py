@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import io
 import os
 import pickle
@@ -15,6 +16,9 @@ import torch
 from mpi_pgpe.agents import Agent, AgentFileError, checksum, read_agent, write_agent, write_atomically
 from mpi_pgpe.moments import Moments
 from mpi_pgpe.policies import ActionSpace, PolicyShape
+from mpi_pgpe.reports import Report
+from mpi_pgpe.saving import save
+from mpi_pgpe.settings import Settings
 
 BOX = ActionSpace(2, np.float32([-1, -np.inf]), np.float32([0.5, np.inf]))
 
@@ -98,6 +102,27 @@ def test_an_old_file_is_there_until_the_new_one_is_on_the_disk(path, monkeypatch
     assert seen == [old]
     assert path.read_bytes() == old
     assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_disk_that_refuses_an_agent_leaves_the_old_one_and_is_told(tmp_path, monkeypatch, capsys):
+    settings = Settings.check({"env_name": "Some-v0", "seed": 7})
+
+    def save_both(agent):
+        return save(Report(4, {}, agent=agent, best=agent), settings, tmp_path, lambda path, name: None)
+
+    assert save_both(make_agent()) == tmp_path / "Some-v0_seed7_iter4.pickle"
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert set(before) == {"best.pickle", "Some-v0_seed7_iter4.pickle"}
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    save_both(make_agent(normalized=False))
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+    told = capsys.readouterr().err
+    assert told.count("No space left on device; the run goes on") == 2
+    assert f"cannot save {tmp_path / 'best.pickle'}: " in told
 
 
 @pytest.mark.parametrize(
