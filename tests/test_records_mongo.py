@@ -136,8 +136,8 @@ def test_ids_of_files_and_database_agree(server, name, tmp_path):
     database = server.client[name]
     database["runs"].insert_many([{"_id": 6}, {"_id": "seven"}])
 
-    def run(**options: Any) -> tuple[Any, str]:
-        observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{server.port}:{name}"))
+    def run(mongo: str | None = f"127.0.0.1:{server.port}:{name}", **options: Any) -> tuple[Any, str]:
+        observer = Recorder(tmp_path, None if mongo is None else target.parse(mongo))
         finished = record(observer, lambda run: None, **options)
         return finished._id, observer.folder.name
 
@@ -154,6 +154,9 @@ def test_ids_of_files_and_database_agree(server, name, tmp_path):
     assert not (tmp_path / "6").exists()
     with pytest.raises(SacredError, match="without /"):
         run(id="../x")
+    assert run(None, id="alone") == ("alone", "alone")  # in files only
+    with pytest.raises(SacredError, match="exists already"):
+        run(None, id="alone")
 
 
 def test_wrong_password_and_no_secret_anywhere(tmp_path, caplog, capfd):
