@@ -1,10 +1,8 @@
-"""How long ranks stand idle when episodes take very different times.
-
-    mpiexec -n 8 python benchmarks/idle.py [wait]
+"""How long ranks stand idle when episodes take very different times: `mpiexec -n 8 python benchmarks/idle.py`.
 
 Episodes sleep for times drawn from a Pareto distribution (shape 1.3; see tests/odd_envs.py); a generation has about
-four rounds of 32 episodes. With `wait`, no round begins before the one before it is complete. Prints the
-shares of the ranks' time, over all generations, without an episode and in episodes that were dropped.
+four rounds of 32 episodes. The shares are those of the ranks' time, over all generations, without an episode and in
+episodes that were dropped.
 """
 
 from __future__ import annotations
@@ -12,6 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import common
 import numpy as np
 
 from mpi_pgpe import trainer
@@ -32,27 +31,44 @@ class WaitingRounds(Rounds):
         return min(super().available, (complete + 1) * self.size - self._next)
 
 
-if "wait" in sys.argv:
-    trainer.Rounds = WaitingRounds
-team = Team(Farm())
-if team.farm.rank > 0:
-    sys.exit(team.serve())
-settings = Settings.check(
-    {
-        "env_name": "odd_envs:HeavyTail",
-        "seed": 1,
-        "niters": 20,
-        "popsize": 32,
-        "popsize_max": 320,
-        "num_interactions": 3600,
-        "re_eval_interval": 100,
-        "re_eval_num_episodes": 1,
+def main() -> None:
+    parser = common.parser(__doc__, repeats=False)
+    parser.add_argument("--wait", action="store_true", help="begin no round before the one before it is complete")
+    parser.add_argument("--generations", type=int, default=20, metavar="N", help="how many")
+    args = parser.parse_args()
+    if args.wait:
+        trainer.Rounds = WaitingRounds
+    team = Team(Farm())
+    if team.farm.rank > 0:
+        sys.exit(team.serve())
+    settings = Settings.check(
+        {
+            "env_name": "odd_envs:HeavyTail",
+            "seed": 1,
+            "niters": args.generations,
+            "popsize": 32,
+            "popsize_max": 320,
+            "num_interactions": 3600,
+            "re_eval_interval": args.generations,
+            "re_eval_num_episodes": 1,
+        }
+    )
+    reports = [report.metrics for report in trainer.Trainer(settings, team)]
+    team.stop(0)
+    weights = np.array([report["pop_elapsed"] for report in reports])
+    shares = {
+        name: float(np.average([report[name] for report in reports], weights=weights))
+        for name in ("idle_fraction", "dropped_fraction")
     }
-)
-reports = [report.metrics for report in trainer.Trainer(settings, team)]
-team.stop(0)
-weights = np.array([report["pop_elapsed"] for report in reports])
-for name in ("idle_fraction", "dropped_fraction"):
-    print(f"{name}={np.average([report[name] for report in reports], weights=weights):.3f}", end=" ")
-print(f"seconds={weights.sum():.1f} episodes={sum(report['popsize'] for report in reports)}", end=" ")
-print(f"digest={reports[-1]['state_digest']:012x}")
+    row = {
+        "ranks": team.farm.size,
+        **shares,
+        "seconds": float(weights.sum()),
+        "episodes": sum(report["popsize"] for report in reports),
+        "digest": f"{reports[-1]['state_digest']:012x}",
+    }
+    common.report("Idle ranks" + (", with a wait at the end of each round" if args.wait else ""), [row], args.json)
+
+
+if __name__ == "__main__":
+    main()

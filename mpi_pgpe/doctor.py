@@ -63,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
         "--env", action="append", default=[], metavar="ID", help="an environment that has to work (repeatable)"
     )
     p.add_argument("--env-config", default="{}", metavar="DICT", help="its arguments, e.g. \"{'gravity': -5}\"")
-    add_arguments(p)
+    add_arguments(p, "also try this MongoDB")
     add_json(p)
     return p
 

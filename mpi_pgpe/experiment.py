@@ -30,7 +30,7 @@ from mpi_pgpe.records.claims import Refused
 from mpi_pgpe.records.recorder import Recorder
 from mpi_pgpe.records.target import hide_secrets
 from mpi_pgpe.reports import Report
-from mpi_pgpe.resume import CannotResume, Keeper, Start, find, recorded_until
+from mpi_pgpe.resume import CannotResume, Keeper, Start, completed, find, recorded_until
 from mpi_pgpe.saving import AGENTS, agents_folder, save
 from mpi_pgpe.settings import BadSettings, Settings
 from mpi_pgpe.tasks import GivenUp, TaskFailed
@@ -123,6 +123,9 @@ def run(argv: list[str], team: Team | None) -> None:
         if command_name == "main":
             nonlocal start
             start = check_config(config, options["--file_storage"])
+            if start is not None and (complete := completed(start, settings_from(config))):
+                print(complete, flush=True)
+                raise SystemExit(0)
         return {} if start is None else {"seed": start.seed}
 
     if options["--enforce_clean"]:  # else git, which is a process of its own, is not asked

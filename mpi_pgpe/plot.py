@@ -8,6 +8,7 @@ import json
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -133,9 +134,11 @@ def draw(runs: list[RecordedRun], x: str, output: Path) -> list[dict[str, Any]]:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
+    found = groups(runs)
+    several = len(found) > 1  # then their names go below the curves, not over them
+    figure, axes = pyplot.subplots(figsize=(7, 4.2 + 0.4 * len(found) * several), layout="constrained")
     shown = []
-    for number, group in enumerate(groups(runs)):
+    for number, group in enumerate(found):
         color = f"C{number % 10}"
         styles: dict[str, tuple[str, dict[str, Any]]] = {
             "pop_mean": ("population mean", {"alpha": 0.6, "linewidth": 1}),
@@ -147,7 +150,7 @@ def draw(runs: list[RecordedRun], x: str, output: Path) -> list[dict[str, Any]]:
             if not curves:
                 continue
             at, (low, median, high) = gather(curves)
-            axes.plot(at, median, color=color, label=f"{printable(group.title)}: {what}", **style)
+            axes.plot(at, median, color=color, label=f"{shorten(printable(group.title), 90)}: {what}", **style)
             if len(curves) > 1:
                 axes.fill_between(at, low, high, color=color, alpha=0.15, linewidth=0)
             entry[metric] = {"points": len(at), "last_x": _last(at), "last": _last(median)}
@@ -158,7 +161,12 @@ def draw(runs: list[RecordedRun], x: str, output: Path) -> list[dict[str, Any]]:
     if not axes.lines:
         raise RunError("there is nothing to draw: no finite return is recorded yet")
     try:
-        for text in axes.legend(framealpha=0.8, fontsize="small").get_texts():
+        names = (
+            figure.legend(loc="outside lower left", fontsize="x-small")
+            if several
+            else axes.legend(framealpha=0.8, fontsize="small")
+        )
+        for text in names.get_texts():
             text.set_parse_math(False)  # a $ in a setting is a $
         picture = io.BytesIO()
         figure.savefig(picture, format=output.suffix[1:].lower(), dpi=150)

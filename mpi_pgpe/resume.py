@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from mpi_pgpe.agents import write_atomically
-from mpi_pgpe.checkpoint import CheckpointError, Folder, Schedule, State, read
+from mpi_pgpe.checkpoint import CheckpointError, Folder, Schedule, State, digest, read
 from mpi_pgpe.reports import Report
 from mpi_pgpe.settings import Settings
 from mpi_pgpe.trainer import Trainer
@@ -50,6 +50,25 @@ class Start:
     def runs(self) -> list[dict[str, Any]]:
         """The records that hold the run so far, oldest first: what `Keeper` was told of each."""
         return list(self.content["runs"])
+
+
+def completed(start: Start, settings: Settings) -> str | None:
+    """What to say of a run that is complete, also by these settings; None if something is left to do."""
+    result = start.content["trainer"]["result"]
+    target = settings.target_return
+    if start.generation < settings.niters and (target is None or result["best_re_eval"] < target):
+        return None
+    marker = start.path.parent / MARKER
+    try:
+        end = json.loads(marker.read_text())
+    except (OSError, ValueError):
+        return None
+    if end.get("state_digest") != f"{digest(result):012x}":  # of another run with its checkpoints here
+        return None
+    return (
+        f"complete already, as {marker} says: mean return {end['re_eval_mean']:.1f} after generation "
+        f"{end['generation']}, in {end['folder']}. With a larger niters the run goes on"
+    )
 
 
 def key(settings: Settings, seed: int | None) -> str:

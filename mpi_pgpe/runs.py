@@ -49,14 +49,16 @@ class RecordedRun:
         return sorted(self.metrics["generation"])
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The option that says where runs are."""
+def add_arguments(
+    parser: argparse.ArgumentParser, what: str = "the runs are numbers in this MongoDB, not folders"
+) -> None:
+    """The option that names a database; `what` says what for."""
     parser.add_argument(
         "--mongo",
         nargs="?",
         const="",
         metavar="HOST:PORT:DB",
-        help=f"the runs are numbers in this MongoDB, not folders; without an address, in that which {VARIABLE} names",
+        help=f"{what}; without an address, that which {VARIABLE} names",
     )
 
 

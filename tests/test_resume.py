@@ -125,7 +125,7 @@ def test_what_a_run_recorded_that_was_killed_before_its_first_checkpoint_is_not_
     newest = max((tmp_path / "c").glob("*.npz"))
     before = newest.stat().st_mtime_ns
     process = subprocess.Popen(
-        command(**slow, resume="auto", checkpoint_interval=100),
+        command(**slow, resume="auto", checkpoint_interval=100, niters=50),
         cwd=tmp_path,
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,
@@ -142,8 +142,21 @@ def test_what_a_run_recorded_that_was_killed_before_its_first_checkpoint_is_not_
         (line["step"], line["state_digest"])
         for run in (1, 2, 3)
         for line, _ in metric_lines(tmp_path / f"results/{run}/metrics.jsonl")
+        if line["step"] <= 9
     ]
     assert found == recorded(whole, 1)["state_digest"]
+
+
+@pytest.mark.parametrize("complete", [{"niters": 2}, {"target_return": -1e9, "re_eval_interval": 1}])
+def test_a_complete_run_is_not_run_again(tmp_path: Path, complete: dict[str, Any]) -> None:
+    done(train(tmp_path, **complete, checkpoint="c"))
+    marker = (tmp_path / "c/completed.json").read_bytes()
+    again = done(train(tmp_path, 2, **complete, checkpoint="c", resume="auto"))
+    assert again.stdout.startswith("complete already, as c/completed.json says: mean return ")
+    assert not (tmp_path / "results/2").exists()
+    assert (tmp_path / "c/completed.json").read_bytes() == marker
+    further = done(train(tmp_path, niters=3, checkpoint="c", resume="auto"))
+    assert "generation=3 " in further.stdout
 
 
 def test_agents_of_a_resumed_run_are_the_same_files(whole: Path, tmp_path: Path) -> None:
