@@ -41,6 +41,7 @@ layer() { # layer NAME PACKAGE==VERSION...: makes $VENV-NAME, which holds these 
   local layer=$VENV-$1 stamp log
   stamp=$layer/.installed
   shift
+  set -- "$@" "$(grep '^mpich==' "$CONSTRAINTS")" # mpi4py looks for it beside the interpreter
   if [ "$(cat "$stamp" 2>/dev/null)" != "$*" ]; then
     log=$(mktemp)
     echo "installing $* into $layer"
