@@ -48,9 +48,9 @@ layer() { # layer NAME PACKAGE==VERSION...: makes $VENV-NAME, which holds these 
     {
       rm -rf "$layer" &&
         "$PY" -m venv --without-pip "$layer" &&
-        "$PY" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+        "$PY" -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
           >"$("$layer/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/below.pth" &&
-        "$PY" -m pip --python "$layer/bin/python" install --disable-pip-version-check --no-deps "$@"
+        "$PY" -m pip --python "$layer/bin/python" install --disable-pip-version-check --no-deps --ignore-installed "$@"
     } >"$log" 2>&1 || {
       cat "$log" >&2
       rm -f "$log"
