@@ -63,21 +63,28 @@ def test_a_slow_link_is_enough_for_walker2d(hosts: Hosts, tmp_path):
     observations, actions, hidden, _, popsize, _ = PAPER["walker2d"]
     size = [f"env_config.observations={observations}", f"env_config.actions={actions}", hidden, f"popsize={popsize}"]
     program = [*TRAIN, *size, f"popsize_max={popsize}", "niters=8", "env_config.seconds=0.005"]
-    digests, quickest = {}, {}
+    digests = set()
+
+    def quickest(rate: str, attempt: int) -> float:
+        """Seconds of a run's quickest generation."""
+        hosts("rate", "h2", rate)
+        folder = tmp_path / f"{rate}-{attempt}"
+        folder.mkdir()
+        run(*hosts.mpiexec(TWO_EACH, *program), cwd=folder)
+        digests.add(final(folder)["state_digest"])
+        return float(min(np.diff(metrics(folder / "results/1")["elapsed"]["values"])))
+
     try:
-        for rate in ("off", "10mbit"):
-            hosts("rate", "h2", rate)
-            folder = tmp_path / rate
-            folder.mkdir()
-            run(*hosts.mpiexec(TWO_EACH, *program), cwd=folder)
-            digests[rate] = final(folder)["state_digest"]
-            # Of each, because the machine has other work, too; a link that is too slow would hold up every generation.
-            quickest[rate] = min(np.diff(metrics(folder / "results/1")["elapsed"]["values"]))
+        for attempt in range(3):  # the machine has other work, too; a link that is too slow fails each time
+            slow, free = quickest("10mbit", attempt), quickest("off", attempt)
+            print(f"{slow=} {free=}")
+            if slow < 1.25 * free:
+                break
+        else:
+            pytest.fail("the slow link holds up the run")
     finally:
         hosts("rate", "h2", "off")
-    print(quickest)
-    assert digests["10mbit"] == digests["off"]
-    assert quickest["10mbit"] < 1.25 * quickest["off"]
+    assert len(digests) == 1
 
 
 def start(hosts: Hosts, folder: Path, *settings: str) -> subprocess.Popen[str]:
