@@ -201,21 +201,22 @@ walltime() { # max_walltime=HH:MM:SS for the program; nothing where the job has 
 }
 
 requeue() { # requeue REASON: the job goes back into the queue and ends here
-  local state tries=0 retries=${SLURM_RESTART_COUNT:-0}
+  local answer state restarts said='' tries=0 retries=${SLURM_RESTART_COUNT:-0}
   local go_on="To go on: CHECKPOINT=$folder sbatch ... with the same arguments"
-  state=$(squeue -h -j "$JOB" -o %T) || state=unknown
-  case $state in
-  RUNNING | unknown) ;;
-  *) fail 75 "$1; it is not requeued, because the job is ${state:-gone}. $go_on" ;;
-  esac
-  if [ "$retries" -ge "$MAX_RETRIES" ]; then
-    fail 75 "$1; it was requeued $retries times, no more. $go_on"
-  fi
-  say "$1; requeued ($((retries + 1)) of at most $MAX_RETRIES times)"
-  unstage # now, because Slurm ends this script
-  until scontrol requeue "$JOB"; do # Slurm's own daemon may be away for a while
-    [ $((tries += 1)) -lt 5 ] || fail 75 "cannot be requeued. $go_on"
+  until answer=$(squeue -h -j "$JOB" -O State,RestartCnt) && read -r state restarts <<<"$answer" && allowed "$1" &&
+    scontrol requeue "$JOB"; do # Slurm's own daemon may be away for a while
+    [ $((tries += 1)) -lt 5 ] || fail 75 "$1; cannot be requeued. $go_on"
     sleep 20
   done
   exit 0
+}
+
+allowed() { # allowed REASON: the rest of requeue, each time before it tries
+  # Slurm may have taken this node for lost and begun anew on others.
+  [ "${restarts:-$retries}" = "$retries" ] || fail 75 "$1; Slurm has requeued the job already"
+  [ "$state" = RUNNING ] || fail 75 "$1; it is not requeued, because the job is ${state:-gone}. $go_on"
+  [ "$retries" -lt "$MAX_RETRIES" ] || fail 75 "$1; it was requeued $retries times, no more. $go_on"
+  [ -n "$said" ] || say "$1; requeued ($((retries + 1)) of at most $MAX_RETRIES times)"
+  said=yes
+  unstage # now, because Slurm ends this script
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -70,6 +71,15 @@ class Hosts:
         found = re.search(rf"^{host} sent (\d+) received (\d+)$", self("bytes"), re.MULTILINE)
         assert found
         return int(found[1]) + int(found[2])
+
+    def processes(self, host: str, what: str) -> list[int]:
+        """Those on the host with these words in their command."""
+        found = []
+        for pid in run("ip", "netns", "pids", f"{ENVIRONMENT['NETNS_PREFIX']}{host}").split():
+            with contextlib.suppress(OSError):  # it may have ended
+                if what in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " "):
+                    found.append(int(pid))
+        return found
 
 
 class Slurm:

@@ -119,7 +119,7 @@ def test_a_host_lost_for_good_ends_the_run_with_a_message(hosts: Hosts, tmp_path
         output, _ = process.communicate(timeout=60)
         assert process.returncode != 0
         assert "h1 has lost host h2 with ranks 2, 3" in output
-        until(lambda: not running("h2"), "the end of the ranks on the lost host", 60)
+        until(lambda: not hosts.processes("h2", "-m mpi_pgpe."), "the end of the ranks on the lost host", 60)
     finally:
         process.kill()
         hosts("mend", "h2")
@@ -138,17 +138,10 @@ def test_a_host_lost_for_good_ends_an_evaluation(hosts: Hosts, tmp_path):
         _, errors = process.communicate(timeout=60)
         assert process.returncode != 0
         assert "h1 has lost host h2 with ranks 2, 3" in errors
-        until(lambda: not running("h2"), "the end of the ranks on the lost host", 60)
+        until(lambda: not hosts.processes("h2", "-m mpi_pgpe."), "the end of the ranks on the lost host", 60)
     finally:
         process.kill()
         hosts("mend", "h2")
-
-
-def running(host: str) -> list[str]:
-    """Processes of this test on a host."""
-    pids = run("ip", "netns", "pids", f"{ENVIRONMENT['NETNS_PREFIX']}{host}").split()
-    commands = [Path(f"/proc/{pid}/cmdline") for pid in pids]
-    return [text for path in commands if path.exists() and "mpi_pgpe." in (text := path.read_text())]
 
 
 def test_hosts_of_different_size_are_equally_busy(hosts: Hosts, tmp_path):
