@@ -28,6 +28,7 @@ ENVIRONMENT = os.environ | {
 # A run that sleeps in its environment, by default about 0.9 s a generation on 4 ranks.
 SLEEPY = ["env_name=sleepy:Sleepy", "popsize=20", "popsize_max=20", "num_interactions=None", "num_hidden=0", "seed=1",
           "checkpoint_seconds=0"]  # fmt: skip
+TWO_NODES = ["--nodes=2", "--ntasks-per-node=2"]  # for sbatch
 
 
 def run(*command: str | Path, **keywords: Any) -> str:
@@ -112,6 +113,14 @@ class Slurm:
     def __call__(self, *command: str, **variables: str) -> str:
         """Run one of Slurm's commands."""
         return run(self.folder / "run", *command, env=self._environment | variables, cwd=self.project)
+
+    def edited(self, pattern: str, replacement: str, folder: Path) -> Path:
+        """train.sbatch in the folder, with another line in it."""
+        script = (self.project / "slurm/train.sbatch").read_text()
+        changed = re.sub(pattern, replacement, script, flags=re.MULTILINE)
+        assert changed != script
+        (folder / "train.sbatch").write_text(changed)
+        return folder / "train.sbatch"
 
     def sbatch(self, *arguments: str | Path, **variables: str) -> Job:
         """Submit a job script. Without --signal it is told of its time limit in the last minute only."""
