@@ -23,9 +23,10 @@ UNUSED += "ray* onnx* fontTools* hypothesis* pygments* contourpy* kiwisolver*"
 @pytest.fixture(scope="module", autouse=True)
 def long(slurm: Slurm) -> Job:
     """A job that is looked at last, because it meets its limit of two minutes, of which Slurm tells it."""
-    options = ["--nodes=2", "--ntasks-per-node=1", "--time=2", "--nodelist=h1,h2"]
     return slurm.sbatch(
-        *options,
+        *TWO_NODES,
+        "--nodelist=h1,h2",  # which no test cuts off
+        "--time=2",
         "slurm/train.sbatch",
         "-F",
         "long",
@@ -147,8 +148,9 @@ def test_a_cancelled_job_stays_cancelled(slurm: Slurm):
 @pytest.fixture(scope="module")
 def thirty_generations(slurm: Slurm) -> Job:
     """A run that loses no node."""
-    nodes = ["--nodes=2", "--ntasks-per-node=2", "--nodelist=h1,h2"]
-    return slurm.sbatch(*nodes, "slurm/train.sbatch", "-F", "kept", "with", *SLEEPY, "niters=30")
+    return slurm.sbatch(
+        *TWO_NODES, "--nodelist=h1,h2", "slurm/train.sbatch", "-F", "kept", "with", *SLEEPY, "niters=30"
+    )
 
 
 @pytest.mark.parametrize("lost", ["h4", "h3"])
