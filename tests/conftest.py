@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable
 
 import pytest
@@ -17,9 +20,20 @@ UNDER_MPI = promised_rank() is not None
 
 
 def pytest_configure() -> None:
-    """Let the programs that tests start be interrupted, even if the tests themselves run in a shell's background."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    """Prepare this process: for programs that are interrupted, and for other ranks that run the same tests."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a shell's background
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if UNDER_MPI:
+        # Where ranks share the folder of pytest's tmp_path, one may fail at the end over what another has just removed.
+        shared = os.environ.get("PYTEST_DEBUG_TEMPROOT")
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = tempfile.mkdtemp(prefix="pytest-rank-", dir=shared)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(exitstatus: int) -> None:
+    """Remove a rank's own folder of temporary files, unless a test failed."""
+    if UNDER_MPI and exitstatus == 0:
+        shutil.rmtree(os.environ["PYTEST_DEBUG_TEMPROOT"], ignore_errors=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
