@@ -27,6 +27,7 @@ LANDER = "LunarLanderContinuous-v2"
 ENVIRONMENTS = [
     "HumanoidBulletEnv-v0",
     "Humanoid-v2",
+    "Walker2d-v2",
     "mpi_pgpe/Humanoid-v2",
     "Humanoid-v4",
     "Humanoid-v5",

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mpi_pgpe.numpy_core import clip
+
 MOST_HIDDEN = 100
 """Hidden layers that a policy may have. What has more is a mistake, or a file that means harm."""
 
@@ -140,4 +142,4 @@ class Policy:
         if self._low is None or self._high is None:
             return int(output.argmax()) + self.action_space.start
         # A new array: an environment may keep the action that it was given.
-        return np.minimum(np.maximum(output, self._low), self._high)
+        return clip(output, self._low, self._high)

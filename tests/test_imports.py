@@ -14,6 +14,7 @@ ROOT = Path(mpi_pgpe.__file__).parent
 
 # A module imports from the layers above its own line only; `envs` and `records` have an order of their own.
 LAYERS = [
+    ["numpy_core"],
     [
         "__init__",
         "one_thread",
@@ -48,17 +49,17 @@ PACKAGES = {
     "envs": [
         [
             "fast_bullet",
-            "fast_mujoco",
             "interface",
             "mends",
             "mujoco_masses",
             "mujoco_py_setup",
+            "mujoco_task",
             "quiet",
             "registration",
             "rendering",
             "tiny_traj",
         ],
-        ["in_gymnasium", "libraries", "mujoco_v2"],
+        ["fast_mujoco", "fast_mujoco_py", "in_gymnasium", "libraries", "mujoco_v2"],
         ["adapter"],
         ["__init__", "survey"],
     ],

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe.envs import fast_bullet, fast_mujoco, libraries, mends, mujoco_py_setup
+from mpi_pgpe.envs import fast_bullet, fast_mujoco, fast_mujoco_py, libraries, mends, mujoco_py_setup
 from mpi_pgpe.envs.interface import UnknownEnvironment, UnsupportedEnvironment
 from mpi_pgpe.envs.quiet import silent_output
 from mpi_pgpe.envs.rendering import deferred, prepare_headless
@@ -64,7 +64,9 @@ class AdaptedEnvironment:
             if self._config.get("render_mode") == "human" and hasattr(innermost, "isRender"):
                 innermost.render(mode="human")  # PyBullet opens its window at the first reset
             mends.mend(innermost, self._config)
-            left_slow = self._fast and (fast_bullet.quicken(innermost) or fast_mujoco.quicken(env))
+            left_slow = self._fast and (
+                fast_bullet.quicken(innermost) or fast_mujoco.quicken(env) or fast_mujoco_py.quicken(env)
+            )
         if left_slow:
             warnings.warn(left_slow, stacklevel=2)
         self.origin = libraries.origin(self._served, env)

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from mpi_pgpe.numpy_core import clip
+
 PROVED = {"3.2.7"}
 """The versions of pybullet that the equality of bits was proved with (tests/test_fast_bullet.py)."""
 
@@ -203,7 +205,7 @@ class _Walker:
             roll,
             pitch,
         )
-        return np.minimum(np.maximum(state, self._least), self._most)
+        return clip(state, self._least, self._most)
 
 
 def _mean(values: Any) -> Any:

@@ -12,10 +12,12 @@ import importlib.metadata
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from mpi_pgpe.envs.mujoco_task import Task, clipping_speeds, install, sum_of_squares
+from mpi_pgpe.numpy_core import clip, einsum
 
 PROVED = {"gym": {"0.26.2"}, "gymnasium": {"1.4.0"}, "mujoco": {"2.3.3", "3.3.7", "4.0.0"}}
 """The versions that the equality of bits was proved with (tests/test_fast_mujoco.py)."""
@@ -41,77 +43,55 @@ def quicken(env: Any) -> str | None:
             f"the fast path for {type(env).__name__} is proved for {proved}, but here are {here}: the environment runs "
             f"at {found[1]}'s own speed; env_fast=False says that this is meant"
         )
-    env.step = _step(env, _TASKS[found[2]](env, int(found[3])))
+    install(env, _TASKS[found[2]](env, int(found[3])))
     return None
 
 
-@dataclass
-class _Task:
-    """What the tasks differ in.
-
-    Attributes:
-        position: how far it has come, in m.
-        judge: (reward, terminated) of a step, from its mean velocity and the action.
-        observe: a new array with the observation.
-        forces: whether contact forces have to be computed.
-    """
-
-    position: Callable[[], float]
-    judge: Callable[[float, Any], tuple[float, bool]]
-    observe: Callable[[], Any]
-    forces: bool = False
-
-
-def _step(env: Any, task: _Task) -> Callable[[Any], tuple[Any, float, bool, bool, dict[str, Any]]]:
+def _advance(env: Any, forces: bool = False) -> Callable[[], Any]:
+    """The simulator's steps, and the contact forces if the task wants them."""
     import mujoco
 
-    mj_step, mj_rne_post_constraint = mujoco.mj_step, mujoco.mj_rnePostConstraint
-    model, data, frame_skip, dt = env.model, env.data, env.frame_skip, float(env.dt)
-    control, shape = data.ctrl, data.ctrl.shape
-    position, judge, observe, forces = task.position, task.judge, task.observe, task.forces
+    steps = functools.partial(mujoco.mj_step, env.model, env.data, env.frame_skip)
+    if not forces:
+        return steps
+    forces_of_contacts = functools.partial(mujoco.mj_rnePostConstraint, env.model, env.data)
 
-    def step(action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        if action.shape != shape:
-            raise ValueError(f"expected an action of shape {shape}, got {action.shape}")
-        before = position()
-        control[:] = action
-        mj_step(model, data, frame_skip)
-        if forces:
-            mj_rne_post_constraint(model, data)
-        reward, terminated = judge((position() - before) / dt, action)
-        return observe(), reward, terminated, False, {}
+    def steps_and_forces() -> None:
+        steps()
+        forces_of_contacts()
 
-    return step
+    return steps_and_forces
 
 
-def _half_cheetah(env: Any, version: int) -> _Task:
+def _half_cheetah(env: Any, version: int) -> Task:
     return _crawler(env, hidden=1)
 
 
-def _swimmer(env: Any, version: int) -> _Task:
+def _swimmer(env: Any, version: int) -> Task:
     return _crawler(env, hidden=2)
 
 
-def _crawler(env: Any, hidden: int) -> _Task:
-    weight, cost = env._forward_reward_weight, _cost_of_action(env)
-    return _Task(
+def _crawler(env: Any, hidden: int) -> Task:
+    weight, cost, dt = env._forward_reward_weight, _cost_of_action(env), float(env.dt)
+    return Task(
+        advance=_advance(env),
         position=functools.partial(env.data.qpos.item, 0),
-        judge=lambda velocity, action: (weight * velocity - cost(action), False),
+        judge=lambda distance, action: (weight * (distance / dt) - cost(action), False),
         observe=functools.partial(np.concatenate, (_positions(env, hidden), env.data.qvel)),
     )
 
 
-def _walker2d(env: Any, version: int) -> _Task:
+def _walker2d(env: Any, version: int) -> Task:
     qpos = env.data.qpos
     (low, high), (least, most) = env._healthy_z_range, env._healthy_angle_range
 
     def healthy() -> bool:
         return low < qpos.item(1) < high and least < qpos.item(2) < most
 
-    return _Task(functools.partial(qpos.item, 0), _judge_of_the_upright(env, version, healthy), _clipping(env))
+    return _planar(env, version, healthy)
 
 
-def _hopper(env: Any, version: int) -> _Task:
+def _hopper(env: Any, version: int) -> Task:
     qpos, qvel = env.data.qpos, env.data.qvel
     (low, high), (least, most) = env._healthy_z_range, env._healthy_angle_range
     smallest, largest = env._healthy_state_range
@@ -120,10 +100,19 @@ def _hopper(env: Any, version: int) -> _Task:
         bounded = all(smallest < x < largest for x in qpos.tolist()[2:] + qvel.tolist())
         return bounded and low < qpos.item(1) < high and least < qpos.item(2) < most
 
-    return _Task(functools.partial(qpos.item, 0), _judge_of_the_upright(env, version, healthy), _clipping(env))
+    return _planar(env, version, healthy)
 
 
-def _ant(env: Any, version: int) -> _Task:
+def _planar(env: Any, version: int, healthy: Callable[[], bool]) -> Task:
+    return Task(
+        advance=_advance(env),
+        position=functools.partial(env.data.qpos.item, 0),
+        judge=_judge_of_the_upright(env, version, healthy),
+        observe=clipping_speeds(_positions(env, 1), env.data.qvel),
+    )
+
+
+def _ant(env: Any, version: int) -> Task:
     data, qpos, qvel = env.data, env.data.qpos, env.data.qvel
     low, high = env._healthy_z_range
     torso = data.xpos[data.body("torso" if version == 4 else env._main_body).id]
@@ -139,18 +128,18 @@ def _ant(env: Any, version: int) -> _Task:
         return all(map(math.isfinite, qpos.tolist() + qvel.tolist())) and low <= qpos.item(2) <= high
 
     def cost_of_contact() -> float:
-        np.minimum(np.maximum(data.cfrc_ext, least), most, out=clipped)
-        return weight * float(np.add.reduce(np.square(clipped), None))
+        clip(data.cfrc_ext, least, most, clipped)
+        return weight * float(sum_of_squares(clipped))
 
-    return _Task(
+    return Task(
+        advance=_advance(env, forces_count),
         position=functools.partial(torso.item, 0),
         judge=_judge_of_the_upright(env, version, healthy, cost_of_contact if forces_count else None),
         observe=functools.partial(np.concatenate, views),
-        forces=forces_count,
     )
 
 
-def _humanoid(env: Any, version: int) -> _Task:
+def _humanoid(env: Any, version: int) -> Task:
     data, qpos, forces = env.data, env.data.qpos, env.data.cfrc_ext
     low, high = env._healthy_z_range
     world = version - 4  # v5 leaves the world's own entries out
@@ -168,22 +157,22 @@ def _humanoid(env: Any, version: int) -> _Task:
     column, total_mass = masses[:, np.newaxis], float(np.sum(masses))
 
     def position() -> float:
-        return float(np.einsum("b,bj->j", masses, places).item(0)) / total_mass
+        return einsum("b,bj->j", masses, places).item(0) / total_mass
 
     def position_in_gym() -> float:
-        return float(np.add.reduce(column * places, 0).item(0)) / total_mass
+        return np.add.reduce(column * places, 0).item(0) / total_mass
 
     def cost_of_contact() -> float:
         least, most = env._contact_cost_range
-        return min(max(env._contact_cost_weight * float(np.add.reduce(np.square(forces), None)), least), most)
+        return min(max(env._contact_cost_weight * float(sum_of_squares(forces)), least), most)
 
-    return _Task(
+    return Task(
+        advance=_advance(env, forces=True),
         position=position if type(env).__module__.startswith("gymnasium.") else position_in_gym,
         judge=_judge_of_the_upright(
             env, version, lambda: low < qpos.item(2) < high, cost_of_contact if version == 5 else None, data.ctrl
         ),
         observe=functools.partial(np.concatenate, views),
-        forces=True,
     )
 
 
@@ -202,29 +191,14 @@ def _positions(env: Any, hidden: int) -> Any:
     return env.data.qpos[hidden if env._exclude_current_positions_from_observation else 0 :]
 
 
-def _clipping(env: Any) -> Callable[[], Any]:
-    """`observe` where velocities are clipped."""
-    positions, qvel = _positions(env, 1), env.data.qvel
-    least, most = np.full_like(qvel, -10), np.full_like(qvel, 10)
-    observation = np.empty(len(positions) + len(qvel))
-    first, last = observation[: len(positions)], observation[len(positions) :]
-
-    def observe() -> Any:
-        first[:] = positions
-        np.minimum(np.maximum(qvel, least, last), most, last)
-        return observation.copy()
-
-    return observe
-
-
 def _cost_of_action(env: Any, control: Any = None) -> Callable[[Any], float]:
     """What an action costs; `control` is where the simulator keeps it in float64, if that is what counts."""
-    weight, square, add = env._ctrl_cost_weight, np.square, np.add.reduce
+    weight = env._ctrl_cost_weight
     if control is not None:
-        return lambda action: weight * float(add(square(control)))
+        return lambda action: weight * float(sum_of_squares(control))
     if type(weight * np.float32(1)) is np.float64:  # numpy 1
-        return lambda action: weight * float(add(square(action)))
-    return lambda action: float(weight * add(square(action)))
+        return lambda action: weight * float(sum_of_squares(action))
+    return lambda action: float(weight * sum_of_squares(action))
 
 
 def _judge_of_the_upright(
@@ -235,14 +209,14 @@ def _judge_of_the_upright(
     control: Any = None,
 ) -> Callable[[float, Any], tuple[float, bool]]:
     """`judge` of what has to stay upright."""
-    weight, cost = getattr(env, "_forward_reward_weight", 1), _cost_of_action(env, control)
+    weight, cost, dt = getattr(env, "_forward_reward_weight", 1), _cost_of_action(env, control), float(env.dt)
     ends = bool(env._terminate_when_unhealthy)
     upright = float(env._healthy_reward)
     fallen = float((version == 4 and ends) * env._healthy_reward)  # v4 pays for an episode's last step, too
 
-    def judge(velocity: float, action: Any) -> tuple[float, bool]:
+    def judge(distance: float, action: Any) -> tuple[float, bool]:
         is_healthy = healthy()
         costs = cost(action) if cost_of_contact is None else cost(action) + cost_of_contact()
-        return weight * velocity + (upright if is_healthy else fallen) - costs, ends and not is_healthy
+        return weight * (distance / dt) + (upright if is_healthy else fallen) - costs, ends and not is_healthy
 
     return judge

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpi_pgpe.envs.mujoco_masses import give_masses_of_2_1
+from mpi_pgpe.numpy_core import clip
 
 FloatArray = NDArray[np.float64]
 
@@ -49,6 +50,7 @@ class Task:
         self.metadata = self.metadata | {"render_fps": round(1 / self.dt)}
         # Views into the simulator's own memory: they follow its state.
         self.qpos, self.qvel, self._control = self.data.qpos, self.data.qvel, self.data.ctrl
+        self._advance = functools.partial(mujoco.mj_step, self.model, self.data, self.frame_skip)
         self._least, self._most = np.full_like(self.qvel, -10), np.full_like(self.qvel, 10)
         self._first_qpos, self._first_qvel = self.qpos.copy(), self.qvel.copy()
 
@@ -65,14 +67,16 @@ class Task:
         self.qvel[:] = self._first_qvel + noise
         mujoco.mj_normalizeQuat(self.model, self.qpos)  # as MuJoCo 2.1 did in every forward pass
         mujoco.mj_forward(self.model, self.data)
+        self._before = self.position()
         return self.observe(), {}
 
     def step(self, action: Any) -> tuple[FloatArray, float, bool, bool, dict[str, Any]]:
         """One step: (observation, reward, terminated, False, {})."""
-        before = self.position()
         self._control[:] = action
-        mujoco.mj_step(self.model, self.data, self.frame_skip)
-        reward, terminated = self.judge((self.position() - before) / self.dt, action)
+        self._advance()
+        here = self.position()
+        reward, terminated = self.judge((here - self._before) / self.dt, action)
+        self._before = here
         if self.render_mode == "human":
             self.render()
         return self.observe(), float(reward), bool(terminated), False, {}
@@ -144,7 +148,7 @@ class Walker2d(Task):
         return velocity + 1.0 - 1e-3 * _sum_of_squares(action), not healthy
 
     def observe(self) -> FloatArray:
-        return np.concatenate([self.qpos[1:], np.minimum(np.maximum(self.qvel, self._least), self._most)])
+        return np.concatenate([self.qpos[1:], clip(self.qvel, self._least, self._most)])
 
 
 class Hopper(Task):
@@ -159,7 +163,7 @@ class Hopper(Task):
         return velocity + 1.0 - 1e-3 * _sum_of_squares(action), not healthy
 
     def observe(self) -> FloatArray:
-        return np.concatenate([self.qpos[1:], np.minimum(np.maximum(self.qvel, self._least), self._most)])
+        return np.concatenate([self.qpos[1:], clip(self.qvel, self._least, self._most)])
 
 
 class HalfCheetah(Task):

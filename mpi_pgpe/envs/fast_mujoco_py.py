@@ -1,0 +1,144 @@
+"""gym's v2 tasks on mujoco-py near the speed of their physics, with the same bits.
+
+As in fast_mujoco.py, whose tasks are those of later versions: gym's arithmetic, in its order.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from mpi_pgpe.envs.mujoco_task import Task, clipping_speeds, install, sum_of_squares
+from mpi_pgpe.numpy_core import clip
+
+PROVED = {"gym": {"0.26.2"}, "mujoco-py": {"2.1.2.14"}}
+"""The versions that the equality of bits was proved with (tests/test_fast_mujoco_py.py)."""
+
+
+def quicken(env: Any) -> str | None:
+    """Give one of the tasks a faster `step`, in place; see `fast_mujoco.quicken`."""
+    package, _, task = type(env).__module__.rpartition(".")
+    if package != "gym.envs.mujoco" or task not in _TASKS or env.render_mode == "human":
+        return None
+    versions = {name: importlib.metadata.version(name) for name in PROVED}
+    if any(version not in PROVED[name] for name, version in versions.items()) or not np.__version__.startswith("1."):
+        proved = ", ".join(f"{name} {' or '.join(sorted(known))}" for name, known in PROVED.items())
+        here = ", ".join(f"{name} {version}" for name, version in versions.items())
+        return (
+            f"the fast path for {type(env).__name__} is proved for {proved} and numpy 1, but here are {here} and numpy "
+            f"{np.__version__}: the environment runs at gym's own speed; env_fast=False says that this is meant"
+        )
+    install(env, _TASKS[task](env))
+    return None
+
+
+def _humanoid(env: Any) -> Task:
+    data, dt = env.data, float(env.dt)
+    qpos, control, forces, places = data.qpos, data.ctrl, data.cfrc_ext, data.xipos
+    mass = np.expand_dims(env.model.body_mass, 1)
+    total_mass = float(np.sum(mass))
+
+    def position() -> float:
+        return np.add.reduce(mass * places, 0).item(0) / total_mass
+
+    def judge(distance: float, action: Any) -> tuple[float, bool]:
+        impact = min(0.5e-6 * float(sum_of_squares(forces)), 10)
+        reward = 1.25 * distance / dt - 0.1 * float(sum_of_squares(control)) - impact + 5.0
+        return reward, qpos.item(2) < 1.0 or qpos.item(2) > 2.0  # not for NaN
+
+    views = [qpos[2:], data.qvel, *(part.reshape(-1) for part in (data.cinert, data.cvel, data.qfrc_actuator, forces))]
+    return Task(_advance(env), position, judge, functools.partial(np.concatenate, views))
+
+
+def _walker2d(env: Any) -> Task:
+    qpos = env.data.qpos
+    return _upright(env, lambda: 0.8 < qpos.item(1) < 2.0 and -1.0 < qpos.item(2) < 1.0)
+
+
+def _hopper(env: Any) -> Task:
+    qpos, qvel = env.data.qpos, env.data.qvel
+
+    def healthy() -> bool:
+        x, *others = qpos.tolist() + qvel.tolist()
+        height, angle, *_ = others
+        bounded = math.isfinite(x) and math.isfinite(height) and all(-100 < value < 100 for value in others[1:])
+        return bounded and height > 0.7 and abs(angle) < 0.2
+
+    return _upright(env, healthy)
+
+
+def _upright(env: Any, healthy: Callable[[], bool]) -> Task:
+    data, dt = env.data, float(env.dt)
+
+    def judge(distance: float, action: Any) -> tuple[float, bool]:
+        return distance / dt + 1.0 - 1e-3 * float(sum_of_squares(action)), not healthy()
+
+    return Task(_advance(env), _x(env), judge, clipping_speeds(data.qpos[1:], data.qvel))
+
+
+def _half_cheetah(env: Any) -> Task:
+    return _crawler(env, hidden=1, cost=0.1)
+
+
+def _swimmer(env: Any) -> Task:
+    return _crawler(env, hidden=2, cost=0.0001)
+
+
+def _crawler(env: Any, hidden: int, cost: float) -> Task:
+    data, dt = env.data, float(env.dt)
+    return Task(
+        advance=_advance(env),
+        position=_x(env),
+        judge=lambda distance, action: (distance / dt - cost * float(sum_of_squares(action)), False),
+        observe=functools.partial(np.concatenate, (data.qpos[hidden:], data.qvel)),
+    )
+
+
+def _ant(env: Any) -> Task:
+    data, dt = env.data, float(env.dt)
+    qpos, qvel, forces = data.qpos, data.qvel, data.cfrc_ext
+    clipped, least, most = (np.full_like(forces, value) for value in (0, -1, 1))
+
+    def judge(distance: float, action: Any) -> tuple[float, bool]:
+        clip(forces, least, most, clipped)
+        costs = 0.5 * float(sum_of_squares(action)), 0.5 * 1e-3 * float(sum_of_squares(clipped))
+        healthy = all(map(math.isfinite, qpos.tolist() + qvel.tolist())) and 0.2 <= qpos.item(2) <= 1.0
+        return distance / dt - costs[0] - costs[1] + 1.0, not healthy
+
+    return Task(
+        advance=_advance(env),
+        position=functools.partial(data.get_body_xpos("torso").item, 0),
+        judge=judge,
+        observe=functools.partial(np.concatenate, (qpos[2:], qvel, clipped.reshape(-1))),
+    )
+
+
+_TASKS = {
+    "humanoid": _humanoid,
+    "walker2d": _walker2d,
+    "hopper": _hopper,
+    "half_cheetah": _half_cheetah,
+    "ant": _ant,
+    "swimmer": _swimmer,
+}
+
+
+def _x(env: Any) -> Callable[[], float]:
+    return functools.partial(env.data.qpos.item, 0)
+
+
+def _advance(env: Any) -> Callable[[], None]:
+    """The simulator's steps in one call, which checks for warnings of MuJoCo once."""
+    sim, frame_skip = env.sim, env.frame_skip
+
+    def advance() -> None:
+        sim.nsubsteps = frame_skip
+        sim.step()
+        sim.nsubsteps = 1
+
+    return advance

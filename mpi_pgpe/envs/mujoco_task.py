@@ -1,0 +1,77 @@
+"""What the fast paths of MuJoCo's tasks share: a step put together from what the task computes in it, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mpi_pgpe.numpy_core import clip
+
+
+@dataclass
+class Task:
+    """What the tasks differ in.
+
+    Attributes:
+        advance: has the simulator take its steps.
+        position: how far it has come, in m.
+        judge: (reward, terminated) of a step, from how far it went in it and the action.
+        observe: a new array with the observation.
+    """
+
+    advance: Callable[[], Any]
+    position: Callable[[], float]
+    judge: Callable[[float, Any], tuple[float, bool]]
+    observe: Callable[[], Any]
+
+
+def install(env: Any, task: Task) -> None:
+    """Give an environment a `step` that computes just this; its `info` is empty.
+
+    Args:
+        env: of gym or gymnasium; its `reset` stays its own, which ends in `set_state`.
+        task: what to compute.
+    """
+    advance, position, judge, observe = task.advance, task.position, task.judge, task.observe
+    control, shape = env.data.ctrl, env.data.ctrl.shape
+    before, set_state = position(), env.set_state
+
+    def step(action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        nonlocal before
+        if action.shape != shape:
+            raise ValueError(f"expected an action of shape {shape}, got {action.shape}")
+        control[:] = action
+        advance()
+        here = position()
+        reward, terminated = judge(here - before, action)
+        before = here
+        return observe(), reward, terminated, False, {}
+
+    def set_state_and_position(qpos: Any, qvel: Any) -> None:
+        nonlocal before
+        set_state(qpos, qvel)
+        before = position()
+
+    env.step, env.set_state = step, set_state_and_position
+
+
+def clipping_speeds(positions: Any, speeds: Any) -> Callable[[], Any]:
+    """`observe` of the positions and of the speeds, clipped to -10..10."""
+    least, most = np.full_like(speeds, -10), np.full_like(speeds, 10)
+    observation = np.empty(len(positions) + len(speeds))
+    first, last = observation[: len(positions)], observation[len(positions) :]
+
+    def observe() -> Any:
+        first[:] = positions
+        clip(speeds, least, most, last)
+        return observation.copy()
+
+    return observe
+
+
+def sum_of_squares(values: Any) -> Any:
+    """np.square(values).sum(), for any shape."""
+    return np.add.reduce(np.square(values), None)

@@ -1,0 +1,86 @@
+"""The fast path for gym's v2 tasks on mujoco-py has gym's bits, whatever the robots do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from families import NO_MUJOCO_PY
+from fast_mujoco_tasks import Act, assert_same_episode, pair, random_actions, standing, trained
+
+from mpi_pgpe import envs
+from mpi_pgpe.envs import fast_mujoco_py, mujoco_py_setup
+
+pytestmark = [
+    pytest.mark.serial,
+    pytest.mark.skipif(bool(NO_MUJOCO_PY), reason=f"mujoco-py: {NO_MUJOCO_PY}; {mujoco_py_setup.INSTALL} installs it"),
+]
+
+TASKS = [f"gym/{task}-v2" for task in ("Humanoid", "Walker2d", "HalfCheetah", "Hopper", "Ant", "Swimmer")]
+
+
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("behaviour", [random_actions, standing], ids=lambda b: b.__name__)
+def test_same_bits(name: str, behaviour: Callable[..., Act]) -> None:
+    plain, fast = pair(name)
+    for seed in range(3):
+        assert_same_episode(plain, fast, behaviour(plain, seed), seed, 80)
+
+
+@pytest.mark.parametrize("name", ["gym/HalfCheetah-v2", "gym/Walker2d-v2"])
+def test_same_bits_of_a_trained_agent(name: str) -> None:
+    plain, fast = pair(name)
+    for seed in range(2):
+        assert_same_episode(plain, fast, trained(plain, seed), seed, 200)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TASKS)
+def test_same_bits_over_200_episodes(name: str) -> None:
+    """To their ends."""
+    plain, fast = pair(name)
+    for behaviour, episodes in ((random_actions, 80), (standing, 40), (trained, 80)):
+        steps = [
+            assert_same_episode(plain, fast, behaviour(plain, seed), 1000 + seed, plain.time_limit)
+            for seed in range(episodes)
+        ]
+        print(f"{name}, {behaviour.__name__}: {len(steps)} episodes, {sum(steps)} steps")
+
+
+@pytest.mark.parametrize("name", ["gym/Humanoid-v2", "gym/Ant-v2"])
+def test_same_bits_where_contact_forces_are_not_zero(name: str) -> None:
+    """mujoco-py leaves them at zero, as no sensor asks for them; so they are set here."""
+    plain, fast = pair(name)
+    forces = plain._env.data.cfrc_ext
+    plain.reset(0), fast.reset(0)
+    for scale in (0.3, 3.0, 1e4):
+        for env in plain, fast:
+            env._env.data.cfrc_ext[:] = np.random.default_rng(1).normal(0, scale, forces.shape)
+        action = np.full(plain.action_space.size, 0.1, np.float32)
+        observation, reward, *_ = plain.step(action)
+        other, others, *_ = fast.step(action)
+        assert forces.any()
+        assert observation.tobytes() == other.tobytes()
+        assert reward == others
+
+
+def test_the_same_error_when_the_simulation_breaks_down_and_the_same_episode_after_it() -> None:
+    plain, fast = pair("gym/Humanoid-v2")
+    messages = []
+    for env in plain, fast:
+        env.reset(0)
+        env._env.data.qvel[3] = 1e12
+        with pytest.raises(Exception, match="(?i)mujoco|nan") as error:
+            env.step(np.zeros(17, np.float32))
+        messages.append(f"{type(error.value).__name__}: {error.value}")
+    assert messages[0] == messages[1]
+    assert_same_episode(plain, fast, random_actions(plain, 1), 1, 50)
+
+
+@pytest.mark.parametrize("package", ["gym", "mujoco-py"])
+def test_other_versions_run_as_they_are_with_a_warning(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(fast_mujoco_py.PROVED, package, {"1.2.3"})
+    with pytest.warns(UserWarning, match=rf"HopperEnv is proved for .*{package} 1\.2\.3.* here are .*{package} "):
+        env = envs.make("gym/Hopper-v2", {})
+    assert "step" not in vars(env._env)
