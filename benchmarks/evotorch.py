@@ -5,7 +5,7 @@
 The same environments, policies, populations and settings, in turns; steps per second over whole generations, all that
 belongs to them included (here recording, too), but the first, in which processes start. EvoTorch gets a virtual
 environment of its own. It knows gymnasium alone, so PyBullet's environment is handed to it in the thinnest possible
-wrapper.
+wrapper. "Bare" is the library's environment in as many processes, with small random actions and nothing else.
 """
 
 from __future__ import annotations
@@ -71,6 +71,25 @@ for _ in range(generations):
 print((search.status["total_interaction_count"] - steps) / (time.perf_counter() - began))
 """
 
+BARE = """
+import sys, time
+import numpy as np
+from mpi_pgpe import envs
+env = envs.make(sys.argv[1], {}, fast=False)
+actions = list(np.random.default_rng(0).normal(0, 0.1, (1000, env.action_space.size)).astype(np.float32))
+seed = steps = 0
+began = time.perf_counter()
+while time.perf_counter() < began + float(sys.argv[2]):
+    env.reset(seed)
+    for step in range(env.time_limit):
+        _, _, terminated, _, _ = env.step(actions[steps % 1000])
+        steps += 1
+        if terminated:
+            break
+    seed += 1
+print(steps / (time.perf_counter() - began))
+"""
+
 
 def environment(folder: Path) -> Path:
     """The Python of EvoTorch's virtual environment, which is made if it is not there."""
@@ -117,17 +136,31 @@ def ours(name: str, ranks: int, generations: int) -> float:
     return (last["timesteps"] - first["timesteps"]) / (last["elapsed"] - first["elapsed"])
 
 
+def bare(name: str, ranks: int, seconds: float = 10.0) -> float:
+    """Steps per second of the library's environment in all processes together."""
+    processes = [
+        subprocess.Popen([sys.executable, "-c", BARE, name, str(seconds)], stdout=subprocess.PIPE, text=True)
+        for _ in range(ranks)
+    ]
+    return sum(float(process.communicate()[0]) for process in processes)
+
+
 def measure(name: str, python: Path, ranks: int, generations: int, repeats: int) -> common.Row:
     """One environment."""
-    pairs = [(ours(name, ranks, generations), evotorch(python, name, ranks, generations)) for _ in range(repeats)]
+    turns = [
+        (ours(name, ranks, generations), evotorch(python, name, ranks, generations), bare(name, ranks))
+        for _ in range(repeats)
+    ]
     return {
         "environment": name,
         "policy": f"{CASES[name]['hidden']} tanh" if CASES[name]["hidden"] else "linear",
         "popsize": CASES[name]["popsize"],
         "cores": ranks,
-        "mpi_pgpe, steps/s": statistics.median(a for a, _ in pairs),
-        "EvoTorch, steps/s": statistics.median(b for _, b in pairs),
-        "ratio (median)": statistics.median(a / b for a, b in pairs),
+        "mpi_pgpe, steps/s": statistics.median(a for a, _, _ in turns),
+        "EvoTorch, steps/s": statistics.median(b for _, b, _ in turns),
+        "bare, steps/s": statistics.median(c for _, _, c in turns),
+        "of EvoTorch": statistics.median(a / b for a, b, _ in turns),
+        "of bare": statistics.median(a / c for a, _, c in turns),
     }
 
 

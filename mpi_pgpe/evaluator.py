@@ -148,13 +148,15 @@ class Evaluator:
         result = np.zeros(COLUMNS)
         d = self._distribution
         if self._purpose == RE_EVALUATION:
-            result[:2] = self._fitness(task, 0, d.center, None, poll)
+            result[:2] = self._fitness(task, 0, self._environment_seeds(task, 0), d.center, None, poll)
             return result
         self._delta[:] = d.stdev * self._noise.direction(self._seeds(task + 1)[task])
         mirrored_pair(d.center, self._delta, self._pair)
         moments = None if d.mean is None else Moments(len(d.mean))
+        # Those of both signs at once: after an episode the processor has forgotten how, and takes ten times as long.
+        seeds = [self._environment_seeds(task, sign) for sign in (0, 1)]
         for sign, parameters in enumerate(self._pair):
-            result[2 * sign : 2 * sign + 2] = self._fitness(task, sign, parameters, moments, poll)
+            result[2 * sign : 2 * sign + 2] = self._fitness(task, sign, seeds[sign], parameters, moments, poll)
         if moments is not None:
             self._kept[task] = moments
         return result
@@ -166,35 +168,45 @@ class Evaluator:
             d.seeds = seed_table(self.job.seed, d.generation, max(count, 2 * len(d.seeds)))
         return d.seeds[:count]
 
+    def _environment_seeds(self, task: int, sign: int) -> list[int]:
+        """Of the episodes of one solution."""
+        job, generation = self.job, self._distribution.generation
+        if self._purpose == RE_EVALUATION:
+            return [episode_seed(job.seed, RE_EVALUATION, generation, task, 0, 0)]
+        sign = 0 if job.common_random_numbers else sign
+        return [episode_seed(job.seed, TRAINING, generation, task, sign, number) for number in range(job.num_episodes)]
+
     def _fitness(
-        self, task: int, sign: int, parameters: NDArray[np.float32], moments: Moments | None, poll: Poll | None
+        self,
+        task: int,
+        sign: int,
+        seeds: list[int],
+        parameters: NDArray[np.float32],
+        moments: Moments | None,
+        poll: Poll | None,
     ) -> tuple[float, int]:
         """(fitness, interactions) of one solution: the mean over its episodes, and their sum."""
-        training = self._purpose == TRAINING
         fitness, interactions = 0.0, 0
-        episodes = self.job.num_episodes if training else 1
-        for number in range(episodes):
-            episode = self._episode(task, sign, number, parameters, moments is not None, poll)
+        for seed in seeds:
+            episode = self._episode(task, sign, seed, parameters, moments is not None, poll)
             fitness += episode.total_reward
-            if training:
+            if self._purpose == TRAINING:
                 fitness -= self.job.decrease_rewards_by * episode.steps
             interactions += episode.steps
             if moments is not None and episode.moments is not None and episode.moments.finite():
                 moments.merge(episode.moments)
-        return fitness / episodes, interactions
+        return fitness / len(seeds), interactions
 
     def _episode(
         self,
         task: int,
         sign: int,
-        number: int,
+        seed: int,
         parameters: NDArray[np.float32],
         collect_moments: bool,
         poll: Poll | None,
     ) -> Episode:
         d, job = self._distribution, self.job
-        common = self._purpose == TRAINING and job.common_random_numbers
-        seed = episode_seed(job.seed, self._purpose, d.generation, task, 0 if common else sign, number)
         try:
             rollout, policy = self._rollout(self._purpose)
             policy.load(parameters, d.mean, d.obs_stdev)

@@ -29,9 +29,9 @@ class Moments:
         """Take in a batch of shape (n, size)."""
         batch = observations.astype(np.float64)
         self.count += len(batch)
-        self.sum += batch.sum(axis=0)
+        self.sum += np.add.reduce(batch, 0)
         np.multiply(batch, batch, out=batch)
-        self.sumsq += batch.sum(axis=0)
+        self.sumsq += np.add.reduce(batch, 0)
 
     def merge(self, other: Moments) -> None:
         """Take in all that `other` has seen."""

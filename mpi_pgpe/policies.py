@@ -94,6 +94,13 @@ class Policy:
         self.shape = shape
         self.action_space = action_space
         self._matrices = [np.empty((n_out, n_in + 1), np.float32) for n_out, n_in in shape.layers()]
+        # Where `load` puts parameters to get them into the matrices: views made once, as a call of numpy costs more
+        # between two episodes, when the simulator has taken the processor's caches, than a copy does.
+        self._parameters = np.empty(shape.num_parameters, np.float32)
+        self._columns: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+        for matrix, (weights, bias) in zip(self._matrices, shape.split(self._parameters), strict=True):
+            self._columns += [(matrix[:, :-1], weights), (matrix[:, -1], bias)]
+        self._scaled = np.empty(self._columns[0][0].shape)
         # Inputs of the layers after the first, each with its 1, and the last layer's output.
         self._inputs = [np.ones(n + 1, np.float32) for n in shape.hidden]
         outputs = [*(x[:-1] for x in self._inputs), np.empty(shape.action_size, np.float32)]
@@ -114,13 +121,14 @@ class Policy:
 
         W ((x - mean) / stdev) + b = (W / stdev) x + (b - (W / stdev) mean)
         """
-        for matrix, (weights, bias) in zip(self._matrices, self.shape.split(parameters), strict=True):
-            matrix[:, :-1] = weights
-            matrix[:, -1] = bias
+        self._parameters[:] = parameters
+        for column, parameter in self._columns:
+            column[:] = parameter
         if mean is not None and stdev is not None:
-            scaled = self._first[:, :-1] / stdev  # float64
-            self._first[:, :-1] = scaled
-            self._first[:, -1] -= scaled @ mean
+            (weights, _), (bias, _) = self._columns[:2]
+            np.divide(weights, stdev, self._scaled)
+            weights[:] = self._scaled
+            bias -= self._scaled @ mean
 
     def act(self, observation_and_1: NDArray[np.float32]) -> Any:
         """The action for an observation.

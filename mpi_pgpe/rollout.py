@@ -88,9 +88,10 @@ class Rollout:
         self._fresh = False
         observation = self.timed(self.env.reset)(seed)
         while not (terminated or truncated):
-            rows = len(self._row_list)
-            count = rows if self.limit is None else min(rows, self.limit - steps)
-            for i, row, target in zip(itertools.count(1), self._row_list[:count], self._observation_list, strict=False):
+            rows = self._row_list
+            if self.limit is not None and steps + len(rows) > self.limit:
+                rows = rows[: self.limit - steps]
+            for i, row, target in zip(itertools.count(1), rows, self._observation_list, strict=False):
                 target[:] = observation
                 observation, reward, terminated, truncated, _ = step(act(row))
                 total += float(reward)

@@ -71,7 +71,7 @@ def test_the_same_error_when_the_simulation_breaks_down_and_the_same_episode_aft
     for env in plain, fast:
         env.reset(0)
         env._env.data.qvel[3] = 1e12
-        with pytest.raises(Exception, match="(?i)mujoco|nan") as error:
+        with pytest.raises(Exception, match=r"(?i)mujoco|nan") as error:
             env.step(np.zeros(17, np.float32))
         messages.append(f"{type(error.value).__name__}: {error.value}")
     assert messages[0] == messages[1]

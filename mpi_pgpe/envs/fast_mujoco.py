@@ -193,12 +193,12 @@ def _positions(env: Any, hidden: int) -> Any:
 
 def _cost_of_action(env: Any, control: Any = None) -> Callable[[Any], float]:
     """What an action costs; `control` is where the simulator keeps it in float64, if that is what counts."""
-    weight = env._ctrl_cost_weight
+    weight, square, add = env._ctrl_cost_weight, np.square, np.add.reduce
     if control is not None:
-        return lambda action: weight * float(sum_of_squares(control))
+        return lambda action: weight * float(add(square(control)))
     if type(weight * np.float32(1)) is np.float64:  # numpy 1
-        return lambda action: weight * float(sum_of_squares(action))
-    return lambda action: float(weight * sum_of_squares(action))
+        return lambda action: weight * float(add(square(action)))
+    return lambda action: float(weight * add(square(action)))
 
 
 def _judge_of_the_upright(
