@@ -125,8 +125,8 @@ class Policy:
         for column, parameter in self._columns:
             column[:] = parameter
         if mean is not None and stdev is not None:
-            (weights, _), (bias, _) = self._columns[:2]
-            np.divide(weights, stdev, self._scaled)
+            (weights, parameter), (bias, _) = self._columns[:2]
+            np.divide(parameter, stdev, self._scaled)
             weights[:] = self._scaled
             bias -= self._scaled @ mean
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mpi_pgpe.envs.mujoco_task import Task, clipping_speeds, install, sum_of_squares
+from mpi_pgpe.envs.mujoco_task import Task, center_of_mass_x, clipping_speeds, install, sum_of_squares
 from mpi_pgpe.numpy_core import clip, einsum
 
 PROVED = {"gym": {"0.26.2"}, "gymnasium": {"1.4.0"}, "mujoco": {"2.3.3", "3.3.7", "4.0.0"}}
@@ -155,12 +155,13 @@ def _humanoid(env: Any, version: int) -> Task:
 
     masses, places = env.model.body_mass, data.xipos
     column, total_mass = masses[:, np.newaxis], float(np.sum(masses))
-
-    def position() -> float:
-        return einsum("b,bj->j", masses, places).item(0) / total_mass
-
-    def position_in_gym() -> float:
-        return np.add.reduce(column * places, 0).item(0) / total_mass
+    moment = center_of_mass_x(
+        masses,
+        places,
+        (lambda: einsum("b,bj->j", masses, places).item(0))
+        if type(env).__module__.startswith("gymnasium.")
+        else (lambda: np.add.reduce(column * places, 0).item(0)),
+    )
 
     def cost_of_contact() -> float:
         least, most = env._contact_cost_range
@@ -168,7 +169,7 @@ def _humanoid(env: Any, version: int) -> Task:
 
     return Task(
         advance=_advance(env, forces=True),
-        position=position if type(env).__module__.startswith("gymnasium.") else position_in_gym,
+        position=lambda: moment() / total_mass,
         judge=_judge_of_the_upright(
             env, version, lambda: low < qpos.item(2) < high, cost_of_contact if version == 5 else None, data.ctrl
         ),

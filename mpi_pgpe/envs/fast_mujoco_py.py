@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mpi_pgpe.envs.mujoco_task import Task, clipping_speeds, install, sum_of_squares
+from mpi_pgpe.envs.mujoco_task import Task, center_of_mass_x, clipping_speeds, install, sum_of_squares
 from mpi_pgpe.numpy_core import clip
 
 PROVED = {"gym": {"0.26.2"}, "mujoco-py": {"2.1.2.14"}}
@@ -42,9 +42,7 @@ def _humanoid(env: Any) -> Task:
     qpos, control, forces, places = data.qpos, data.ctrl, data.cfrc_ext, data.xipos
     mass = np.expand_dims(env.model.body_mass, 1)
     total_mass = float(np.sum(mass))
-
-    def position() -> float:
-        return np.add.reduce(mass * places, 0).item(0) / total_mass
+    moment = center_of_mass_x(env.model.body_mass, places, lambda: np.add.reduce(mass * places, 0).item(0))
 
     def judge(distance: float, action: Any) -> tuple[float, bool]:
         impact = min(0.5e-6 * float(sum_of_squares(forces)), 10)
@@ -52,7 +50,7 @@ def _humanoid(env: Any) -> Task:
         return reward, qpos.item(2) < 1.0 or qpos.item(2) > 2.0  # not for NaN
 
     views = [qpos[2:], data.qvel, *(part.reshape(-1) for part in (data.cinert, data.cvel, data.qfrc_actuator, forces))]
-    return Task(_advance(env), position, judge, functools.partial(np.concatenate, views))
+    return Task(_advance(env), lambda: moment() / total_mass, judge, functools.partial(np.concatenate, views))
 
 
 def _walker2d(env: Any) -> Task:

@@ -75,3 +75,31 @@ def clipping_speeds(positions: Any, speeds: Any) -> Callable[[], Any]:
 def sum_of_squares(values: Any) -> Any:
     """np.square(values).sum(), for any shape."""
     return np.add.reduce(np.square(values), None)
+
+
+def center_of_mass_x(masses: Any, places: Any, as_the_library_does: Callable[[], float]) -> Callable[[], float]:
+    """The x of the center of mass, times the whole mass.
+
+    The libraries call numpy for it, which adds one body after the other; to do that here takes a third of the time.
+    Where the processor multiplies and adds in one go, numpy rounds less often, and is left to do it.
+
+    Args:
+        masses: of the bodies, shape (n,).
+        places: the simulator's array of their centers, shape (n, 3).
+        as_the_library_does: the library's own computation.
+    """
+    of_bodies, xs = masses.tolist(), places[:, 0]
+
+    def one_by_one() -> float:
+        total = 0.0
+        for mass, x in zip(of_bodies, xs.tolist(), strict=True):
+            total += mass * x
+        return total
+
+    kept, random = xs.copy(), np.random.default_rng(0)
+    same = True
+    for _ in range(20):
+        xs[:] = random.normal(size=len(xs))
+        same = same and one_by_one() == as_the_library_does()
+    xs[:] = kept
+    return one_by_one if same else as_the_library_does
