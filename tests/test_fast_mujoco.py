@@ -113,17 +113,6 @@ def test_actions_in_float64() -> None:
     assert_same_episode(plain, fast, lambda _: rng.uniform(-1, 1, 6), 3, 50)
 
 
-def test_observations_are_not_written_to_again() -> None:
-    for task in ("Humanoid", "Walker2d", "HalfCheetah", "Ant"):
-        _, fast = pair(f"{task}-v5")
-        fast.reset(0)
-        action = np.full(fast.action_space.size, 0.1, np.float32)
-        first = fast.step(action)[0]
-        before = first.copy()
-        fast.step(action)
-        assert (first == before).all()
-
-
 def test_an_action_of_another_shape_is_refused() -> None:
     for env in pair("Hopper-v5"):
         env.reset(0)

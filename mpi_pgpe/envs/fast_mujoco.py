@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mpi_pgpe.envs.mujoco_task import Task, center_of_mass_x, clipping_speeds, install, sum_of_squares
+from mpi_pgpe.envs.mujoco_task import Task, center_of_mass_x, clipping_speeds, install, joining, sum_of_squares
 from mpi_pgpe.numpy_core import clip, einsum
 
 PROVED = {"gym": {"0.26.2"}, "gymnasium": {"1.4.0"}, "mujoco": {"2.3.3", "3.3.7", "4.0.0"}}
@@ -77,7 +77,7 @@ def _crawler(env: Any, hidden: int) -> Task:
         advance=_advance(env),
         position=functools.partial(env.data.qpos.item, 0),
         judge=lambda distance, action: (weight * (distance / dt) - cost(action), False),
-        observe=functools.partial(np.concatenate, (_positions(env, hidden), env.data.qvel)),
+        observe=joining((_positions(env, hidden), env.data.qvel)),
     )
 
 
@@ -135,7 +135,7 @@ def _ant(env: Any, version: int) -> Task:
         advance=_advance(env, forces_count),
         position=functools.partial(torso.item, 0),
         judge=_judge_of_the_upright(env, version, healthy, cost_of_contact if forces_count else None),
-        observe=functools.partial(np.concatenate, views),
+        observe=joining(views),
     )
 
 
@@ -173,7 +173,7 @@ def _humanoid(env: Any, version: int) -> Task:
         judge=_judge_of_the_upright(
             env, version, lambda: low < qpos.item(2) < high, cost_of_contact if version == 5 else None, data.ctrl
         ),
-        observe=functools.partial(np.concatenate, views),
+        observe=joining(views),
     )
 
 

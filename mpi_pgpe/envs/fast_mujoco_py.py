@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mpi_pgpe.envs.mujoco_task import Task, center_of_mass_x, clipping_speeds, install, sum_of_squares
+from mpi_pgpe.envs.mujoco_task import Task, center_of_mass_x, clipping_speeds, install, joining, sum_of_squares
 from mpi_pgpe.numpy_core import clip
 
 PROVED = {"gym": {"0.26.2"}, "mujoco-py": {"2.1.2.14"}}
@@ -50,7 +50,7 @@ def _humanoid(env: Any) -> Task:
         return reward, qpos.item(2) < 1.0 or qpos.item(2) > 2.0  # not for NaN
 
     views = [qpos[2:], data.qvel, *(part.reshape(-1) for part in (data.cinert, data.cvel, data.qfrc_actuator, forces))]
-    return Task(_advance(env), lambda: moment() / total_mass, judge, functools.partial(np.concatenate, views))
+    return Task(_advance(env), lambda: moment() / total_mass, judge, joining(views))
 
 
 def _walker2d(env: Any) -> Task:
@@ -93,7 +93,7 @@ def _crawler(env: Any, hidden: int, cost: float) -> Task:
         advance=_advance(env),
         position=_x(env),
         judge=lambda distance, action: (distance / dt - cost * float(sum_of_squares(action)), False),
-        observe=functools.partial(np.concatenate, (data.qpos[hidden:], data.qvel)),
+        observe=joining((data.qpos[hidden:], data.qvel)),
     )
 
 
@@ -112,7 +112,7 @@ def _ant(env: Any) -> Task:
         advance=_advance(env),
         position=functools.partial(data.get_body_xpos("torso").item, 0),
         judge=judge,
-        observe=functools.partial(np.concatenate, (qpos[2:], qvel, clipped.reshape(-1))),
+        observe=joining((qpos[2:], qvel, clipped.reshape(-1))),
     )
 
 
