@@ -11,12 +11,14 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import common
 import numpy as np
 
 from mpi_pgpe import envs
+from mpi_pgpe.agents import Agent, read_agent
 from mpi_pgpe.farm import Farm
 from mpi_pgpe.noise import seed_table
 from mpi_pgpe.policies import PolicyShape
@@ -79,9 +81,9 @@ def replay(env: Any, episodes: list[Episode]) -> None:
 
 
 def trainer_episodes(
-    name: str, directions: int, hidden: tuple[int, ...], profile: bool = False
+    name: str, directions: int, hidden: tuple[int, ...], profile: bool = False, agent: Agent | None = None
 ) -> tuple[Team, Callable[[], Rounds]]:
-    """A team of this process alone, and a function that evaluates the directions in it."""
+    """A team of this process alone, and a function that evaluates the directions in it, those of an agent if given."""
     team = Team(Farm())
     team.start(
         Job(env_name=name, re_eval_env_name=name, seed=1, hidden=hidden, obs_norm=name != LANDER, profile=profile)
@@ -94,15 +96,12 @@ def trainer_episodes(
         weights = _HOVER
         center = np.concatenate([weights[:, :-1].ravel(), weights[:, -1]]).astype(np.float32)
         stdev = np.full(n, np.float32(1e-4))
-    normalize = team.job.obs_norm
-    distribution = Distribution(
-        0,
-        center,
-        stdev,
-        np.zeros(n_obs) if normalize else None,
-        np.ones(n_obs) if normalize else None,
-        seed_table(1, 0, directions),
-    )
+    mean, obs_stdev = (np.zeros(n_obs), np.ones(n_obs)) if team.job.obs_norm else (None, None)
+    if agent is not None:
+        center = agent.parameters
+        if agent.moments is not None:
+            mean, obs_stdev = agent.moments.mean(), agent.moments.stdev()
+    distribution = Distribution(0, center, stdev, mean, obs_stdev, seed_table(1, 0, directions))
 
     def evaluate() -> Rounds:
         tasks = Rounds(directions)
@@ -128,11 +127,11 @@ def physics_alone(name: str, env: Any, episodes: list[Episode]) -> None:
                 mujoco.mj_rnePostConstraint(model, data)
 
 
-def measure(name: str, steps: int, hidden: tuple[int, ...], repeats: int) -> common.Row:
+def measure(name: str, steps: int, hidden: tuple[int, ...], repeats: int, agent: Agent | None) -> common.Row:
     """The ratios of one environment."""
-    _, evaluate = trainer_episodes(name, 2, hidden)
+    _, evaluate = trainer_episodes(name, 2, hidden, agent=agent)
     directions = max(1, round(2 * steps / evaluate().results()[:, 1::2].sum()))
-    team, evaluate = trainer_episodes(name, directions, hidden)
+    team, evaluate = trainer_episodes(name, directions, hidden, agent=agent)
     env = team.environment(TRAINING)
     recorder = Recorder(env)
     evaluate()
@@ -184,7 +183,10 @@ def main() -> None:
     parser.add_argument("--env", nargs="+", default=ENVIRONMENTS, help="environments; those not installed are left out")
     parser.add_argument("--steps", type=int, default=4000, help="steps of a measurement, about")
     parser.add_argument("--hidden", type=int, nargs="*", default=[], help="hidden layers of the policy; none: linear")
+    parser.add_argument("--agent", metavar="FILE", type=Path, help="a saved agent around which the policies lie")
     args = parser.parse_args()
+    agent = None if args.agent is None else read_agent(args.agent)
+    hidden = tuple(args.hidden) if agent is None else agent.shape.hidden
     rows = []
     for name in args.env:
         try:
@@ -192,7 +194,7 @@ def main() -> None:
         except envs.UnknownEnvironment as error:
             print(f"left out: {error}")
             continue
-        rows.append(measure(name, args.steps, tuple(args.hidden), args.repeats))
+        rows.append(measure(name, args.steps, hidden, args.repeats, agent))
     common.report(
         "Episodes as the trainer runs them, in steps per second, and as a part of what else makes them", rows, args.json
     )

@@ -93,9 +93,9 @@ def main() -> None:
     parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES), help="directions x parameters")
     args = parser.parse_args()
     farm = CountingFarm()
-    team, rows = Team(farm), []
+    rows = []
     for name in args.cases:
-        before = megabytes()
+        before, team = megabytes(), Team(farm)
         if farm.rank > 0:
             team.serve()
         else:

@@ -15,7 +15,7 @@ from fast_mujoco_tasks import Act, assert_same_episode, pair, random_actions, st
 from gymnasium.envs.mujoco.hopper_v5 import HopperEnv
 
 from mpi_pgpe import envs
-from mpi_pgpe.envs import fast_mujoco
+from mpi_pgpe.envs import fast_mujoco, mujoco_task
 
 HERE = {package: importlib.metadata.version(package) for package in ("gym", "gymnasium", "mujoco")}
 pytestmark = [
@@ -162,3 +162,21 @@ def test_a_class_of_ones_own_and_a_window_are_left_alone() -> None:
     for env in Mine(), window:
         assert fast_mujoco.quicken(env) is None
         assert "step" not in vars(env)
+
+
+@pytest.mark.parametrize("numpy_fuses", [False, True])
+def test_the_center_of_mass_is_what_numpy_makes_of_it_on_this_processor(numpy_fuses: bool) -> None:
+    """A processor that fuses multiplication and addition is played here by another rounding."""
+    rng = np.random.default_rng(3)
+    masses, places = rng.uniform(1, 5, 14), rng.normal(size=(14, 3))
+    before = places.copy()
+
+    def moment() -> float:
+        exact = sum(np.longdouble(mass) * np.longdouble(x) for mass, x in zip(masses, places[:, 0], strict=True))
+        return float(exact) if numpy_fuses else np.einsum("b,bj->j", masses, places).item(0)
+
+    position = mujoco_task.center_of_mass_x(masses, places, moment)
+    assert (places == before).all()
+    for _ in range(50):
+        places[:] = rng.normal(size=places.shape)
+        assert position() == moment() / masses.sum()

@@ -154,14 +154,14 @@ def _humanoid(env: Any, version: int) -> Task:
             views.append(values.reshape(-1))
 
     masses, places = env.model.body_mass, data.xipos
-    column, total_mass = masses[:, np.newaxis], float(np.sum(masses))
-    moment = center_of_mass_x(
-        masses,
-        places,
-        (lambda: einsum("b,bj->j", masses, places).item(0))
-        if type(env).__module__.startswith("gymnasium.")
-        else (lambda: np.add.reduce(column * places, 0).item(0)),
-    )
+
+    def moment() -> float:
+        return einsum("b,bj->j", masses, places).item(0)
+
+    def moment_in_gym() -> float:
+        return np.add.reduce(masses[:, np.newaxis] * places, 0).item(0)
+
+    of_gymnasium = type(env).__module__.startswith("gymnasium.")
 
     def cost_of_contact() -> float:
         least, most = env._contact_cost_range
@@ -169,7 +169,7 @@ def _humanoid(env: Any, version: int) -> Task:
 
     return Task(
         advance=_advance(env, forces=True),
-        position=lambda: moment() / total_mass,
+        position=center_of_mass_x(masses, places, moment if of_gymnasium else moment_in_gym),
         judge=_judge_of_the_upright(
             env, version, lambda: low < qpos.item(2) < high, cost_of_contact if version == 5 else None, data.ctrl
         ),

@@ -40,9 +40,10 @@ def quicken(env: Any) -> str | None:
 def _humanoid(env: Any) -> Task:
     data, dt = env.data, float(env.dt)
     qpos, control, forces, places = data.qpos, data.ctrl, data.cfrc_ext, data.xipos
-    mass = np.expand_dims(env.model.body_mass, 1)
-    total_mass = float(np.sum(mass))
-    moment = center_of_mass_x(env.model.body_mass, places, lambda: np.add.reduce(mass * places, 0).item(0))
+    masses = env.model.body_mass
+
+    def moment() -> float:
+        return np.add.reduce(masses[:, np.newaxis] * places, 0).item(0)
 
     def judge(distance: float, action: Any) -> tuple[float, bool]:
         impact = min(0.5e-6 * float(sum_of_squares(forces)), 10)
@@ -50,7 +51,7 @@ def _humanoid(env: Any) -> Task:
         return reward, qpos.item(2) < 1.0 or qpos.item(2) > 2.0  # not for NaN
 
     views = [qpos[2:], data.qvel, *(part.reshape(-1) for part in (data.cinert, data.cvel, data.qfrc_actuator, forces))]
-    return Task(_advance(env), lambda: moment() / total_mass, judge, joining(views))
+    return Task(_advance(env), center_of_mass_x(masses, places, moment), judge, joining(views))
 
 
 def _walker2d(env: Any) -> Task:

@@ -83,8 +83,8 @@ def sum_of_squares(values: Any) -> Any:
     return np.add.reduce(np.square(values), None)
 
 
-def center_of_mass_x(masses: Any, places: Any, as_the_library_does: Callable[[], float]) -> Callable[[], float]:
-    """The x of the center of mass, times the whole mass.
+def center_of_mass_x(masses: Any, places: Any, moment: Callable[[], float]) -> Callable[[], float]:
+    """`position` of what is as far as its center of mass.
 
     The libraries call numpy for it, which adds one body after the other; to do that here takes a third of the time.
     Where the processor multiplies and adds in one go, numpy rounds less often, and is left to do it.
@@ -92,20 +92,22 @@ def center_of_mass_x(masses: Any, places: Any, as_the_library_does: Callable[[],
     Args:
         masses: of the bodies, shape (n,).
         places: the simulator's array of their centers, shape (n, 3).
-        as_the_library_does: the library's own computation.
+        moment: the sum of mass times x, as the library computes it.
     """
-    of_bodies, xs = masses.tolist(), places[:, 0]
+    of_bodies, xs, whole_mass = masses.tolist(), places[:, 0], float(np.sum(masses))
 
     def one_by_one() -> float:
         total = 0.0
         for mass, x in zip(of_bodies, xs.tolist(), strict=True):
             total += mass * x
-        return total
+        return total / whole_mass
 
-    kept, random = xs.copy(), np.random.default_rng(0)
-    same = True
+    def by_numpy() -> float:
+        return moment() / whole_mass
+
+    kept, random, same = xs.copy(), np.random.default_rng(0), True
     for _ in range(20):
         xs[:] = random.normal(size=len(xs))
-        same = same and one_by_one() == as_the_library_does()
+        same = same and one_by_one() == by_numpy()
     xs[:] = kept
-    return one_by_one if same else as_the_library_does
+    return one_by_one if same else by_numpy
