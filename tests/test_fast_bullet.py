@@ -144,7 +144,7 @@ def test_same_after_remaking() -> None:
 
 
 def test_other_versions_run_as_they_are_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast_bullet, "PROVED", {"3.2.6"})
+    monkeypatch.setitem(fast_bullet.PROVED, "pybullet", {"3.2.6"})
     with pytest.warns(UserWarning, match=r"proved for pybullet 3\.2\.6 .* here are pybullet 3\.2\.7"):
         env = envs.make("HopperBulletEnv-v0", {})
     assert "step" not in vars(env._env)
@@ -153,7 +153,7 @@ def test_other_versions_run_as_they_are_with_a_warning(monkeypatch: pytest.Monke
 
 
 def test_no_warning_where_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast_bullet, "PROVED", set())
+    monkeypatch.setitem(fast_bullet.PROVED, "pybullet", set())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         envs.make("HopperBulletEnv-v0", {}, fast=False)

@@ -48,18 +48,18 @@ LAYERS = [
 PACKAGES = {
     "envs": [
         [
-            "fast_bullet",
             "interface",
             "mends",
             "mujoco_masses",
             "mujoco_py_setup",
             "mujoco_task",
+            "proved",
             "quiet",
             "registration",
             "rendering",
             "tiny_traj",
         ],
-        ["fast_mujoco", "fast_mujoco_py", "in_gymnasium", "libraries", "mujoco_v2"],
+        ["fast_bullet", "fast_mujoco", "fast_mujoco_py", "in_gymnasium", "libraries", "mujoco_v2"],
         ["adapter"],
         ["__init__", "survey"],
     ],

@@ -7,16 +7,16 @@ to be its bits (numpy's types and the order of sums included).
 
 from __future__ import annotations
 
-import importlib.metadata
 import math
 from typing import Any
 
 import numpy as np
 
+from mpi_pgpe.envs.proved import why_not
 from mpi_pgpe.numpy_core import clip
 
-PROVED = {"3.2.7"}
-"""The versions of pybullet that the equality of bits was proved with (tests/test_fast_bullet.py)."""
+PROVED = {"pybullet": {"3.2.7"}, "numpy": {"1"}}
+"""The versions that the equality of bits was proved with (tests/test_fast_bullet.py)."""
 
 # Exactly these classes, and the first of the `rewards` that their reward is the sum of.
 _WALKERS = {
@@ -38,16 +38,11 @@ def quicken(env: Any) -> str | None:
     name = f"{type(env).__module__}.{type(env).__qualname__}"
     if name not in _WALKERS or env.isRender:
         return None
-    version = importlib.metadata.version("pybullet")
-    if version not in PROVED or not np.__version__.startswith("1."):
-        return (
-            f"the fast path for {type(env).__name__} is proved for pybullet {' and '.join(sorted(PROVED))} with numpy "
-            f"1, but here are pybullet {version} and numpy {np.__version__}: the environment runs at pybullet_envs' "
-            "own speed; env_fast=False says that this is meant"
-        )
-    walker = _Walker(env, _WALKERS[name])
-    env.step, env.reset = walker.step, walker.reset
-    return None
+    unproved = why_not(env, PROVED, "pybullet_envs")
+    if unproved is None:
+        walker = _Walker(env, _WALKERS[name])
+        env.step, env.reset = walker.step, walker.reset
+    return unproved
 
 
 class _Walker:

@@ -8,7 +8,6 @@ and contact forces that nobody observes. The arithmetic is that of gymnasium, in
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import math
 import re
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from mpi_pgpe.envs.mujoco_task import Task, center_of_mass_x, clipping_speeds, install, joining, sum_of_squares
+from mpi_pgpe.envs.proved import why_not
 from mpi_pgpe.numpy_core import clip, einsum
 
 PROVED = {"gym": {"0.26.2"}, "gymnasium": {"1.4.0"}, "mujoco": {"2.3.3", "3.3.7", "4.0.0"}}
@@ -35,16 +35,10 @@ def quicken(env: Any) -> str | None:
     found = re.fullmatch(r"(gym|gymnasium)\.envs\.mujoco\.(\w+)_v([45])", type(env).__module__)
     if found is None or found[2] not in _TASKS or env.render_mode == "human":
         return None
-    versions = {package: importlib.metadata.version(package) for package in (found[1], "mujoco")}
-    if any(version not in PROVED[package] for package, version in versions.items()):
-        proved = " with ".join(f"{package} {' or '.join(sorted(PROVED[package]))}" for package in versions)
-        here = " and ".join(f"{package} {version}" for package, version in versions.items())
-        return (
-            f"the fast path for {type(env).__name__} is proved for {proved}, but here are {here}: the environment runs "
-            f"at {found[1]}'s own speed; env_fast=False says that this is meant"
-        )
-    install(env, _TASKS[found[2]](env, int(found[3])))
-    return None
+    unproved = why_not(env, {package: PROVED[package] for package in (found[1], "mujoco")}, found[1])
+    if unproved is None:
+        install(env, _TASKS[found[2]](env, int(found[3])))
+    return unproved
 
 
 def _advance(env: Any, forces: bool = False) -> Callable[[], Any]:

@@ -6,7 +6,6 @@ As in fast_mujoco.py, whose tasks are those of later versions: gym's arithmetic,
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import math
 from collections.abc import Callable
 from typing import Any
@@ -14,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from mpi_pgpe.envs.mujoco_task import Task, center_of_mass_x, clipping_speeds, install, joining, sum_of_squares
+from mpi_pgpe.envs.proved import why_not
 from mpi_pgpe.numpy_core import clip
 
-PROVED = {"gym": {"0.26.2"}, "mujoco-py": {"2.1.2.14"}}
+PROVED = {"gym": {"0.26.2"}, "mujoco-py": {"2.1.2.14"}, "numpy": {"1"}}
 """The versions that the equality of bits was proved with (tests/test_fast_mujoco_py.py)."""
 
 
@@ -25,16 +25,10 @@ def quicken(env: Any) -> str | None:
     package, _, task = type(env).__module__.rpartition(".")
     if package != "gym.envs.mujoco" or task not in _TASKS or env.render_mode == "human":
         return None
-    versions = {name: importlib.metadata.version(name) for name in PROVED}
-    if any(version not in PROVED[name] for name, version in versions.items()) or not np.__version__.startswith("1."):
-        proved = ", ".join(f"{name} {' or '.join(sorted(known))}" for name, known in PROVED.items())
-        here = ", ".join(f"{name} {version}" for name, version in versions.items())
-        return (
-            f"the fast path for {type(env).__name__} is proved for {proved} and numpy 1, but here are {here} and numpy "
-            f"{np.__version__}: the environment runs at gym's own speed; env_fast=False says that this is meant"
-        )
-    install(env, _TASKS[task](env))
-    return None
+    unproved = why_not(env, PROVED, "gym")
+    if unproved is None:
+        install(env, _TASKS[task](env))
+    return unproved
 
 
 def _humanoid(env: Any) -> Task:
