@@ -13,6 +13,9 @@ import pytest
 from mpi_pgpe.envs import mujoco_py_setup
 
 NO_MUJOCO_PY = mujoco_py_setup.what_is_missing()
+needs_mujoco_py = pytest.mark.skipif(
+    bool(NO_MUJOCO_PY), reason=f"mujoco-py: {NO_MUJOCO_PY}; {mujoco_py_setup.INSTALL} installs it"
+)
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,7 @@ def runnable() -> list[Family]:
 
 def cases(families: list[Family]) -> list[Any]:
     """The families as pytest's parameters; those that need mujoco-py are skipped where it is not."""
-    skip = pytest.mark.skipif(bool(NO_MUJOCO_PY), reason=f"mujoco-py: {NO_MUJOCO_PY}; {mujoco_py_setup.INSTALL}")
-    return [pytest.param(f, id=f.name, marks=[skip] if "mujoco-py" in f.name else []) for f in families]
+    return [pytest.param(f, id=f.name, marks=[needs_mujoco_py] if "mujoco-py" in f.name else []) for f in families]
 
 
 class _Wandering:

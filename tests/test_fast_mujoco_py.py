@@ -1,51 +1,16 @@
-"""The fast path for gym's v2 tasks on mujoco-py has gym's bits, whatever the robots do."""
+"""What is peculiar to the fast path of mujoco-py; test_fast_mujoco.py compares the bits of its tasks, too."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
-from families import NO_MUJOCO_PY
-from fast_mujoco_tasks import Act, assert_same_episode, pair, random_actions, standing, trained
+from families import needs_mujoco_py
+from fast_mujoco_tasks import assert_same_episode, pair, random_actions
 
 from mpi_pgpe import envs
-from mpi_pgpe.envs import fast_mujoco_py, mujoco_py_setup
+from mpi_pgpe.envs import fast_mujoco_py
 
-pytestmark = [
-    pytest.mark.serial,
-    pytest.mark.skipif(bool(NO_MUJOCO_PY), reason=f"mujoco-py: {NO_MUJOCO_PY}; {mujoco_py_setup.INSTALL} installs it"),
-]
-
-TASKS = [f"gym/{task}-v2" for task in ("Humanoid", "Walker2d", "HalfCheetah", "Hopper", "Ant", "Swimmer")]
-
-
-@pytest.mark.parametrize("name", TASKS)
-@pytest.mark.parametrize("behaviour", [random_actions, standing], ids=lambda b: b.__name__)
-def test_same_bits(name: str, behaviour: Callable[..., Act]) -> None:
-    plain, fast = pair(name)
-    for seed in range(3):
-        assert_same_episode(plain, fast, behaviour(plain, seed), seed, 80)
-
-
-@pytest.mark.parametrize("name", ["gym/HalfCheetah-v2", "gym/Walker2d-v2"])
-def test_same_bits_of_a_trained_agent(name: str) -> None:
-    plain, fast = pair(name)
-    for seed in range(2):
-        assert_same_episode(plain, fast, trained(plain, seed), seed, 200)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", TASKS)
-def test_same_bits_over_200_episodes(name: str) -> None:
-    """To their ends."""
-    plain, fast = pair(name)
-    for behaviour, episodes in ((random_actions, 80), (standing, 40), (trained, 80)):
-        steps = [
-            assert_same_episode(plain, fast, behaviour(plain, seed), 1000 + seed, plain.time_limit)
-            for seed in range(episodes)
-        ]
-        print(f"{name}, {behaviour.__name__}: {len(steps)} episodes, {sum(steps)} steps")
+pytestmark = [pytest.mark.serial, needs_mujoco_py]
 
 
 @pytest.mark.parametrize("name", ["gym/Humanoid-v2", "gym/Ant-v2"])

@@ -10,11 +10,11 @@ import gym
 import mujoco
 import numpy as np
 import pytest
-from families import NO_MUJOCO_PY
+from families import needs_mujoco_py
 
 from mpi_pgpe import envs
 from mpi_pgpe.agents import read_agent
-from mpi_pgpe.envs import mujoco_py_setup, mujoco_v2
+from mpi_pgpe.envs import mujoco_v2
 from mpi_pgpe.envs.mujoco_masses import give_masses_of_2_1
 from mpi_pgpe.policies import Policy
 from mpi_pgpe.rollout import Rollout
@@ -32,10 +32,6 @@ MASSES = {
 }
 AGENTS = Path(__file__).parent / "agents"
 SEEDS = range(50)
-
-needs_mujoco_py = pytest.mark.skipif(
-    bool(NO_MUJOCO_PY), reason=f"mujoco-py: {NO_MUJOCO_PY}; {mujoco_py_setup.INSTALL} installs it"
-)
 
 
 def model_of(task):

@@ -10,9 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from families import NO_MUJOCO_PY
-
-from mpi_pgpe.envs import mujoco_py_setup
+from families import needs_mujoco_py
 
 pytestmark = pytest.mark.launches
 
@@ -62,9 +60,6 @@ def test_train_script_prints_its_configuration(launch, environ):
 
 
 TASKS = [("humanoid", "Humanoid"), ("walker2d", "Walker2d")]
-needs_mujoco_py = pytest.mark.skipif(
-    bool(NO_MUJOCO_PY), reason=f"mujoco-py: {NO_MUJOCO_PY}; {mujoco_py_setup.INSTALL} installs it"
-)
 
 
 def train_v2(launch, environ, cwd, script):

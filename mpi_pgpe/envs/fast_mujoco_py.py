@@ -17,7 +17,7 @@ from mpi_pgpe.envs.proved import why_not
 from mpi_pgpe.numpy_core import clip
 
 PROVED = {"gym": {"0.26.2"}, "mujoco-py": {"2.1.2.14"}, "numpy": {"1"}}
-"""The versions that the equality of bits was proved with (tests/test_fast_mujoco_py.py)."""
+"""The versions that the equality of bits was proved with (tests/test_fast_mujoco.py)."""
 
 
 def quicken(env: Any) -> str | None:
