@@ -153,7 +153,7 @@ class Evaluator:
         self._delta[:] = d.stdev * self._noise.direction(self._seeds(task + 1)[task])
         mirrored_pair(d.center, self._delta, self._pair)
         moments = None if d.mean is None else Moments(len(d.mean))
-        # Those of both signs at once: after an episode the processor has forgotten how, and takes ten times as long.
+        # Before both episodes: after one the caches are the simulator's, and this takes ten times as long.
         seeds = [self._environment_seeds(task, sign) for sign in (0, 1)]
         for sign, parameters in enumerate(self._pair):
             result[2 * sign : 2 * sign + 2] = self._fitness(task, sign, seeds[sign], parameters, moments, poll)

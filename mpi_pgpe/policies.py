@@ -121,6 +121,8 @@ class Policy:
 
         W ((x - mean) / stdev) + b = (W / stdev) x + (b - (W / stdev) mean)
         """
+        if np.shape(parameters) != self._parameters.shape:
+            raise ValueError(f"expected parameters of shape {self._parameters.shape}, got shape {np.shape(parameters)}")
         self._parameters[:] = parameters
         for column, parameter in self._columns:
             column[:] = parameter

@@ -20,19 +20,25 @@ UNDER_MPI = promised_rank() is not None
 
 
 def pytest_configure() -> None:
-    """Prepare this process: for programs that are interrupted, and for other ranks that run the same tests."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a shell's background
+    """Let the programs that tests start be interrupted, even if the tests themselves run in a shell's background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_sessionstart() -> None:
+    """Give each rank a folder of temporary files to itself.
+
+    Where ranks share that of pytest's tmp_path, one may fail at the end over what another has just removed.
+    """
     if UNDER_MPI:
-        # Where ranks share the folder of pytest's tmp_path, one may fail at the end over what another has just removed.
         shared = os.environ.get("PYTEST_DEBUG_TEMPROOT")
         os.environ["PYTEST_DEBUG_TEMPROOT"] = tempfile.mkdtemp(prefix="pytest-rank-", dir=shared)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(exitstatus: int) -> None:
-    """Remove a rank's own folder of temporary files, unless a test failed."""
-    if UNDER_MPI and exitstatus == 0:
+    """Remove that folder, unless a test failed."""
+    if UNDER_MPI and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         shutil.rmtree(os.environ["PYTEST_DEBUG_TEMPROOT"], ignore_errors=True)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.metadata
+import struct
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -112,6 +115,17 @@ def test_actions_in_float64() -> None:
     assert_same_episode(plain, fast, lambda _: rng.uniform(-1, 1, 6), 3, 50)
 
 
+@pytest.mark.parametrize("name", map(task, ["Humanoid-v5", "Walker2d-v5", "HalfCheetah-v5", "Ant-v5", "gym/Hopper-v2"]))
+def test_observations_are_not_written_to_again(name: str) -> None:
+    _, fast = pair(name)
+    fast.reset(0)
+    action = np.full(fast.action_space.size, 0.1, np.float32)
+    first = fast.step(action)[0]
+    before = first.copy()
+    fast.step(action)
+    assert (first == before).all()
+
+
 def test_an_action_of_another_shape_is_refused() -> None:
     for env in pair("Hopper-v5"):
         env.reset(0)
@@ -152,15 +166,45 @@ def test_under_a_wrapper_which_may_read_info_it_is_left_alone() -> None:
     assert "x_velocity" in env.step(np.zeros(3, np.float32))[-1]
 
 
-def test_a_class_of_ones_own_and_a_window_are_left_alone() -> None:
+def test_a_class_of_ones_own_and_what_renders_are_left_alone() -> None:
+    """Rendering computes positions anew between two steps; gym's rewards then have other bits."""
+
     class Mine(HopperEnv):
         pass
 
-    window = HopperEnv()
-    window.render_mode = "human"
-    for env in Mine(), window:
+    window, film = HopperEnv(), HopperEnv()
+    window.render_mode, film.render_mode = "human", "rgb_array"
+    for env in Mine(), window, film:
         assert fast_mujoco.quicken(env) is None
         assert "step" not in vars(env)
+
+
+@every_task
+def test_the_simulator_is_freed_with_its_environment(name: str) -> None:
+    """Without waiting for Python's collector, which does not see how much memory MuJoCo holds."""
+    env = envs.make(name, {})
+    env.reset(0)
+    env.step(np.zeros(env.action_space.size, np.float32))
+    inner = weakref.ref(env._env)
+    gc.collect()
+    gc.disable()
+    try:
+        env.remake()
+        assert inner() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("name", map(task, ["Humanoid-v5", "Walker2d-v5", "gym/Humanoid-v2", "gym/Walker2d-v2"]))
+def test_same_bits_after_a_state_was_set(name: str) -> None:
+    plain, fast = pair(name)
+    plain.reset(0), fast.reset(0)
+    qpos, qvel = plain._env.data.qpos.copy(), plain._env.data.qvel.copy()
+    action = np.full(plain.action_space.size, 0.3, np.float32)
+    for turn in range(12):
+        if turn % 5 == 4:
+            plain._env.set_state(qpos, qvel), fast._env.set_state(qpos, qvel)
+        assert struct.pack("d", plain.step(action)[1]) == struct.pack("d", fast.step(action)[1])
 
 
 @pytest.mark.parametrize("numpy_fuses", [False, True])

@@ -39,6 +39,7 @@ def test_the_same_error_when_the_simulation_breaks_down_and_the_same_episode_aft
         with pytest.raises(Exception, match=r"(?i)mujoco|nan") as error:
             env.step(np.zeros(17, np.float32))
         messages.append(f"{type(error.value).__name__}: {error.value}")
+        assert env._env.sim.nsubsteps == 1
     assert messages[0] == messages[1]
     assert_same_episode(plain, fast, random_actions(plain, 1), 1, 50)
 

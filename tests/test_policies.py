@@ -102,3 +102,10 @@ def test_a_policy_is_what_was_loaded_last(hidden):
     np.testing.assert_array_equal(parameters, before)
     for observation in observations:
         np.testing.assert_array_equal(once.act(with_1(observation)), twice.act(with_1(observation)))
+
+
+@pytest.mark.parametrize("shape", [(7,), (9,), (1,), (1, 8), ()])
+def test_parameters_of_another_shape_are_refused(shape):
+    policy = Policy(PolicyShape(3, 2), ActionSpace(2, np.full(2, -1, np.float32), np.ones(2, np.float32)))
+    with pytest.raises(ValueError, match=r"expected parameters of shape \(8,\), got shape"):
+        policy.load(np.zeros(shape, np.float32))

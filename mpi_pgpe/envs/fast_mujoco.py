@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mpi_pgpe.envs.mujoco_task import Task, center_of_mass_x, clipping_speeds, install, joining, sum_of_squares
+from mpi_pgpe.envs.mujoco_task import Parts, center_of_mass_x, clipping_speeds, install, joining, sum_of_squares
 from mpi_pgpe.envs.proved import why_not
 from mpi_pgpe.numpy_core import clip, einsum
 
@@ -27,13 +27,14 @@ def quicken(env: Any) -> str | None:
     """Give one of the tasks a faster `step`, in place; its `info` is empty.
 
     Args:
-        env: what takes the steps. A wrapper is left alone: it may need what `info` holds.
+        env: what takes the steps. A wrapper is left alone: it may need what `info` holds. So is what renders, which
+            has the simulator compute positions anew between two steps.
 
     Returns:
         why a task had to be left as it is, or None.
     """
     found = re.fullmatch(r"(gym|gymnasium)\.envs\.mujoco\.(\w+)_v([45])", type(env).__module__)
-    if found is None or found[2] not in _TASKS or env.render_mode == "human":
+    if found is None or found[2] not in _TASKS or env.render_mode is not None:
         return None
     unproved = why_not(env, {package: PROVED[package] for package in (found[1], "mujoco")}, found[1])
     if unproved is None:
@@ -57,17 +58,17 @@ def _advance(env: Any, forces: bool = False) -> Callable[[], Any]:
     return steps_and_forces
 
 
-def _half_cheetah(env: Any, version: int) -> Task:
+def _half_cheetah(env: Any, version: int) -> Parts:
     return _crawler(env, hidden=1)
 
 
-def _swimmer(env: Any, version: int) -> Task:
+def _swimmer(env: Any, version: int) -> Parts:
     return _crawler(env, hidden=2)
 
 
-def _crawler(env: Any, hidden: int) -> Task:
+def _crawler(env: Any, hidden: int) -> Parts:
     weight, cost, dt = env._forward_reward_weight, _cost_of_action(env), float(env.dt)
-    return Task(
+    return Parts(
         advance=_advance(env),
         position=functools.partial(env.data.qpos.item, 0),
         judge=lambda distance, action: (weight * (distance / dt) - cost(action), False),
@@ -75,7 +76,7 @@ def _crawler(env: Any, hidden: int) -> Task:
     )
 
 
-def _walker2d(env: Any, version: int) -> Task:
+def _walker2d(env: Any, version: int) -> Parts:
     qpos = env.data.qpos
     (low, high), (least, most) = env._healthy_z_range, env._healthy_angle_range
 
@@ -85,7 +86,7 @@ def _walker2d(env: Any, version: int) -> Task:
     return _planar(env, version, healthy)
 
 
-def _hopper(env: Any, version: int) -> Task:
+def _hopper(env: Any, version: int) -> Parts:
     qpos, qvel = env.data.qpos, env.data.qvel
     (low, high), (least, most) = env._healthy_z_range, env._healthy_angle_range
     smallest, largest = env._healthy_state_range
@@ -97,8 +98,8 @@ def _hopper(env: Any, version: int) -> Task:
     return _planar(env, version, healthy)
 
 
-def _planar(env: Any, version: int, healthy: Callable[[], bool]) -> Task:
-    return Task(
+def _planar(env: Any, version: int, healthy: Callable[[], bool]) -> Parts:
+    return Parts(
         advance=_advance(env),
         position=functools.partial(env.data.qpos.item, 0),
         judge=_judge_of_the_upright(env, version, healthy),
@@ -106,7 +107,7 @@ def _planar(env: Any, version: int, healthy: Callable[[], bool]) -> Task:
     )
 
 
-def _ant(env: Any, version: int) -> Task:
+def _ant(env: Any, version: int) -> Parts:
     data, qpos, qvel = env.data, env.data.qpos, env.data.qvel
     low, high = env._healthy_z_range
     torso = data.xpos[data.body("torso" if version == 4 else env._main_body).id]
@@ -125,7 +126,7 @@ def _ant(env: Any, version: int) -> Task:
         clip(data.cfrc_ext, least, most, clipped)
         return weight * float(sum_of_squares(clipped))
 
-    return Task(
+    return Parts(
         advance=_advance(env, forces_count),
         position=functools.partial(torso.item, 0),
         judge=_judge_of_the_upright(env, version, healthy, cost_of_contact if forces_count else None),
@@ -133,7 +134,7 @@ def _ant(env: Any, version: int) -> Task:
     )
 
 
-def _humanoid(env: Any, version: int) -> Task:
+def _humanoid(env: Any, version: int) -> Parts:
     data, qpos, forces = env.data, env.data.qpos, env.data.cfrc_ext
     low, high = env._healthy_z_range
     world = version - 4  # v5 leaves the world's own entries out
@@ -157,11 +158,12 @@ def _humanoid(env: Any, version: int) -> Task:
 
     of_gymnasium = type(env).__module__.startswith("gymnasium.")
 
-    def cost_of_contact() -> float:
-        least, most = env._contact_cost_range
-        return min(max(env._contact_cost_weight * float(sum_of_squares(forces)), least), most)
+    weight, (least, most) = (env._contact_cost_weight, env._contact_cost_range) if version == 5 else (0, (0, 0))
 
-    return Task(
+    def cost_of_contact() -> float:
+        return min(max(weight * float(sum_of_squares(forces)), least), most)
+
+    return Parts(
         advance=_advance(env, forces=True),
         position=center_of_mass_x(masses, places, moment if of_gymnasium else moment_in_gym),
         judge=_judge_of_the_upright(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mpi_pgpe.envs.mujoco_task import Task, center_of_mass_x, clipping_speeds, install, joining, sum_of_squares
+from mpi_pgpe.envs.mujoco_task import Parts, center_of_mass_x, clipping_speeds, install, joining, sum_of_squares
 from mpi_pgpe.envs.proved import why_not
 from mpi_pgpe.numpy_core import clip
 
@@ -23,7 +23,7 @@ PROVED = {"gym": {"0.26.2"}, "mujoco-py": {"2.1.2.14"}, "numpy": {"1"}}
 def quicken(env: Any) -> str | None:
     """Give one of the tasks a faster `step`, in place; see `fast_mujoco.quicken`."""
     package, _, task = type(env).__module__.rpartition(".")
-    if package != "gym.envs.mujoco" or task not in _TASKS or env.render_mode == "human":
+    if package != "gym.envs.mujoco" or task not in _TASKS or env.render_mode is not None:
         return None
     unproved = why_not(env, PROVED, "gym")
     if unproved is None:
@@ -31,7 +31,7 @@ def quicken(env: Any) -> str | None:
     return unproved
 
 
-def _humanoid(env: Any) -> Task:
+def _humanoid(env: Any) -> Parts:
     data, dt = env.data, float(env.dt)
     qpos, control, forces, places = data.qpos, data.ctrl, data.cfrc_ext, data.xipos
     masses = env.model.body_mass
@@ -45,15 +45,15 @@ def _humanoid(env: Any) -> Task:
         return reward, qpos.item(2) < 1.0 or qpos.item(2) > 2.0  # not for NaN
 
     views = [qpos[2:], data.qvel, *(part.reshape(-1) for part in (data.cinert, data.cvel, data.qfrc_actuator, forces))]
-    return Task(_advance(env), center_of_mass_x(masses, places, moment), judge, joining(views))
+    return Parts(_advance(env), center_of_mass_x(masses, places, moment), judge, joining(views))
 
 
-def _walker2d(env: Any) -> Task:
+def _walker2d(env: Any) -> Parts:
     qpos = env.data.qpos
     return _upright(env, lambda: 0.8 < qpos.item(1) < 2.0 and -1.0 < qpos.item(2) < 1.0)
 
 
-def _hopper(env: Any) -> Task:
+def _hopper(env: Any) -> Parts:
     qpos, qvel = env.data.qpos, env.data.qvel
 
     def healthy() -> bool:
@@ -65,26 +65,26 @@ def _hopper(env: Any) -> Task:
     return _upright(env, healthy)
 
 
-def _upright(env: Any, healthy: Callable[[], bool]) -> Task:
+def _upright(env: Any, healthy: Callable[[], bool]) -> Parts:
     data, dt = env.data, float(env.dt)
 
     def judge(distance: float, action: Any) -> tuple[float, bool]:
         return distance / dt + 1.0 - 1e-3 * float(sum_of_squares(action)), not healthy()
 
-    return Task(_advance(env), _x(env), judge, clipping_speeds(data.qpos[1:], data.qvel))
+    return Parts(_advance(env), _x(env), judge, clipping_speeds(data.qpos[1:], data.qvel))
 
 
-def _half_cheetah(env: Any) -> Task:
+def _half_cheetah(env: Any) -> Parts:
     return _crawler(env, hidden=1, cost=0.1)
 
 
-def _swimmer(env: Any) -> Task:
+def _swimmer(env: Any) -> Parts:
     return _crawler(env, hidden=2, cost=0.0001)
 
 
-def _crawler(env: Any, hidden: int, cost: float) -> Task:
+def _crawler(env: Any, hidden: int, cost: float) -> Parts:
     data, dt = env.data, float(env.dt)
-    return Task(
+    return Parts(
         advance=_advance(env),
         position=_x(env),
         judge=lambda distance, action: (distance / dt - cost * float(sum_of_squares(action)), False),
@@ -92,7 +92,7 @@ def _crawler(env: Any, hidden: int, cost: float) -> Task:
     )
 
 
-def _ant(env: Any) -> Task:
+def _ant(env: Any) -> Parts:
     data, dt = env.data, float(env.dt)
     qpos, qvel, forces = data.qpos, data.qvel, data.cfrc_ext
     clipped, least, most = (np.full_like(forces, value) for value in (0, -1, 1))
@@ -103,7 +103,7 @@ def _ant(env: Any) -> Task:
         healthy = all(map(math.isfinite, qpos.tolist() + qvel.tolist())) and 0.2 <= qpos.item(2) <= 1.0
         return distance / dt - costs[0] - costs[1] + 1.0, not healthy
 
-    return Task(
+    return Parts(
         advance=_advance(env),
         position=functools.partial(data.get_body_xpos("torso").item, 0),
         judge=judge,
@@ -131,7 +131,9 @@ def _advance(env: Any) -> Callable[[], None]:
 
     def advance() -> None:
         sim.nsubsteps = frame_skip
-        sim.step()
-        sim.nsubsteps = 1
+        try:
+            sim.step()
+        finally:
+            sim.nsubsteps = 1
 
     return advance

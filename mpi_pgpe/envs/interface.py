@@ -37,10 +37,7 @@ class Environment(Protocol):
         """Begin an episode; returns the first observation, shape (observation_size,)."""
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, Any]:
-        """One step: (observation, reward, terminated, truncated, anything).
-
-        The observation may be written over by the next step.
-        """
+        """One step: (observation, reward, terminated, truncated, anything)."""
 
     def frame(self) -> NDArray[np.uint8]:
         """A picture of the present state, shape (height, width, 3); needs render_mode 'rgb_array'."""

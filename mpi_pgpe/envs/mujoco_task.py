@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,14 +14,14 @@ from mpi_pgpe.numpy_core import clip
 
 
 @dataclass
-class Task:
-    """What the tasks differ in.
+class Parts:
+    """The parts of a task's step.
 
     Attributes:
         advance: has the simulator take its steps.
         position: how far it has come, in m.
         judge: (reward, terminated) of a step, from how far it went in it and the action.
-        observe: the observation, in an array that the next step may write to.
+        observe: a new array with the observation.
     """
 
     advance: Callable[[], Any]
@@ -29,16 +30,16 @@ class Task:
     observe: Callable[[], Any]
 
 
-def install(env: Any, task: Task) -> None:
-    """Give an environment a `step` that computes just this; its `info` is empty.
+def install(env: Any, parts: Parts) -> None:
+    """Give an environment a `step` of these parts; its `info` is empty.
 
     Args:
         env: of gym or gymnasium; its `reset` stays its own, which ends in `set_state`.
-        task: what to compute.
+        parts: what to compute; nothing in them may refer to `env`, which would keep its memory after its end.
     """
-    advance, position, judge, observe = task.advance, task.position, task.judge, task.observe
+    advance, position, judge, observe = parts.advance, parts.position, parts.judge, parts.observe
     control, shape = env.data.ctrl, env.data.ctrl.shape
-    before, set_state = position(), env.set_state
+    before, set_state, this = position(), type(env).set_state, weakref.ref(env)
 
     def step(action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         nonlocal before
@@ -53,7 +54,7 @@ def install(env: Any, task: Task) -> None:
 
     def set_state_and_position(qpos: Any, qvel: Any) -> None:
         nonlocal before
-        set_state(qpos, qvel)
+        set_state(this(), qpos, qvel)
         before = position()
 
     env.step, env.set_state = step, set_state_and_position
@@ -61,7 +62,7 @@ def install(env: Any, task: Task) -> None:
 
 def joining(views: Sequence[Any]) -> Callable[[], Any]:
     """`observe` of parts of the simulator's memory, one after the other."""
-    return functools.partial(np.concatenate, views, out=np.empty(sum(map(len, views))))
+    return functools.partial(np.concatenate, views)
 
 
 def clipping_speeds(positions: Any, speeds: Any) -> Callable[[], Any]:
@@ -73,7 +74,7 @@ def clipping_speeds(positions: Any, speeds: Any) -> Callable[[], Any]:
     def observe() -> Any:
         first[:] = positions
         clip(speeds, least, most, last)
-        return observation
+        return observation.copy()
 
     return observe
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpi_pgpe.envs.mujoco_masses import give_masses_of_2_1
+from mpi_pgpe.envs.mujoco_task import sum_of_squares
 from mpi_pgpe.numpy_core import clip
 
 FloatArray = NDArray[np.float64]
@@ -67,16 +68,14 @@ class Task:
         self.qvel[:] = self._first_qvel + noise
         mujoco.mj_normalizeQuat(self.model, self.qpos)  # as MuJoCo 2.1 did in every forward pass
         mujoco.mj_forward(self.model, self.data)
-        self._before = self.position()
         return self.observe(), {}
 
     def step(self, action: Any) -> tuple[FloatArray, float, bool, bool, dict[str, Any]]:
         """One step: (observation, reward, terminated, False, {})."""
+        before = self.position()
         self._control[:] = action
         self._advance()
-        here = self.position()
-        reward, terminated = self.judge((here - self._before) / self.dt, action)
-        self._before = here
+        reward, terminated = self.judge((self.position() - before) / self.dt, action)
         if self.render_mode == "human":
             self.render()
         return self.observe(), float(reward), bool(terminated), False, {}
@@ -131,7 +130,7 @@ class Humanoid(Task):
         return float(self._share.dot(self._x))
 
     def judge(self, velocity: float, action: Any) -> tuple[float, bool]:
-        reward = 1.25 * velocity - 0.1 * _sum_of_squares(self._control) + 5.0
+        reward = 1.25 * velocity - 0.1 * float(sum_of_squares(self._control)) + 5.0
         return reward, self.qpos[2] < 1.0 or self.qpos[2] > 2.0
 
     def observe(self) -> FloatArray:
@@ -145,7 +144,7 @@ class Walker2d(Task):
     def judge(self, velocity: float, action: Any) -> tuple[float, bool]:
         height, angle = self.qpos.item(1), self.qpos.item(2)
         healthy = 0.8 < height < 2.0 and -1.0 < angle < 1.0
-        return velocity + 1.0 - 1e-3 * _sum_of_squares(action), not healthy
+        return velocity + 1.0 - 1e-3 * float(sum_of_squares(action)), not healthy
 
     def observe(self) -> FloatArray:
         return np.concatenate([self.qpos[1:], clip(self.qvel, self._least, self._most)])
@@ -160,7 +159,7 @@ class Hopper(Task):
         # NaN and infinity are not < 100 either. v2 leaves the first position alone, here the x of the root.
         bounded = all(abs(value) < 100 for value in (angle, *rest, *self.qvel.tolist()))
         healthy = bounded and math.isfinite(x) and 0.7 < height < math.inf and abs(angle) < 0.2
-        return velocity + 1.0 - 1e-3 * _sum_of_squares(action), not healthy
+        return velocity + 1.0 - 1e-3 * float(sum_of_squares(action)), not healthy
 
     def observe(self) -> FloatArray:
         return np.concatenate([self.qpos[1:], clip(self.qvel, self._least, self._most)])
@@ -174,7 +173,7 @@ class HalfCheetah(Task):
     normal_velocity_noise = True
 
     def judge(self, velocity: float, action: Any) -> tuple[float, bool]:
-        return velocity - 0.1 * _sum_of_squares(action), False
+        return velocity - 0.1 * float(sum_of_squares(action)), False
 
     def observe(self) -> FloatArray:
         return np.concatenate([self.qpos[1:], self.qvel])
@@ -197,14 +196,10 @@ class Ant(Task):
 
     def judge(self, velocity: float, action: Any) -> tuple[float, bool]:
         healthy = all(map(math.isfinite, self.qpos.tolist() + self.qvel.tolist())) and 0.2 <= self.qpos[2] <= 1.0
-        return velocity - 0.5 * _sum_of_squares(action) + 1.0, not healthy
+        return velocity - 0.5 * float(sum_of_squares(action)) + 1.0, not healthy
 
     def observe(self) -> FloatArray:
         return np.concatenate([self.qpos[2:], self.qvel, self._no_forces])
-
-
-def _sum_of_squares(values: Any) -> float:
-    return float(np.add.reduce(np.square(values)))
 
 
 _TASKS = {task.__name__: task for task in (Humanoid, Walker2d, Hopper, HalfCheetah, Ant)}

@@ -12,7 +12,7 @@ def why_not(env: Any, proved: Mapping[str, set[str]], whose: str) -> str | None:
 
     Args:
         env: the environment.
-        proved: for each package its versions, or the first number of all that are meant.
+        proved: for each package its versions; "1" stands for all that begin with 1.
         whose: at whose speed it runs then.
     """
     here = {package: importlib.metadata.version(package) for package in proved}
