@@ -15,7 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from mpi_pgpe.envs.mujoco_task import Parts, center_of_mass_x, clipping_speeds, install, joining, sum_of_squares
+from mpi_pgpe.envs.mujoco_task import (
+    Parts,
+    center_of_mass_x,
+    clipping_speeds,
+    install,
+    joining,
+    moment_in_gym,
+    sum_of_squares,
+)
 from mpi_pgpe.envs.proved import why_not
 from mpi_pgpe.numpy_core import clip, einsum
 
@@ -153,9 +161,6 @@ def _humanoid(env: Any, version: int) -> Parts:
     def moment() -> float:
         return einsum("b,bj->j", masses, places).item(0)
 
-    def moment_in_gym() -> float:
-        return np.add.reduce(masses[:, np.newaxis] * places, 0).item(0)
-
     of_gymnasium = type(env).__module__.startswith("gymnasium.")
 
     weight, (least, most) = (env._contact_cost_weight, env._contact_cost_range) if version == 5 else (0, (0, 0))
@@ -165,7 +170,7 @@ def _humanoid(env: Any, version: int) -> Parts:
 
     return Parts(
         advance=_advance(env, forces=True),
-        position=center_of_mass_x(masses, places, moment if of_gymnasium else moment_in_gym),
+        position=center_of_mass_x(masses, places, moment if of_gymnasium else moment_in_gym(masses, places)),
         judge=_judge_of_the_upright(
             env, version, lambda: low < qpos.item(2) < high, cost_of_contact if version == 5 else None, data.ctrl
         ),

@@ -12,7 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from mpi_pgpe.envs.mujoco_task import Parts, center_of_mass_x, clipping_speeds, install, joining, sum_of_squares
+from mpi_pgpe.envs.mujoco_task import (
+    Parts,
+    center_of_mass_x,
+    clipping_speeds,
+    install,
+    joining,
+    moment_in_gym,
+    sum_of_squares,
+)
 from mpi_pgpe.envs.proved import why_not
 from mpi_pgpe.numpy_core import clip
 
@@ -35,9 +43,7 @@ def _humanoid(env: Any) -> Parts:
     data, dt = env.data, float(env.dt)
     qpos, control, forces, places = data.qpos, data.ctrl, data.cfrc_ext, data.xipos
     masses = env.model.body_mass
-
-    def moment() -> float:
-        return np.add.reduce(masses[:, np.newaxis] * places, 0).item(0)
+    position = center_of_mass_x(masses, places, moment_in_gym(masses, places))
 
     def judge(distance: float, action: Any) -> tuple[float, bool]:
         impact = min(0.5e-6 * float(sum_of_squares(forces)), 10)
@@ -45,7 +51,7 @@ def _humanoid(env: Any) -> Parts:
         return reward, qpos.item(2) < 1.0 or qpos.item(2) > 2.0  # not for NaN
 
     views = [qpos[2:], data.qvel, *(part.reshape(-1) for part in (data.cinert, data.cvel, data.qfrc_actuator, forces))]
-    return Parts(_advance(env), center_of_mass_x(masses, places, moment), judge, joining(views))
+    return Parts(_advance(env), position, judge, joining(views))
 
 
 def _walker2d(env: Any) -> Parts:

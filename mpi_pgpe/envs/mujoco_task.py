@@ -84,6 +84,11 @@ def sum_of_squares(values: Any) -> Any:
     return np.add.reduce(np.square(values), None)
 
 
+def moment_in_gym(masses: Any, places: Any) -> Callable[[], float]:
+    """gym's sum of mass times x, of bodies as in `center_of_mass_x`."""
+    return lambda: np.add.reduce(masses[:, np.newaxis] * places, 0).item(0)
+
+
 def center_of_mass_x(masses: Any, places: Any, moment: Callable[[], float]) -> Callable[[], float]:
     """`position` of what is as far as its center of mass.
 

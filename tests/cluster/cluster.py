@@ -48,6 +48,13 @@ def until(true: Callable[[], Any], what: object, seconds: float = 600) -> Any:
     return found
 
 
+def shell_script(path: Path, text: str) -> str:
+    """Write a program; returns its path."""
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
 def metrics(run_folder: Path) -> dict[str, Any]:
     """What sacred recorded of a run: name -> {"steps": ..., "values": ...}."""
     return json.loads((run_folder / "metrics.json").read_text())

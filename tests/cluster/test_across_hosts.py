@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -112,17 +113,22 @@ def test_a_cut_of_four_seconds_is_survived(hosts: Hosts, tmp_path):
     assert final(tmp_path / "cut")["state_digest"] == final(tmp_path / "whole")["state_digest"]
 
 
-def test_a_host_lost_for_good_ends_the_run_with_a_message(hosts: Hosts, tmp_path):
-    process = start(hosts, tmp_path, "niters=1000")
+def lose_h2(hosts: Hosts, process: subprocess.Popen[str], begun: Callable[[], object] = lambda: True) -> None:
+    """Cut h2 off for good, once the program has begun: it ends on both sides, and says what is lost."""
     try:
+        until(begun, "the program")
         hosts("cut", "h2")
-        output, _ = process.communicate(timeout=60)
+        said = "".join(text or "" for text in process.communicate(timeout=60))
         assert process.returncode != 0
-        assert "h1 has lost host h2 with ranks 2, 3" in output
+        assert "h1 has lost host h2 with ranks 2, 3" in said
         until(lambda: not hosts.processes("h2", "-m mpi_pgpe."), "the end of the ranks on the lost host", 60)
     finally:
         process.kill()
         hosts("mend", "h2")
+
+
+def test_a_host_lost_for_good_ends_the_run_with_a_message(hosts: Hosts, tmp_path):
+    lose_h2(hosts, start(hosts, tmp_path, "niters=1000"))
     assert not (tmp_path / "results/1/completed.json").exists()
 
 
@@ -132,16 +138,7 @@ def test_a_host_lost_for_good_ends_an_evaluation(hosts: Hosts, tmp_path):
     process = subprocess.Popen(
         hosts.mpiexec(TWO_EACH, *program), cwd=tmp_path, env=ENVIRONMENT, text=True, stderr=subprocess.PIPE
     )
-    try:
-        until(lambda: len(list(tmp_path.glob("h2-*"))) == 2, "both ranks of h2 to evaluate")
-        hosts("cut", "h2")
-        _, errors = process.communicate(timeout=60)
-        assert process.returncode != 0
-        assert "h1 has lost host h2 with ranks 2, 3" in errors
-        until(lambda: not hosts.processes("h2", "-m mpi_pgpe."), "the end of the ranks on the lost host", 60)
-    finally:
-        process.kill()
-        hosts("mend", "h2")
+    lose_h2(hosts, process, begun=lambda: len(list(tmp_path.glob("h2-*"))) == 2)  # both of its ranks evaluate
 
 
 def test_hosts_of_different_size_are_equally_busy(hosts: Hosts, tmp_path):

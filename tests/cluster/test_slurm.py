@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cluster import SLEEPY, TWO_NODES, Hosts, Job, Slurm, metrics, run, until
+from cluster import SLEEPY, TWO_NODES, Hosts, Job, Slurm, metrics, run, shell_script, until
 
 pytestmark = [pytest.mark.slurm, pytest.mark.launches]
 
@@ -132,10 +132,8 @@ def test_what_cannot_work_is_not_tried_again(slurm: Slurm):
 
 def test_an_end_without_the_mark_of_completion_is_no_success(slurm: Slurm, tmp_path: Path):
     """Whatever mpiexec says."""
-    launcher = tmp_path / "launcher"
-    launcher.write_text('#!/bin/sh\ncase "$*" in *mpi_pgpe.train*) exit 0 ;; esac\nexec mpiexec "$@"\n')
-    launcher.chmod(0o755)
-    job = slurm.sbatch(*TWO_NODES, "slurm/train.sbatch", "with", *SLEEPY, LAUNCHER=str(launcher)).ends("FAILED")
+    launcher = shell_script(tmp_path / "mpi", 'case "$*" in *mpi_pgpe.train*) exit 0 ;; esac\nexec mpiexec "$@"')
+    job = slurm.sbatch(*TWO_NODES, "slurm/train.sbatch", "with", *SLEEPY, LAUNCHER=launcher).ends("FAILED")
     assert "the run ended (exit code 0, messages above) before it made progress" in job.log
 
 

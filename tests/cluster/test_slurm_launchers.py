@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cluster import ENVIRONMENT, SLEEPY, TWO_NODES, Slurm, run
+from cluster import ENVIRONMENT, SLEEPY, TWO_NODES, Slurm, run, shell_script
 
 pytestmark = [pytest.mark.slurm, pytest.mark.launches]
 
@@ -21,18 +21,15 @@ def test_a_launcher_of_another_mpi_is_found_out(slurm: Slurm):
 
 
 def test_a_launcher_of_many_words_is_cut_short(slurm: Slurm, tmp_path: Path):
-    launcher = tmp_path / "launcher"
-    launcher.write_text("#!/bin/sh\nseq 200000\n")
-    launcher.chmod(0o755)
-    job = slurm.sbatch(*TWO_NODES, "slurm/train.sbatch", "with", *SLEEPY, LAUNCHER=str(launcher)).ends("FAILED")
+    launcher = shell_script(tmp_path / "mpi", "seq 200000")
+    job = slurm.sbatch(*TWO_NODES, "slurm/train.sbatch", "with", *SLEEPY, LAUNCHER=launcher).ends("FAILED")
     assert "expected a launcher that makes one world of 4 ranks" in job.log
     assert len(job.log.splitlines()) < 10
 
 
 def test_without_an_mpiexec_srun_is_the_launcher(slurm: Slurm, tmp_path: Path):
     """A rank is killed, too, and but for the imports nothing is exported to the job."""
-    (tmp_path / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    (tmp_path / "python").chmod(0o755)
+    shell_script(tmp_path / "python", f'exec {sys.executable} "$@"')
     script = slurm.edited(r"^\. \.venv/bin/activate$", f"PATH={tmp_path}:/usr/bin:/bin", tmp_path)
     export = f"--export=PYTHONPATH={ENVIRONMENT['PYTHONPATH']}"
     job = slurm.sbatch(*TWO_NODES, export, script, "-F", "killed", "with", *SLEEPY, "niters=30")
@@ -48,8 +45,7 @@ def test_without_an_mpiexec_srun_is_the_launcher(slurm: Slurm, tmp_path: Path):
 def test_ranks_on_too_few_nodes_are_a_last_resort_and_told(slurm: Slurm, tmp_path: Path):
     programs = {"python": f"exec {sys.executable}", "mpiexec": f"exec {Path(sys.executable).parent}/mpiexec -hosts h1"}
     for name, program in programs.items():
-        (tmp_path / name).write_text(f'#!/bin/sh\n{program} "$@"\n')
-        (tmp_path / name).chmod(0o755)
+        shell_script(tmp_path / name, f'{program} "$@"')
     script = slurm.edited(r"^\. \.venv/bin/activate$", f"PATH={tmp_path}:/usr/bin:/bin", tmp_path)
     command = ["--nodelist=h1,h2", *TWO_NODES, script, "with", *SLEEPY, "niters=1"]
     job = slurm.sbatch(*command).ends()
