@@ -56,7 +56,9 @@ def test_same_bits(name: str, behaviour: Callable[..., Act]) -> None:
         assert_same_episode(plain, fast, behaviour(plain, seed), seed, 80)
 
 
-@pytest.mark.parametrize("name", map(task, ["HalfCheetah-v5", "Walker2d-v5", "gym/HalfCheetah-v2", "gym/Walker2d-v2"]))
+@pytest.mark.parametrize(
+    "name", list(map(task, ["HalfCheetah-v5", "Walker2d-v5", "gym/HalfCheetah-v2", "gym/Walker2d-v2"]))
+)
 def test_same_bits_of_a_trained_agent(name: str) -> None:
     plain, fast = pair(name)
     for seed in range(2):
@@ -115,7 +117,9 @@ def test_actions_in_float64() -> None:
     assert_same_episode(plain, fast, lambda _: rng.uniform(-1, 1, 6), 3, 50)
 
 
-@pytest.mark.parametrize("name", map(task, ["Humanoid-v5", "Walker2d-v5", "HalfCheetah-v5", "Ant-v5", "gym/Hopper-v2"]))
+@pytest.mark.parametrize(
+    "name", list(map(task, ["Humanoid-v5", "Walker2d-v5", "HalfCheetah-v5", "Ant-v5", "gym/Hopper-v2"]))
+)
 def test_observations_are_not_written_to_again(name: str) -> None:
     _, fast = pair(name)
     fast.reset(0)
@@ -195,7 +199,7 @@ def test_the_simulator_is_freed_with_its_environment(name: str) -> None:
         gc.enable()
 
 
-@pytest.mark.parametrize("name", map(task, ["Humanoid-v5", "Walker2d-v5", "gym/Humanoid-v2", "gym/Walker2d-v2"]))
+@pytest.mark.parametrize("name", list(map(task, ["Humanoid-v5", "Walker2d-v5", "gym/Humanoid-v2", "gym/Walker2d-v2"])))
 def test_same_bits_after_a_state_was_set(name: str) -> None:
     plain, fast = pair(name)
     plain.reset(0), fast.reset(0)
