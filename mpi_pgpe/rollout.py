@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,14 @@ if TYPE_CHECKING:
     from mpi_pgpe.envs import Environment
 
 _ROWS = 1000  # observations kept before they go into the moments
+_ENDLESS = 100_000  # steps without a limit after which a warning is due
 _SECONDS_BETWEEN_CALLS = 1e-3  # of `between_steps`
+
+_TOO_LONG = (
+    f"an episode has made {_ENDLESS:,} steps and goes on, in an environment without a time limit. Give it one (gym's "
+    "TimeLimit, or max_episode_steps where it is registered), or end episodes that last too long with "
+    "episode_timeout=SECONDS; max_episode_length=STEPS does so in training alone"
+)
 
 
 @dataclass
@@ -100,6 +108,8 @@ class Rollout:
                 if between_steps is not None and i % every == 0:
                     between_steps()
             steps += i
+            if self.limit is None and steps == _ENDLESS:
+                warnings.warn(_TOO_LONG, stacklevel=2)
             if moments is not None:
                 moments.observe(self._rows[:i, :-1])
             truncated = truncated or (steps == self.limit and not terminated)

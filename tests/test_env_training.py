@@ -90,8 +90,8 @@ def test_rank_0_imports_a_simulator_before_the_others(launch, tmp_path):
     (tmp_path / "slow_to_import.py").write_text(LOGGED)
     path = os.pathsep.join([str(tmp_path), os.path.dirname(__file__)])
     done = launch(
-        *["-m", "mpi_pgpe.train", "with", "env_name=slow_to_import:Wanderer", "popsize=8", "niters=1"],
-        *["max_episode_length=2000", "num_interactions=None", "re_eval_num_episodes=3", "popsize_max=None"],
+        *["-m", "mpi_pgpe.train", "with", "env_name=slow_to_import:Wanderer-v0", "popsize=8", "niters=1"],
+        *["num_interactions=None", "re_eval_num_episodes=3", "popsize_max=None"],
         ranks=3,
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": path},

@@ -6,6 +6,7 @@ Each rank runs these for itself, in a world of its own.
 from __future__ import annotations
 
 import itertools
+import warnings
 
 import gym
 import numpy as np
@@ -13,12 +14,14 @@ import pytest
 import small_envs
 from runs import bits, train
 
+from mpi_pgpe import envs
 from mpi_pgpe.farm import Farm
 from mpi_pgpe.noise import Noise, seed_table
 from mpi_pgpe.pgpe import PGPE
-from mpi_pgpe.policies import PolicyShape
-from mpi_pgpe.rollout import episode_seed
+from mpi_pgpe.policies import Policy, PolicyShape
+from mpi_pgpe.rollout import Rollout, episode_seed
 from mpi_pgpe.schedule import Rounds
+from mpi_pgpe.tasks import Abandoned
 from mpi_pgpe.team import RE_EVALUATION, TRAINING, Distribution, Job, Team
 
 GENERATION, SEED, DIRECTIONS, HIDDEN = 6, 11, 4, (3,)
@@ -183,6 +186,25 @@ def test_the_shorter_of_two_time_limits_holds(asked, steps):
         TRAINING, NAMES[name], False, env_name=name, re_eval_env_name=name, max_episode_length=asked
     )
     assert results[:, [1, 3]].max() == steps
+
+
+@pytest.mark.parametrize("limit", [None, 100_500])
+def test_an_episode_that_goes_on_without_a_limit_warns_of_it(limit):
+    rollout = Rollout(envs.make("small_envs:Endless", {}), limit)
+    shape = PolicyShape(2, 1)
+    policy = Policy(shape, rollout.env.action_space)
+    policy.load(np.zeros(shape.num_parameters, np.float32))
+    steps = itertools.count(1)  # the polls of the first episode
+
+    def poll():
+        if next(steps) == 100_400:
+            raise Abandoned
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with pytest.raises(Abandoned):
+            rollout.run(policy, 0, between_steps=poll)
+    assert ["100,000 steps" in str(w.message) for w in caught] == [True] * (limit is None)
 
 
 def test_target_return_ends_the_run_at_the_re_evaluation_that_reaches_it():
