@@ -21,7 +21,7 @@ from mpi_pgpe.clock import COMMUNICATION
 from mpi_pgpe.schedule import COLUMNS, RecentMean, Rounds, Usage, holds_two
 from mpi_pgpe.tasks import Abandoned, GivenUp, RankHangs, Run, TaskFailed
 from mpi_pgpe.watch import SECONDS_TO_RETURN, Nudge
-from mpi_pgpe.world import World
+from mpi_pgpe.world import Patience, World
 
 _TASK, _RESULT, _FAILURE, _REMARKS, _BEGIN = range(1, 6)  # tags of messages
 _END = -1  # in place of a task: the generation has all that it needs
@@ -134,9 +134,9 @@ class Farm(World):
                 except TaskFailed as failure:
                     told = self._comm.isend((self.handouts, task, str(failure)), 0, _FAILURE)
                     alone = needed and not self.fault_tolerant  # which would take an Abort for the loss of a rank
-                    limit = time.monotonic() + (_SECONDS_TO_ANSWER if alone else math.inf)
+                    patience = Patience(_SECONDS_TO_ANSWER if alone else math.inf)
                     while not receive():  # nothing after this task can be needed
-                        if time.monotonic() > limit:
+                        if patience.over():
                             self._end_without_rank_0(failure)
                         self._nap()
                     told.Free()  # whether it has been received or not

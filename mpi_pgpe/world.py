@@ -21,7 +21,25 @@ from mpi_pgpe.ulfm import RanksLost, end_with_the_launcher, leave, noticing_deat
 
 _FIRST_NAP, _LONGEST_NAP = 1e-5, 2e-3  # seconds
 _SECONDS_TO_STOP, _LEAST_SECONDS_TO_STOP = 3.0, 0.5
+_LONGEST_LOOK = 0.1  # seconds from one look at a Patience to the next that count
 _TYPES = ["<i8", "<i4", "<u8", "<f4", "<f8", "|u1"]
+
+
+class Patience:
+    """Seconds of waiting, of those in which this process looks at them again and again.
+
+    While the machine stands still the other ranks cannot do what is waited for either, and that does not count.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._left = seconds
+        self._looked = time.monotonic()
+
+    def over(self) -> bool:
+        """Whether the seconds have passed."""
+        before, self._looked = self._looked, time.monotonic()
+        self._left -= min(self._looked - before, _LONGEST_LOOK)
+        return self._left < 0
 
 
 class World:
@@ -131,11 +149,11 @@ class World:
     def _collective(self, request: Any, seconds: float = np.inf) -> bool:
         """Wait for a collective operation, asleep; returns False if `seconds` are over before."""
         self._in_collective = True
-        deadline = time.monotonic() + seconds
+        patience = Patience(seconds)
         self._naps = _FIRST_NAP
         with self.clock.during(COMMUNICATION):
             while not request.Test():
-                if time.monotonic() > deadline:
+                if patience.over():
                     return False
                 self._nap()
         self._in_collective = False

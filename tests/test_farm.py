@@ -12,6 +12,7 @@ from mpi_pgpe.farm import Farm
 from mpi_pgpe.hosts import promised_rank
 from mpi_pgpe.schedule import COLUMNS, Rounds
 from mpi_pgpe.tasks import TaskFailed
+from mpi_pgpe.world import Patience
 
 TYPES = ["<i8", "<f8", "<u8", "<f4", "<i4", "|u1"]
 STOP = 4
@@ -76,7 +77,8 @@ def test_ranks_without_a_task_are_idle(farm):
     farm.hand_out(Rounds(1), run)
     usage = farm.usage
     assert usage.total > farm.size * 0.5
-    assert usage.idle_fraction() + usage.dropped_fraction(1) == pytest.approx(1 - usage.seconds[0] / usage.total)
+    # All of the time is accounted for; and more, if the others were ready, and idle, before rank 0.
+    assert usage.idle_fraction() + usage.dropped_fraction(1) + usage.seconds[0] / usage.total > 1 - 1e-6
     assert usage.idle > (farm.size - 1) * 0.49
 
 
@@ -91,7 +93,7 @@ def test_ranks_that_wait_for_an_answer_are_idle(farm):
         elif first:
             for _ in range(1, farm.size):
                 channel.recv()
-            time.sleep(0.5)
+            time.sleep(1)
         first.clear()
         return np.zeros(COLUMNS)
 
@@ -236,6 +238,21 @@ def test_the_time_that_ranks_get_to_stop_counts_from_the_failure(monkeypatch):
         now[0] += later
         stop()
     assert allowed == [3, 3, 2, 0.5]
+
+
+def test_while_the_machine_stands_still_no_patience_is_used_up(monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    patience = Patience(3)
+
+    def over(seconds):
+        now[0] += seconds
+        return patience.over()
+
+    assert not over(60)
+    assert not any(over(0.02) for _ in range(140))
+    assert not over(60)
+    assert any(over(0.02) for _ in range(10))
 
 
 @pytest.mark.parametrize(("failing", "fails"), [(range(6, 99), False), ([5], True), ([7], False), ([0, 8], True)])
