@@ -6,6 +6,7 @@ import ctypes
 import itertools
 import os
 import resource
+import signal
 import time
 from typing import Any
 
@@ -34,10 +35,25 @@ class Walk(gym.Env):
 
 
 class Slow(Walk):
-    """Takes a while, so that there is time to be killed in the middle."""
+    """Takes a while, SECONDS_OF_A_STEP, so that there is time to be killed in the middle."""
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        time.sleep(0.0005)
+        time.sleep(float(os.environ.get("SECONDS_OF_A_STEP", "0.0005")))
+        return super().step(action)
+
+
+class ToldToStop(Walk):
+    """Sends its process SIGTERM in the middle of episode EPISODE_OF_SIGTERM."""
+
+    episodes = 0
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        self.episodes += 1
+        return super().reset(seed=seed)
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        if self.steps == 5 and self.episodes == int(os.environ["EPISODE_OF_SIGTERM"]):
+            signal.raise_signal(signal.SIGTERM)
         return super().step(action)
 
 

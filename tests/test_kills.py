@@ -29,7 +29,7 @@ TRAIN = [sys.executable, "-m", "mpi_pgpe.train", "-l", "ERROR", "-F", "results",
 CONFIG = [
     "env_name=odd_envs:Slow",
     "seed=3",
-    "niters=90",
+    "niters=130",  # of which thirty kills see about forty, and more on a machine that is slow to kill
     "popsize=8",
     "popsize_max=16",
     "num_interactions=300",
@@ -141,11 +141,11 @@ def test_thirty_kills_leave_the_result_as_it_is(tmp_path: Path) -> None:
             if not victims or len(victims) == len(ranks):
                 launcher.kill()
             launcher.stdout.read()
-            launcher.wait(timeout=30)
+            launcher.wait(timeout=300)
             check_readable(killed)
             assert not (killed / "checkpoints/completed.json").exists()
         last = subprocess.run(
-            command, cwd=killed, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False
+            command, cwd=killed, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False
         )
         assert last.returncode == 0, last.stderr
         check_readable(killed)

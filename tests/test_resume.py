@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ def test_sigterm_ends_in_order_and_the_resumed_run_equals_the_whole_one(
     process = subprocess.Popen(
         [*launcher, *command(**slow)],
         cwd=tmp_path,
-        env=ENVIRONMENT,
+        env=ENVIRONMENT | {"SECONDS_OF_A_STEP": "0.004"},  # so that the signal comes long before the end
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -104,11 +104,11 @@ def test_sigterm_ends_in_order_and_the_resumed_run_equals_the_whole_one(
         if line.startswith("generation=3 "):
             process.send_signal(signal.SIGTERM if ranks == 1 else signal.SIGUSR1)
             break
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 75, errors
-    assert "stopped after generation 3: got SIG" in errors
+    (last,) = re.findall(r"stopped after generation (\d+): got SIG", errors)  # 3, unless the signal took its time
     assert json.loads((tmp_path / "results/1/run.json").read_text())["status"] == "INTERRUPTED"
-    assert (tmp_path / "results/1/Slow_seed3_iter3.pickle").exists()
+    assert (tmp_path / f"results/1/Slow_seed3_iter{last}.pickle").exists()
     assert not (tmp_path / "results/1/completed.json").exists()
     done(train(tmp_path, 3, **slow, resume="results/1"))
     assert joined(tmp_path, 1, 2) == recorded(whole, 1)  # Slow plays as Walk does
@@ -174,20 +174,13 @@ def test_a_walltime_that_is_over_ends_a_run_in_order(tmp_path: Path) -> None:
 
 
 def test_finish_generation_completes_it(tmp_path: Path) -> None:
-    slow = {"env_name": "odd_envs:Slow", "finish_generation": True, "niters": 50}
-    process = subprocess.Popen(
-        command(**slow), cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("generation=2 "):
-            time.sleep(0.05)  # well inside of the third, whose episodes take 0.2 seconds
-            process.send_signal(signal.SIGTERM)
-            break
-    rest, errors = process.communicate(timeout=60)
-    assert process.returncode == 75, errors
-    assert "generation=3 " in rest
-    assert "stopped after generation 3" in errors
+    told = {"env_name": "odd_envs:ToldToStop", "niters": 50}
+    inside_of_the_third = ENVIRONMENT | {"EPISODE_OF_SIGTERM": "40"}  # of 16 for each generation
+    for finish, last in ((True, 3), (False, 2)):
+        run = run_program(*command(**told, finish_generation=finish), cwd=tmp_path, env=inside_of_the_third)
+        assert run.returncode == 75, run.stderr
+        assert run.stdout.count("generation=") - run.stdout.count("re_eval_generation=") == last
+        assert f"stopped after generation {last}: got SIGTERM" in run.stderr
 
 
 def test_another_configuration_is_refused_with_what_differs(whole: Path) -> None:
