@@ -9,8 +9,14 @@ import pytest
 from mongo_server import Relay, Server
 from recorded import GENERATIONS, record, state, training
 
-from mpi_pgpe.records import target
+from mpi_pgpe.records import delivery, target
 from mpi_pgpe.records.recorder import Recorder
+
+
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is: a server that is there, or comes back, is waited for at the end of a run."""
+    monkeypatch.setattr(delivery, "_PATIENCE", 120)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +43,9 @@ def name(request: pytest.FixtureRequest) -> str:
 def undisturbed(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The record of `training` when nothing happens to it."""
     observer = Recorder(tmp_path_factory.mktemp("results"), target.parse(f"127.0.0.1:{server.port}:undisturbed"))
-    record(observer, training(observer))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(delivery, "_PATIENCE", 120)
+        record(observer, training(observer))
     found = state(server, "undisturbed")
     assert found["status"] == "COMPLETED"
     assert found["result"] == GENERATIONS

@@ -22,7 +22,7 @@ from mpi_pgpe.records import delivery, files, mirror, stored_files, target
 from mpi_pgpe.records.recorder import Recorder
 from mpi_pgpe.records.tamed import capture_by_sacred
 
-pytestmark = pytest.mark.launches
+pytestmark = [pytest.mark.launches, pytest.mark.usefixtures("patience")]
 pytest_plugins = ["mongo_fixtures"]
 
 

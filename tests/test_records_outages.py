@@ -19,14 +19,8 @@ from mpi_pgpe.records import delivery, files, mirror, stored_files, target
 from mpi_pgpe.records.claims import Refused
 from mpi_pgpe.records.recorder import Recorder
 
-pytestmark = pytest.mark.launches
+pytestmark = [pytest.mark.launches, pytest.mark.usefixtures("patience")]
 pytest_plugins = ["mongo_fixtures"]
-
-
-@pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However slow the machine is: a server that is there, or comes back, is waited for at the end."""
-    monkeypatch.setattr(delivery, "_PATIENCE", 120)
 
 
 @pytest.mark.parametrize(
