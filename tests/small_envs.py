@@ -151,14 +151,17 @@ class LongStepOnRank0(RaisesOnRank):
 
     def __init__(self, file: str, native: bool):
         super().__init__(rank=1)
+        from mpi4py import MPI
+
+        self.root = MPI.COMM_WORLD.Get_rank() == 0
         self.file, self.native = Path(file), native
 
     def step(self, action):
-        if self.broken:
-            while not self.file.exists():
-                time.sleep(0.01)
-        else:
+        if self.root:
             self.file.write_text("begun")
+        while not self.file.exists():
+            time.sleep(0.01)
+        if not self.broken:
             (ctypes.PyDLL(None).sleep if self.native else time.sleep)(60)
             self.file.write_text("over")
         return super().step(action)

@@ -28,6 +28,7 @@ class CountingTime:
 
 world.time = CountingTime
 farm = Farm(root_evaluates=False)
+channel = farm._comm.Dup()
 nothing = np.zeros(4)
 
 def two_seconds(task, poll):
@@ -36,10 +37,13 @@ def two_seconds(task, poll):
 
 started = time.monotonic()
 if farm.rank == 0:
+    for _ in range(1, farm.size):
+        channel.recv()
     time.sleep(2)                            # the others wait for a command
     farm.tell(1)
     farm.hand_out(Rounds(1), two_seconds)    # one task: rank 0 and one of the others wait for its end
 else:
+    channel.send("ready", 0)
     farm.hear()
     farm.take(two_seconds)
 wall = time.monotonic() - started

@@ -208,8 +208,8 @@ def test_a_file_that_is_being_written_is_read_when_it_is_whole(results, tmp_path
     (running / "metrics.json").write_text(whole[:100])
     monkeypatch.setattr("time.sleep", lambda _: (running / "metrics.json").write_text(whole))
     assert len(read_runs([str(running)], None)[0].generations) == 4
-    (running / "metrics.json").write_text(whole[:100])
     monkeypatch.setattr("time.sleep", lambda _: None)
+    (running / "metrics.json").write_text(whole[:100])
     with pytest.raises(RunError, match=r"metrics\.json: is damaged"):
         read_runs([str(running)], None)
 
