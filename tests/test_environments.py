@@ -174,7 +174,7 @@ env = gym.make({name!r})
 observation, _ = env.reset(seed=1)
 print(observation.shape, len(env.step(env.action_space.sample())))
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.splitlines()[-1] == "(44,) 5"
 
 

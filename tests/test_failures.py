@@ -110,7 +110,7 @@ def running(tmp_path):
 def test_ctrl_c_ends_a_run_as_interrupted(running, tmp_path, ranks):
     process, _ = running(ranks)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=300)
     assert process.returncode != 0
     assert status(tmp_path / "results") == "INTERRUPTED"
     assert "Traceback (most recent call last)" not in stderr
@@ -123,6 +123,6 @@ def test_killed_rank_ends_the_job(running, tmp_path, victim):
     ranks = {pid: re.search(rb"PMI_RANK=(\d+)", Path(f"/proc/{pid}/environ").read_bytes()).group(1) for pid in pids}
     (pid,) = [pid for pid, rank in ranks.items() if int(rank) == victim]
     os.kill(pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert process.returncode != 0
     wait_until(lambda: not processes(str(tmp_path)))

@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 def results(what: str, ranks: int) -> list[tuple[str, Any]]:
     environment = os.environ | {"PYTHONPATH": str(HERE)}
     program = (sys.executable, HERE / "one_result.py", what)
-    run = run_program(*program, ranks=ranks, timeout=240, env=environment)
+    run = run_program(*program, ranks=ranks, timeout=900, env=environment)
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout)
 

@@ -40,7 +40,7 @@ def test_interrupt_while_the_program_is_loaded_is_quiet():
         "import mpi_pgpe.train\n"
         "print('not reached')\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
@@ -52,7 +52,7 @@ def test_an_ignored_interrupt_stays_ignored():
         "mpi_pgpe.quiet_start.over()\n"
         "assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN\n"
     )
-    assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", program], timeout=300, check=False).returncode == 0
 
 
 def test_afterwards_interrupts_are_exceptions_again():

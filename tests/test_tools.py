@@ -139,7 +139,7 @@ def test_help_names_what_can_be_given(launch, tool, options):
 def test_tools_are_programs(run, tmp_path, tool):
     argument = run / "best.pickle" if tool == "enjoy" else run
     command = [sys.executable, "-m", f"mpi_pgpe.{tool}", str(argument)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300, check=True)
     assert done.stdout
     assert done.stderr == ""
     assert (tmp_path / "learning_curve.png").exists() == (tool == "plot")

@@ -34,7 +34,7 @@ def under_ulfm(*command: Any, ranks: int = 4, **keywords: Any) -> subprocess.Com
         [str(part) for part in [*launcher, *command]],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
         **{"env": ENVIRONMENT, **keywords},
     )
@@ -110,7 +110,7 @@ def test_a_rank_that_hangs_in_native_code_is_given_up_and_the_run_goes_on(tmp_pa
     config = ["seed=3", "niters=3", "popsize=12", "num_interactions=None", "re_eval_interval=5"]
     calm = under_ulfm(*train, *config, cwd=tmp_path, env=ENVIRONMENT | {"STUCK_RANK": "none"})
     assert calm.returncode == 0, calm.stderr
-    run = under_ulfm(*train, *config, "episode_timeout=1", cwd=tmp_path, env=ENVIRONMENT | {"STUCK_RANK": "2"})
+    run = under_ulfm(*train, *config, "episode_timeout=2", cwd=tmp_path, env=ENVIRONMENT | {"STUCK_RANK": "2"})
     assert run.returncode == 0, run.stderr
     assert run.stderr.count("lost rank 2;") == 1
     results = [json.loads((tmp_path / f"results/{number}/completed.json").read_text()) for number in (1, 2)]
