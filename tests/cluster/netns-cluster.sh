@@ -2,7 +2,7 @@
 # "Hosts" for multi-host MPI tests on one machine: network namespaces h1..hN joined by a bridge in a namespace of its own.
 # Nothing is added to the machine's own network. Each command run in a host also has that host's name (UTS) and /etc/hosts.
 #   netns-cluster.sh up [N]           make N hosts (2): h1 has address 10.77.0.1, h2 10.77.0.2, ...; safe to run again
-#   netns-cluster.sh down             remove them; refuses while processes still run there (they are listed)
+#   netns-cluster.sh down             remove them; refuses if processes go on running there (they are listed)
 #   netns-cluster.sh exec hK CMD...   run CMD on host hK
 #   netns-cluster.sh ssh [-opt] hK CMD...  the same with ssh's manner, for mpiexec (see below)
 #   netns-cluster.sh cut hK | mend hK take hK's link down / up again
@@ -60,7 +60,8 @@ up)
   echo "up: $(hosts | tr '\n' ' ')";;
 down)
   for h in $(hosts); do
-    pids=$(ip netns pids "$P$h")
+    end=$((SECONDS + 60))  # what has been told to end may take a moment
+    while pids=$(ip netns pids "$P$h"); [ -n "$pids" ] && [ $SECONDS -lt $end ]; do sleep 0.2; done
     [ -z "$pids" ] || { echo "netns-cluster: still running on $h:" >&2; ps -o pid,args -p "$(tr '\n' , <<<"$pids" | sed 's/,$//')" >&2; exit 1; }
   done
   for h in $(hosts); do ip netns del "$P$h"; rm -rf "/etc/netns/$P$h"; done

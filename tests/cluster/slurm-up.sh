@@ -110,7 +110,7 @@ alive "$B/pid/munged" munged || {
   munged --key-file="$B/munge/key" --socket="$B/munge/socket" --pid-file="$B/pid/munged" \
          --log-file="$B/log/munged" --seed-file="$B/munge/seed"
 }
-wait_for 10 munged test -S "$B/munge/socket"
+wait_for 120 munged test -S "$B/munge/socket"
 if alive "$B/pid/slurmctld" slurmctld; then "$B/run" scontrol reconfigure
 else at h1 slurmctld -f "$B/slurm.conf"; fi
 for k in $(seq "$N"); do
@@ -122,8 +122,8 @@ for k in $(seq "$N"); do
   }
 done
 # shellcheck disable=SC2016  # for the inner sh
-wait_for 20 slurmctld sh -c '"$0" scontrol ping | grep -q UP' "$B/run"
+wait_for 120 slurmctld sh -c '"$0" scontrol ping | grep -q UP' "$B/run"
 all_up() { [ "$("$B/run" sinfo -h -r -t idle,alloc,mix -o %D | awk '{s+=$1} END {print s+0}')" = "$N" ]; }
-wait_for 60 "the $N nodes" all_up
+wait_for 300 "the $N nodes" all_up
 [ -n "$NETNS" ] && echo "Slurm is up:  $B/run sinfo" || echo "Slurm is up:  . $B/env.sh"
 "$B/run" sinfo -N

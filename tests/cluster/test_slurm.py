@@ -112,7 +112,7 @@ def test_an_agent_is_evaluated_by_all_ranks(slurm: Slurm, undisturbed: Job):
 
 
 def test_retries_have_a_limit_and_another_job_goes_on(slurm: Slurm):
-    command = ["slurm/train.sbatch", "-F", "limit", "with", *SLEEPY, "niters=12"]
+    command = ["slurm/train.sbatch", "-F", "limit", "with", *SLEEPY, "niters=24"]
     job = slurm.sbatch(*TWO_NODES, *command, MAX_RETRIES="0").says("generation=3 ")
     slurm("scancel", "--batch", "--signal=USR1", job.number)
     job.ends("FAILED")
@@ -120,7 +120,7 @@ def test_retries_have_a_limit_and_another_job_goes_on(slurm: Slurm):
     assert f"CHECKPOINT=checkpoints/job-{job.number}" in job.log
     rest = slurm.sbatch(*TWO_NODES, *command, CHECKPOINT=f"checkpoints/job-{job.number}").ends()
     assert "going on from" in rest.log
-    assert job.completed["generation"] == 12
+    assert job.completed["generation"] == 24
 
 
 def test_what_cannot_work_is_not_tried_again(slurm: Slurm):
@@ -197,7 +197,7 @@ def seeds(slurm: Slurm, array: str, *arguments: str) -> tuple[list[Job], Job]:
     """An array over seeds: its jobs, in order, and the one that plots them."""
     settings = [setting for setting in SLEEPY if not setting.startswith("seed=")]
     size = [f"--array={array}", "--nodes=2", "--ntasks-per-node=1", "--ntasks=2"]
-    short = ["niters=12", "save_interval=6"]
+    short = ["niters=20", "save_interval=10"]  # long enough to be told in time to stop
     number = slurm.sbatch(*size, "slurm/seeds.sbatch", *arguments, "with", *settings, *short).number
     first, last = map(int, array.split("-"))
     members = [Job(slurm, f"{number}_{seed}") for seed in range(first, last + 1)]
@@ -225,7 +225,7 @@ def test_an_array_of_seeds_and_their_plot(slurm: Slurm):
     again = run(sys.executable, "-m", "mpi_pgpe.plot", *records, "-o", "again.png", "--json", cwd=slurm.project)
     (curve,) = json.loads(again.splitlines()[-1])["curves"]
     assert len(curve["runs"]) == 3, "the seeds are gathered into one curve"
-    assert curve["pop_mean"]["points"] == 12
+    assert curve["pop_mean"]["points"] == 20
 
 
 def test_a_seed_that_fails_is_told_and_the_others_are_drawn(slurm: Slurm):
