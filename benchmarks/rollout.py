@@ -55,19 +55,19 @@ class Recorder:
     def __init__(self, env: Any) -> None:
         self.env = env
         self.episodes: list[Episode] = []
-        self._reset, self._step = env.reset, env.step
-        env.reset, env.step = self.reset, self.step
+        self._own = env.reset, env.step, env.stretch
+        env.reset, env.step, env.stretch = self.reset, self.step, None
 
     def reset(self, seed: int) -> Any:
         self.episodes.append((seed, []))
-        return self._reset(seed)
+        return self._own[0](seed)
 
     def step(self, action: Any) -> Any:
         self.episodes[-1][1].append(action)
-        return self._step(action)
+        return self._own[1](action)
 
     def stop(self) -> list[Episode]:
-        self.env.reset, self.env.step = self._reset, self._step
+        self.env.reset, self.env.step, self.env.stretch = self._own
         return self.episodes
 
 

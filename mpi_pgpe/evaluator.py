@@ -150,7 +150,7 @@ class Evaluator:
         if self._purpose == RE_EVALUATION:
             result[:2] = self._fitness(task, 0, self._environment_seeds(task, 0), d.center, None, poll)
             return result
-        self._delta[:] = d.stdev * self._noise.direction(self._seeds(task + 1)[task])
+        np.multiply(d.stdev, self._noise.direction(self._seeds(task + 1)[task], self._delta), self._delta)
         mirrored_pair(d.center, self._delta, self._pair)
         moments = None if d.mean is None else Moments(len(d.mean))
         # Before both episodes: after one the caches are the simulator's, and this takes ten times as long.

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from mpi_pgpe.envs import Environment
+    from mpi_pgpe.envs import Environment, Stretch
 
 SUFFIXES = (".mp4", ".gif")
 _FASTEST_GIF = 34  # frames per second; browsers slow down what is faster
@@ -34,6 +34,8 @@ class FilmError(ValueError):
 
 class Watched:
     """An environment that calls `look` after each step; see `envs.Environment`."""
+
+    stretch: Stretch | None = None  # which would pass `look` by
 
     def __init__(self, env: Environment, look: Look) -> None:
         self.env = env

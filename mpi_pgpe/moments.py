@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +42,8 @@ class Moments:
 
     def finite(self) -> bool:
         """Whether every observation taken in was finite."""
-        return bool(np.isfinite(self.sumsq).all())  # then the sums are, too
+        # Then the sums are, too. The first one tells in most cases, in a third of the time.
+        return math.isfinite(np.add.reduce(self.sumsq)) or bool(np.isfinite(self.sumsq).all())
 
     def mean(self) -> NDArray[np.float64]:
         """Mean of each element; zeros before the first observation."""

@@ -64,9 +64,9 @@ class Noise:
         np.multiply(out, np.float32(1 / GRID), out=out)
         np.rint(out, out=out)
 
-    def direction(self, seed: int | np.uint64) -> NDArray[np.float32]:
-        """The direction of a seed: float32 array of shape (size,), multiples of GRID."""
-        out = np.empty(self.size, np.float32)
+    def direction(self, seed: int | np.uint64, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """The direction of a seed: float32 array of shape (size,), multiples of GRID; in `out`, or in a new array."""
+        out = np.empty(self.size, np.float32) if out is None else out
         self.fill_units(seed, out)
         return np.multiply(out, np.float32(GRID), out=out)
 

@@ -124,12 +124,15 @@ class Policy:
         if np.shape(parameters) != self._parameters.shape:
             raise ValueError(f"expected parameters of shape {self._parameters.shape}, got shape {np.shape(parameters)}")
         self._parameters[:] = parameters
-        for column, parameter in self._columns:
-            column[:] = parameter
-        if mean is not None and stdev is not None:
-            (weights, parameter), (bias, _) = self._columns[:2]
+        (weights, parameter), *others = self._columns
+        for column, values in others:
+            column[:] = values
+        if mean is None or stdev is None:
+            weights[:] = parameter
+        else:
             np.divide(parameter, stdev, self._scaled)
             weights[:] = self._scaled
+            bias, _ = others[0]
             bias -= self._scaled @ mean
 
     def act(self, observation_and_1: NDArray[np.float32]) -> Any:

@@ -92,21 +92,29 @@ class Rollout:
         moments = Moments(self.env.observation_size) if collect_moments else None
         started = time.perf_counter()
         total, steps, terminated, truncated = 0.0, 0, False, False
-        act, step, every = policy.act, self.timed(self.env.step), self._steps_between_calls
+        stretch = self.env.stretch
+        step = self.timed(self.env.step if stretch is None else stretch.step)
+        act, every = policy.act, self._steps_between_calls
         self._fresh = False
         observation = self.timed(self.env.reset)(seed)
         while not (terminated or truncated):
             rows = self._row_list
             if self.limit is not None and steps + len(rows) > self.limit:
                 rows = rows[: self.limit - steps]
+            rewards: list[Any] = []
             for i, row, target in zip(itertools.count(1), rows, self._observation_list, strict=False):
-                target[:] = observation
+                if observation is not None or stretch is None:
+                    target[:] = observation
+                else:
+                    stretch.observe(target)
                 observation, reward, terminated, truncated, _ = step(act(row))
-                total += float(reward)
+                rewards.append(reward)
                 if terminated or truncated:
                     break
                 if between_steps is not None and i % every == 0:
                     between_steps()
+            for reward in rewards if stretch is None else stretch.settle(rewards):
+                total += float(reward)
             steps += i
             if self.limit is None and steps == _ENDLESS:
                 warnings.warn(_TOO_LONG, stacklevel=2)

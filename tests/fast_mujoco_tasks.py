@@ -92,3 +92,29 @@ def assert_same_episode(plain: Any, fast: Any, act: Act, seed: int, most_steps: 
         if terminated:
             break
     return step
+
+
+def assert_same_in_stretches(plain: Any, fast: Any, act: Act, seed: int, lengths: list[int]) -> None:
+    """The same for `stretch`, whose rewards are settled after so many steps, and once more at the episode's end."""
+    observation = plain.reset(seed)
+    assert observation.tobytes() == fast.reset(seed).tobytes()
+    precise, rounded = np.empty(plain.observation_size), np.empty(plain.observation_size, np.float32)
+    for length in lengths:
+        rewards, claims = [], []
+        for _ in range(length):
+            action = act(observation)
+            observation, reward, terminated, truncated, _ = plain.step(action)
+            nothing, claim, *ends, _ = fast.stretch.step(action)
+            assert (nothing, ends) == (None, [terminated, truncated])
+            assert state(plain) == state(fast)
+            fast.stretch.observe(precise), fast.stretch.observe(rounded)
+            assert observation.tobytes() == precise.tobytes()
+            assert observation.astype(np.float32).tobytes() == rounded.tobytes()
+            rewards.append(float(reward)), claims.append(claim)
+            if terminated:
+                break
+        settled = fast.stretch.settle(claims)
+        assert np.array(rewards).tobytes() == np.array(settled).tobytes()
+        assert all(type(reward) is float for reward in settled)
+        if terminated:
+            break

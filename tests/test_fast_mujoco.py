@@ -15,7 +15,15 @@ import mujoco
 import numpy as np
 import pytest
 from families import needs_mujoco_py
-from fast_mujoco_tasks import Act, assert_same_episode, pair, random_actions, standing, trained
+from fast_mujoco_tasks import (
+    Act,
+    assert_same_episode,
+    assert_same_in_stretches,
+    pair,
+    random_actions,
+    standing,
+    trained,
+)
 from gymnasium.envs.mujoco.hopper_v5 import HopperEnv
 
 from mpi_pgpe import envs
@@ -65,6 +73,14 @@ def test_same_bits_of_a_trained_agent(name: str) -> None:
         assert_same_episode(plain, fast, trained(plain, seed), seed, 200)
 
 
+@every_task
+def test_same_bits_in_stretches(name: str) -> None:
+    plain, fast = pair(name)
+    for seed, lengths in enumerate(([1, 2, 60], [17, 1, 9, 50], [1000])):
+        assert_same_in_stretches(plain, fast, random_actions(plain, seed), seed, lengths)
+    assert_same_episode(plain, fast, random_actions(plain, 0), 0, 20)
+
+
 @pytest.mark.slow
 @every_task
 def test_same_bits_over_200_episodes(name: str) -> None:
@@ -109,6 +125,7 @@ def test_same_bits_with_arguments(name: str, config: dict[str, Any]) -> None:
     plain, fast = pair(name, config)
     for seed in range(2):
         assert_same_episode(plain, fast, random_actions(plain, seed), seed, 60)
+        assert_same_in_stretches(plain, fast, random_actions(plain, seed), seed, [30, 30])
 
 
 def test_actions_in_float64() -> None:
@@ -222,8 +239,12 @@ def test_the_center_of_mass_is_what_numpy_makes_of_it_on_this_processor(numpy_fu
         exact = sum(np.longdouble(mass) * np.longdouble(x) for mass, x in zip(masses, places[:, 0], strict=True))
         return float(exact) if numpy_fuses else np.einsum("b,bj->j", masses, places).item(0)
 
-    position = mujoco_task.center_of_mass_x(masses, places, moment)
+    record, where = mujoco_task.center_of_mass_x(masses, places[:, 0], moment)
     assert (places == before).all()
+    records, expected = [], []
     for _ in range(50):
         places[:] = rng.normal(size=places.shape)
-        assert position() == moment() / masses.sum()
+        records.append(record().copy())
+        expected.append(moment() / masses.sum())
+        assert where(np.array(records[-1:])) == expected[-1:]
+    assert where(np.array(records)) == expected

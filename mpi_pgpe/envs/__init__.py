@@ -5,10 +5,11 @@ env = make("HumanoidBulletEnv-v0", {})   # an Environment (see interface.py)
 """
 
 from mpi_pgpe.envs.adapter import check_name, make
-from mpi_pgpe.envs.interface import Environment, UnknownEnvironment, UnsupportedEnvironment
+from mpi_pgpe.envs.interface import Environment, Stretch, UnknownEnvironment, UnsupportedEnvironment
 
 __all__ = [
     "Environment",
+    "Stretch",
     "UnknownEnvironment",
     "UnsupportedEnvironment",
     "check_name",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpi_pgpe.envs import fast_bullet, fast_mujoco, fast_mujoco_py, libraries, mends, mujoco_py_setup
-from mpi_pgpe.envs.interface import UnknownEnvironment, UnsupportedEnvironment
+from mpi_pgpe.envs.interface import Stretch, UnknownEnvironment, UnsupportedEnvironment
 from mpi_pgpe.envs.quiet import silent_output
 from mpi_pgpe.envs.rendering import deferred, prepare_headless
 from mpi_pgpe.policies import ActionSpace
@@ -79,6 +79,8 @@ class AdaptedEnvironment:
         self.action_space = _action_space(self.name, env.action_space)
         # The libraries' own environments step in 5-tuples; a user's may be older.
         self.step = env.step if type(env).__module__.startswith(_NEW_API) else self._step
+        stretch = getattr(env, "stretch", None)
+        self.stretch = stretch if isinstance(stretch, Stretch) else None
 
     def _create(self) -> Any:
         served = self._served

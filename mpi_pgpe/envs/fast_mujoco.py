@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,12 @@ from mpi_pgpe.envs.mujoco_task import (
     Parts,
     center_of_mass_x,
     clipping_speeds,
+    distances,
     install,
     joining,
     moment_in_gym,
-    sum_of_squares,
+    rows,
+    sums_of_squares,
 )
 from mpi_pgpe.envs.proved import why_not
 from mpi_pgpe.numpy_core import clip, einsum
@@ -75,11 +77,14 @@ def _swimmer(env: Any, version: int) -> Parts:
 
 
 def _crawler(env: Any, hidden: int) -> Parts:
-    weight, cost, dt = env._forward_reward_weight, _cost_of_action(env), float(env.dt)
+    weight, costs, dt = env._forward_reward_weight, _costs_of_actions(env), float(env.dt)
     return Parts(
         advance=_advance(env),
-        position=functools.partial(env.data.qpos.item, 0),
-        judge=lambda distance, action: (weight * (distance / dt) - cost(action), False),
+        record=functools.partial(env.data.qpos.item, 0),
+        judge=lambda action: ((action,), False),
+        reward=lambda places, actions: [
+            weight * (distance / dt) - cost for distance, cost in zip(distances(places), costs(actions), strict=True)
+        ],
         observe=joining((_positions(env, hidden), env.data.qvel)),
     )
 
@@ -107,11 +112,14 @@ def _hopper(env: Any, version: int) -> Parts:
 
 
 def _planar(env: Any, version: int, healthy: Callable[[], bool]) -> Parts:
+    costs = _costs_of_actions(env)
     return Parts(
         advance=_advance(env),
-        position=functools.partial(env.data.qpos.item, 0),
-        judge=_judge_of_the_upright(env, version, healthy),
+        record=functools.partial(env.data.qpos.item, 0),
         observe=clipping_speeds(_positions(env, 1), env.data.qvel),
+        **_of_the_upright(
+            env, version, healthy, lambda action: (action,), lambda places, actions: (places, costs(actions))
+        ),
     )
 
 
@@ -130,20 +138,30 @@ def _ant(env: Any, version: int) -> Parts:
     def healthy() -> bool:
         return all(map(math.isfinite, qpos.tolist() + qvel.tolist())) and low <= qpos.item(2) <= high
 
-    def cost_of_contact() -> float:
+    costs = _costs_of_actions(env)
+
+    def keep(action: Any) -> tuple[Any, ...]:
+        if not forces_count:
+            return (action,)
         clip(data.cfrc_ext, least, most, clipped)
-        return weight * float(sum_of_squares(clipped))
+        return action, clipped.reshape(1, -1).copy()
+
+    def places_and_costs(places: Any, actions: Any, contacts: Any = ()) -> tuple[Any, list[float]]:
+        if not forces_count:
+            return places, costs(actions)
+        blows = sums_of_squares(rows(contacts))
+        return places, [cost + weight * blow for cost, blow in zip(costs(actions), blows, strict=True)]
 
     return Parts(
         advance=_advance(env, forces_count),
-        position=functools.partial(torso.item, 0),
-        judge=_judge_of_the_upright(env, version, healthy, cost_of_contact if forces_count else None),
+        record=functools.partial(torso.item, 0),
         observe=joining(views),
+        **_of_the_upright(env, version, healthy, keep, places_and_costs),
     )
 
 
 def _humanoid(env: Any, version: int) -> Parts:
-    data, qpos, forces = env.data, env.data.qpos, env.data.cfrc_ext
+    data, qpos, control, forces = env.data, env.data.qpos, env.data.ctrl, env.data.cfrc_ext
     low, high = env._healthy_z_range
     world = version - 4  # v5 leaves the world's own entries out
     views = [_positions(env, 2), data.qvel]
@@ -156,25 +174,36 @@ def _humanoid(env: Any, version: int) -> Parts:
         if version == 4 or getattr(env, f"_include_{name}_in_observation") is True:
             views.append(values.reshape(-1))
 
-    masses, places = env.model.body_mass, data.xipos
+    masses, centers = env.model.body_mass, data.xipos
 
     def moment() -> float:
-        return einsum("b,bj->j", masses, places).item(0)
+        return einsum("b,bj->j", masses, centers).item(0)
 
     of_gymnasium = type(env).__module__.startswith("gymnasium.")
+    centers_x, where = center_of_mass_x(
+        masses, centers[:, 0], moment if of_gymnasium else moment_in_gym(masses, centers)
+    )
+    of_place = len(centers_x())
+    of_control = of_place + len(control)
+    weight = env._ctrl_cost_weight
+    contacts: tuple[Any, ...] = ()
+    blow, (least, most) = 0, (0, 0)
+    if version == 5:
+        contacts, blow, (least, most) = (forces.reshape(-1),), env._contact_cost_weight, env._contact_cost_range
 
-    weight, (least, most) = (env._contact_cost_weight, env._contact_cost_range) if version == 5 else (0, (0, 0))
-
-    def cost_of_contact() -> float:
-        return min(max(weight * float(sum_of_squares(forces)), least), most)
+    def places_and_costs(records: Any) -> tuple[list[float], list[float]]:
+        table = rows(records)
+        costs = [weight * x for x in sums_of_squares(table[1:, of_place:of_control])]
+        if contacts:
+            blows = sums_of_squares(table[1:, of_control:])
+            costs = [cost + min(max(blow * x, least), most) for cost, x in zip(costs, blows, strict=True)]
+        return where(table[:, :of_place]), costs
 
     return Parts(
         advance=_advance(env, forces=True),
-        position=center_of_mass_x(masses, places, moment if of_gymnasium else moment_in_gym(masses, places)),
-        judge=_judge_of_the_upright(
-            env, version, lambda: low < qpos.item(2) < high, cost_of_contact if version == 5 else None, data.ctrl
-        ),
+        record=lambda: np.concatenate((centers_x(), control, *contacts)),
         observe=joining(views),
+        **_of_the_upright(env, version, lambda: low < qpos.item(2) < high, lambda _: (), places_and_costs),
     )
 
 
@@ -193,32 +222,41 @@ def _positions(env: Any, hidden: int) -> Any:
     return env.data.qpos[hidden if env._exclude_current_positions_from_observation else 0 :]
 
 
-def _cost_of_action(env: Any, control: Any = None) -> Callable[[Any], float]:
-    """What an action costs; `control` is where the simulator keeps it in float64, if that is what counts."""
-    weight, square, add = env._ctrl_cost_weight, np.square, np.add.reduce
-    if control is not None:
-        return lambda action: weight * float(add(square(control)))
+def _costs_of_actions(env: Any) -> Callable[[Sequence[Any]], list[float]]:
+    weight = env._ctrl_cost_weight
     if type(weight * np.float32(1)) is np.float64:  # numpy 1
-        return lambda action: weight * float(add(square(action)))
-    return lambda action: float(weight * add(square(action)))
+        return lambda actions: [weight * x for x in sums_of_squares(rows(actions))]
+    return lambda actions: [float(x) for x in weight * np.add.reduce(np.square(rows(actions)), 1)]
 
 
-def _judge_of_the_upright(
+def _of_the_upright(
     env: Any,
     version: int,
     healthy: Callable[[], bool],
-    cost_of_contact: Callable[[], float] | None = None,
-    control: Any = None,
-) -> Callable[[float, Any], tuple[float, bool]]:
-    """`judge` of what has to stay upright."""
-    weight, cost, dt = getattr(env, "_forward_reward_weight", 1), _cost_of_action(env, control), float(env.dt)
+    keep: Callable[[Any], tuple[Any, ...]],
+    places_and_costs: Callable[..., tuple[Sequence[float], list[float]]],
+) -> dict[str, Any]:
+    """`judge` and `reward` of what has to stay upright.
+
+    Args:
+        healthy: whether it does.
+        keep: the facts that costs depend on, from an action.
+        places_and_costs: places before some steps and after each, and costs of each, from the records and these facts.
+    """
+    weight, dt = getattr(env, "_forward_reward_weight", 1), float(env.dt)
     ends = bool(env._terminate_when_unhealthy)
     upright = float(env._healthy_reward)
     fallen = float((version == 4 and ends) * env._healthy_reward)  # v4 pays for an episode's last step, too
 
-    def judge(distance: float, action: Any) -> tuple[float, bool]:
+    def judge(action: Any) -> tuple[tuple[Any, ...], bool]:
         is_healthy = healthy()
-        costs = cost(action) if cost_of_contact is None else cost(action) + cost_of_contact()
-        return weight * (distance / dt) + (upright if is_healthy else fallen) - costs, ends and not is_healthy
+        return (upright if is_healthy else fallen, *keep(action)), ends and not is_healthy
 
-    return judge
+    def reward(records: Any, bonuses: Any, *facts: Any) -> list[float]:
+        places, costs = places_and_costs(records, *facts)
+        return [
+            weight * (distance / dt) + bonus - cost
+            for distance, bonus, cost in zip(distances(places), bonuses, costs, strict=True)
+        ]
+
+    return {"judge": judge, "reward": reward}

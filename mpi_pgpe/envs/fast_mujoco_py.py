@@ -16,10 +16,12 @@ from mpi_pgpe.envs.mujoco_task import (
     Parts,
     center_of_mass_x,
     clipping_speeds,
+    distances,
     install,
     joining,
     moment_in_gym,
-    sum_of_squares,
+    rows,
+    sums_of_squares,
 )
 from mpi_pgpe.envs.proved import why_not
 from mpi_pgpe.numpy_core import clip
@@ -41,17 +43,28 @@ def quicken(env: Any) -> str | None:
 
 def _humanoid(env: Any) -> Parts:
     data, dt = env.data, float(env.dt)
-    qpos, control, forces, places = data.qpos, data.ctrl, data.cfrc_ext, data.xipos
+    qpos, control, forces, centers = data.qpos, data.ctrl, data.cfrc_ext, data.xipos
     masses = env.model.body_mass
-    position = center_of_mass_x(masses, places, moment_in_gym(masses, places))
+    centers_x, where = center_of_mass_x(masses, centers[:, 0], moment_in_gym(masses, centers))
+    of_place = len(centers_x())
+    of_control = of_place + len(control)
 
-    def judge(distance: float, action: Any) -> tuple[float, bool]:
-        impact = min(0.5e-6 * float(sum_of_squares(forces)), 10)
-        reward = 1.25 * distance / dt - 0.1 * float(sum_of_squares(control)) - impact + 5.0
-        return reward, qpos.item(2) < 1.0 or qpos.item(2) > 2.0  # not for NaN
+    def record() -> Any:
+        return np.concatenate((centers_x(), control, forces.reshape(-1)))
+
+    def judge(action: Any) -> tuple[tuple[Any, ...], bool]:
+        return (), qpos.item(2) < 1.0 or qpos.item(2) > 2.0  # not for NaN
+
+    def reward(records: Any) -> list[float]:
+        table = rows(records)
+        efforts, blows = (sums_of_squares(part) for part in (table[1:, of_place:of_control], table[1:, of_control:]))
+        return [
+            1.25 * distance / dt - 0.1 * effort - min(0.5e-6 * blow, 10) + 5.0
+            for distance, effort, blow in zip(distances(where(table[:, :of_place])), efforts, blows, strict=True)
+        ]
 
     views = [qpos[2:], data.qvel, *(part.reshape(-1) for part in (data.cinert, data.cvel, data.qfrc_actuator, forces))]
-    return Parts(_advance(env), position, judge, joining(views))
+    return Parts(_advance(env), record, judge, reward, joining(views))
 
 
 def _walker2d(env: Any) -> Parts:
@@ -73,11 +86,16 @@ def _hopper(env: Any) -> Parts:
 
 def _upright(env: Any, healthy: Callable[[], bool]) -> Parts:
     data, dt = env.data, float(env.dt)
-
-    def judge(distance: float, action: Any) -> tuple[float, bool]:
-        return distance / dt + 1.0 - 1e-3 * float(sum_of_squares(action)), not healthy()
-
-    return Parts(_advance(env), _x(env), judge, clipping_speeds(data.qpos[1:], data.qvel))
+    return Parts(
+        advance=_advance(env),
+        judge=lambda action: ((action,), not healthy()),
+        reward=lambda places, actions: [
+            distance / dt + 1.0 - 1e-3 * effort
+            for distance, effort in zip(distances(places), sums_of_squares(rows(actions)), strict=True)
+        ],
+        observe=clipping_speeds(data.qpos[1:], data.qvel),
+        record=_x(env),
+    )
 
 
 def _half_cheetah(env: Any) -> Parts:
@@ -92,9 +110,13 @@ def _crawler(env: Any, hidden: int, cost: float) -> Parts:
     data, dt = env.data, float(env.dt)
     return Parts(
         advance=_advance(env),
-        position=_x(env),
-        judge=lambda distance, action: (distance / dt - cost * float(sum_of_squares(action)), False),
+        judge=lambda action: ((action,), False),
+        reward=lambda places, actions: [
+            distance / dt - cost * effort
+            for distance, effort in zip(distances(places), sums_of_squares(rows(actions)), strict=True)
+        ],
         observe=joining((data.qpos[hidden:], data.qvel)),
+        record=_x(env),
     )
 
 
@@ -103,17 +125,24 @@ def _ant(env: Any) -> Parts:
     qpos, qvel, forces = data.qpos, data.qvel, data.cfrc_ext
     clipped, least, most = (np.full_like(forces, value) for value in (0, -1, 1))
 
-    def judge(distance: float, action: Any) -> tuple[float, bool]:
+    def judge(action: Any) -> tuple[tuple[Any, ...], bool]:
         clip(forces, least, most, clipped)
-        costs = 0.5 * float(sum_of_squares(action)), 0.5 * 1e-3 * float(sum_of_squares(clipped))
         healthy = all(map(math.isfinite, qpos.tolist() + qvel.tolist())) and 0.2 <= qpos.item(2) <= 1.0
-        return distance / dt - costs[0] - costs[1] + 1.0, not healthy
+        return (action, clipped.reshape(1, -1).copy()), not healthy
+
+    def reward(places: Any, actions: Any, contacts: Any) -> list[float]:
+        efforts, blows = sums_of_squares(rows(actions)), sums_of_squares(rows(contacts))
+        return [
+            distance / dt - 0.5 * effort - 0.5 * 1e-3 * blow + 1.0
+            for distance, effort, blow in zip(distances(places), efforts, blows, strict=True)
+        ]
 
     return Parts(
         advance=_advance(env),
-        position=functools.partial(data.get_body_xpos("torso").item, 0),
         judge=judge,
+        reward=reward,
         observe=joining((qpos[2:], qvel, clipped.reshape(-1))),
+        record=functools.partial(data.get_body_xpos("torso").item, 0),
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +19,27 @@ class UnsupportedEnvironment(ValueError):
     """The environment exists, but not with these arguments, or not with spaces that a policy here can serve."""
 
 
+class Stretch(NamedTuple):
+    """Steps in a row for a caller who can wait for their rewards, and wants observations in an array of its own.
+
+    Attributes:
+        step: as that of `Environment`, but for None in place of the observation, and a claim in place of the reward.
+        observe: write the present observation into an array, shape (observation_size,), of float32 or float64.
+        settle: the rewards of claims: of all since the reset or since claims were last settled, in their order.
+    """
+
+    step: Callable[[Any], tuple[None, Any, bool, bool, None]]
+    observe: Callable[[NDArray[Any]], Any]
+    settle: Callable[[Sequence[Any]], list[float]]
+
+
 class Environment(Protocol):
     """One environment; an episode depends on its seed and its actions alone.
 
     `time_limit` is the number of steps after which the caller has to end an episode (truncate it), or
     None. `origin` holds the library and the simulator behind it, with their versions, such as
     {"gymnasium": "1.4.0", "mujoco": "4.0.0"}. `step` is an attribute rather than a method where that
-    saves a call for every step.
+    saves a call for every step; `stretch`, where there is one, takes the same steps faster.
     """
 
     observation_size: int
@@ -32,6 +47,7 @@ class Environment(Protocol):
     time_limit: int | None
     frames_per_second: int  # of a film in real time, a frame after each step
     origin: dict[str, str]
+    stretch: Stretch | None
 
     def reset(self, seed: int) -> Any:
         """Begin an episode; returns the first observation, shape (observation_size,)."""

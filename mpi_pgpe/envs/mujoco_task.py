@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mpi_pgpe.envs.interface import Stretch
 from mpi_pgpe.numpy_core import clip
 
 
@@ -19,101 +20,126 @@ class Parts:
 
     Attributes:
         advance: has the simulator take its steps.
-        position: how far it has come, in m.
-        judge: (reward, terminated) of a step, from how far it went in it and the action.
-        observe: a new array with the observation.
+        record: of the simulator's state, what rewards depend on, in a form that stays.
+        judge: (facts, terminated) of a step, from its action: what else its reward depends on.
+        reward: the rewards of some steps, from the record before them and those after each, and one sequence for each
+            of their facts.
+        observe: write the observation into an array; see interface.Stretch.
     """
 
     advance: Callable[[], Any]
-    position: Callable[[], float]
-    judge: Callable[[float, Any], tuple[float, bool]]
-    observe: Callable[[], Any]
+    record: Callable[[], Any]
+    judge: Callable[[Any], tuple[tuple[Any, ...], bool]]
+    reward: Callable[..., list[float]]
+    observe: Callable[[Any], Any]
 
 
 def install(env: Any, parts: Parts) -> None:
-    """Give an environment a `step` of these parts; its `info` is empty.
+    """Give an environment a `step` of these parts, whose `info` is empty, and a `stretch` (see interface.Stretch).
 
     Args:
         env: of gym or gymnasium; its `reset` stays its own, which ends in `set_state`.
         parts: what to compute; nothing in them may refer to `env`, which would keep its memory after its end.
     """
-    advance, position, judge, observe = parts.advance, parts.position, parts.judge, parts.observe
-    control, shape = env.data.ctrl, env.data.ctrl.shape
-    before, set_state, this = position(), type(env).set_state, weakref.ref(env)
+    advance, judge, record, observe = parts.advance, parts.judge, parts.record, parts.observe
+    control, shape, size = env.data.ctrl, env.data.ctrl.shape, env.observation_space.shape
+    set_state, this = type(env).set_state, weakref.ref(env)
+    before = record()
 
-    def step(action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        nonlocal before
+    def stride(action: Any) -> tuple[None, Any, bool, bool, None]:
         if action.shape != shape:
             raise ValueError(f"expected an action of shape {shape}, got {action.shape}")
         control[:] = action
         advance()
-        here = position()
-        reward, terminated = judge(here - before, action)
-        before = here
-        return observe(), reward, terminated, False, {}
+        facts, terminated = judge(action)
+        return None, (record(), *facts), terminated, False, None
 
-    def set_state_and_position(qpos: Any, qvel: Any) -> None:
+    def settle(claims: Sequence[Any]) -> list[float]:
+        nonlocal before
+        records, *facts = zip(*claims, strict=True)
+        rewards = parts.reward((before, *records), *facts)
+        before = records[-1]
+        return rewards
+
+    def step(action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        _, claim, terminated, truncated, _ = stride(action)
+        observation = np.empty(size)
+        observe(observation)
+        return observation, settle([claim])[0], terminated, truncated, {}
+
+    def set_state_and_record(qpos: Any, qvel: Any) -> None:
         nonlocal before
         set_state(this(), qpos, qvel)
-        before = position()
+        before = record()
 
-    env.step, env.set_state = step, set_state_and_position
+    env.step, env.stretch, env.set_state = step, Stretch(stride, observe, settle), set_state_and_record
 
 
-def joining(views: Sequence[Any]) -> Callable[[], Any]:
+def joining(views: Sequence[Any]) -> Callable[[Any], Any]:
     """`observe` of parts of the simulator's memory, one after the other."""
-    return functools.partial(np.concatenate, views)
+    return functools.partial(np.concatenate, views, 0, casting="same_kind")
 
 
-def clipping_speeds(positions: Any, speeds: Any) -> Callable[[], Any]:
+def clipping_speeds(positions: Any, speeds: Any) -> Callable[[Any], Any]:
     """`observe` of the positions and of the speeds, clipped to -10..10."""
     least, most = np.full_like(speeds, -10), np.full_like(speeds, 10)
     observation = np.empty(len(positions) + len(speeds))
     first, last = observation[: len(positions)], observation[len(positions) :]
 
-    def observe() -> Any:
+    def observe(out: Any) -> None:
         first[:] = positions
         clip(speeds, least, most, last)
-        return observation.copy()
+        out[:] = observation
 
     return observe
 
 
-def sum_of_squares(values: Any) -> Any:
-    """np.square(values).sum(), for any shape."""
-    return np.add.reduce(np.square(values), None)
+def distances(places: Sequence[float]) -> list[float]:
+    """From each place to the next."""
+    return list(map(float.__sub__, places[1:], places))
 
 
-def moment_in_gym(masses: Any, places: Any) -> Callable[[], float]:
-    """gym's sum of mass times x, of bodies as in `center_of_mass_x`."""
-    return lambda: np.add.reduce(masses[:, np.newaxis] * places, 0).item(0)
+def rows(arrays: Sequence[Any]) -> Any:
+    """Arrays of one shape as the rows of a new array."""
+    return np.concatenate(arrays).reshape(len(arrays), -1)
 
 
-def center_of_mass_x(masses: Any, places: Any, moment: Callable[[], float]) -> Callable[[], float]:
-    """`position` of what is as far as its center of mass.
+def sums_of_squares(values: Any) -> list[float]:
+    """Of each row, as np.square(row).sum() has them."""
+    return np.add.reduce(np.square(values), 1).tolist()
 
-    The libraries call numpy for it, which adds one body after the other; to do that here takes a third of the time.
-    Where the processor multiplies and adds in one go, numpy rounds less often, and is left to do it.
+
+def center_of_mass_x(masses: Any, xs: Any, moment: Callable[[], float]) -> tuple[Callable[[], Any], Callable[..., Any]]:
+    """What to record of something that is as far as its center of mass, a 1-d array; and its places, from records.
+
+    The libraries call numpy for it in each step, which adds one body after the other; here that is done for many steps
+    at once. Where the processor multiplies and adds in one go, numpy rounds less often, and is left to do it.
 
     Args:
         masses: of the bodies, shape (n,).
-        places: the simulator's array of their centers, shape (n, 3).
+        xs: the simulator's array of how far their centers are, shape (n,).
         moment: the sum of mass times x, as the library computes it.
     """
-    of_bodies, xs, whole_mass = masses.tolist(), places[:, 0], float(np.sum(masses))
+    whole_mass = float(np.sum(masses))
 
-    def one_by_one() -> float:
-        total = 0.0
-        for mass, x in zip(of_bodies, xs.tolist(), strict=True):
-            total += mass * x
-        return total / whole_mass
+    def one_by_one(xs: Any) -> list[float]:
+        sums = np.add.accumulate(masses * xs, 1)  # the one sum in numpy that is in order whatever the shape
+        return (sums[:, -1] / whole_mass).tolist()
 
-    def by_numpy() -> float:
-        return moment() / whole_mass
+    def by_numpy(moments: Any) -> list[float]:
+        return (moments[:, 0] / whole_mass).tolist()
 
-    kept, random, same = xs.copy(), np.random.default_rng(0), True
+    def moment_alone() -> Any:
+        return np.array([moment()])
+
+    before, random, same = xs.copy(), np.random.default_rng(0), True
     for _ in range(20):
         xs[:] = random.normal(size=len(xs))
-        same = same and one_by_one() == by_numpy()
-    xs[:] = kept
-    return one_by_one if same else by_numpy
+        same = same and one_by_one(xs[np.newaxis]) == by_numpy(moment_alone()[np.newaxis])
+    xs[:] = before
+    return ((lambda: xs), one_by_one) if same else (moment_alone, by_numpy)
+
+
+def moment_in_gym(masses: Any, places: Any) -> Callable[[], float]:
+    """gym's sum of mass times x, of bodies at `places`, shape (n, 3)."""
+    return lambda: np.add.reduce(masses[:, np.newaxis] * places, 0).item(0)

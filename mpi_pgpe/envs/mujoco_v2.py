@@ -20,10 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpi_pgpe.envs.mujoco_masses import give_masses_of_2_1
-from mpi_pgpe.envs.mujoco_task import sum_of_squares
 from mpi_pgpe.numpy_core import clip
 
 FloatArray = NDArray[np.float64]
+
+
+def _sum_of_squares(values: Any) -> Any:
+    return np.add.reduce(np.square(values))
 
 
 class Task:
@@ -130,7 +133,7 @@ class Humanoid(Task):
         return float(self._share.dot(self._x))
 
     def judge(self, velocity: float, action: Any) -> tuple[float, bool]:
-        reward = 1.25 * velocity - 0.1 * float(sum_of_squares(self._control)) + 5.0
+        reward = 1.25 * velocity - 0.1 * float(_sum_of_squares(self._control)) + 5.0
         return reward, self.qpos[2] < 1.0 or self.qpos[2] > 2.0
 
     def observe(self) -> FloatArray:
@@ -144,7 +147,7 @@ class Walker2d(Task):
     def judge(self, velocity: float, action: Any) -> tuple[float, bool]:
         height, angle = self.qpos.item(1), self.qpos.item(2)
         healthy = 0.8 < height < 2.0 and -1.0 < angle < 1.0
-        return velocity + 1.0 - 1e-3 * float(sum_of_squares(action)), not healthy
+        return velocity + 1.0 - 1e-3 * float(_sum_of_squares(action)), not healthy
 
     def observe(self) -> FloatArray:
         return np.concatenate([self.qpos[1:], clip(self.qvel, self._least, self._most)])
@@ -159,7 +162,7 @@ class Hopper(Task):
         # NaN and infinity are not < 100 either. v2 leaves the first position alone, here the x of the root.
         bounded = all(abs(value) < 100 for value in (angle, *rest, *self.qvel.tolist()))
         healthy = bounded and math.isfinite(x) and 0.7 < height < math.inf and abs(angle) < 0.2
-        return velocity + 1.0 - 1e-3 * float(sum_of_squares(action)), not healthy
+        return velocity + 1.0 - 1e-3 * float(_sum_of_squares(action)), not healthy
 
     def observe(self) -> FloatArray:
         return np.concatenate([self.qpos[1:], clip(self.qvel, self._least, self._most)])
@@ -173,7 +176,7 @@ class HalfCheetah(Task):
     normal_velocity_noise = True
 
     def judge(self, velocity: float, action: Any) -> tuple[float, bool]:
-        return velocity - 0.1 * float(sum_of_squares(action)), False
+        return velocity - 0.1 * float(_sum_of_squares(action)), False
 
     def observe(self) -> FloatArray:
         return np.concatenate([self.qpos[1:], self.qvel])
@@ -196,7 +199,7 @@ class Ant(Task):
 
     def judge(self, velocity: float, action: Any) -> tuple[float, bool]:
         healthy = all(map(math.isfinite, self.qpos.tolist() + self.qvel.tolist())) and 0.2 <= self.qpos[2] <= 1.0
-        return velocity - 0.5 * float(sum_of_squares(action)) + 1.0, not healthy
+        return velocity - 0.5 * float(_sum_of_squares(action)) + 1.0, not healthy
 
     def observe(self) -> FloatArray:
         return np.concatenate([self.qpos[2:], self.qvel, self._no_forces])
