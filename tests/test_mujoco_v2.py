@@ -188,3 +188,9 @@ def test_where_the_agents_were_trained():
     ]:
         metadata = read_agent(AGENTS / f"{task}-v2.pickle").metadata
         assert metadata["env_origin"] == {"gym": gym.__version__} | simulator
+
+
+def test_an_old_mujoco_is_refused_in_one_line(monkeypatch):
+    monkeypatch.delattr(mujoco, "mjtSameFrame")
+    with pytest.raises(envs.UnknownEnvironment, match=r"expected MuJoCo 3 or later, got \S+; install one: pip install"):
+        envs.make("mpi_pgpe/Hopper-v2", {})

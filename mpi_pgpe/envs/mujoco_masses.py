@@ -18,7 +18,14 @@ def give_masses_of_2_1(model: mujoco.MjModel, density: float, total_mass: float 
         model: of spheres, capsules and planes alone, all with the same contact margin.
         density: of its geoms, in kg/m^3.
         total_mass: in kg, to which all masses are scaled; None: as they come.
+
+    Raises:
+        ImportError: this MuJoCo is too old.
     """
+    if not hasattr(mujoco, "mjtSameFrame"):
+        raise ImportError(
+            f"expected MuJoCo 3 or later, got {mujoco.__version__}; install one: pip install mujoco==4.0.0"
+        )
     for body in range(1, model.nbody):
         geoms = np.flatnonzero(model.geom_bodyid == body)
         parts = [_mass_and_inertia(model, geom, density) for geom in geoms]
