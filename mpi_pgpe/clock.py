@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 PHASES = ("physics", "policy", "waiting", "communication", "update", "recording", "other")
 """What a rank spends time on:
 
-physics: the environment's reset and step, told apart from `policy` only where each call is timed.
+physics: the environment's reset and steps, with what they give; told apart from `policy` only where each call is timed.
 policy: the rest of its tasks: noise, policy, normalization, statistics.
 waiting: asleep, until another rank has done its part.
 communication: sending, receiving, looking for messages.

@@ -85,7 +85,7 @@ def measure(name: str, config: Mapping[str, Any], episodes: int = 4, reuse: bool
                 raise _CutShort
             return step(action)
 
-        rollout.env.step = fail  # type: ignore[method-assign]
+        rollout.env.step, rollout.env.stretch = fail, None  # type: ignore[method-assign]
         with contextlib.suppress(_CutShort):
             players[0].play(rollout, 3000)
         rollout.env.remake()  # as training does

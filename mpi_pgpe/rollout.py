@@ -50,7 +50,8 @@ class Rollout:
     """Runs episodes in one environment, in arrays that are used again and again.
 
     Attributes:
-        timed: given the environment's reset or step, returns what is called in its place; set it to take the time.
+        timed: given what an episode calls of the environment, returns what is called in its place; set it to take the
+            time.
     """
 
     def __init__(self, env: Environment, max_episode_length: int | None = None) -> None:
@@ -92,8 +93,8 @@ class Rollout:
         moments = Moments(self.env.observation_size) if collect_moments else None
         started = time.perf_counter()
         total, steps, terminated, truncated = 0.0, 0, False, False
-        stretch = self.env.stretch
-        step = self.timed(self.env.step if stretch is None else stretch.step)
+        stretch = self.env.stretch and type(self.env.stretch)(*map(self.timed, self.env.stretch))
+        step = self.timed(self.env.step) if stretch is None else stretch.step
         act, every = policy.act, self._steps_between_calls
         self._fresh = False
         observation = self.timed(self.env.reset)(seed)
@@ -103,18 +104,18 @@ class Rollout:
                 rows = rows[: self.limit - steps]
             rewards: list[Any] = []
             for i, row, target in zip(itertools.count(1), rows, self._observation_list, strict=False):
-                if observation is not None or stretch is None:
+                if stretch is None or observation is not None:
                     target[:] = observation
                 else:
                     stretch.observe(target)
                 observation, reward, terminated, truncated, _ = step(act(row))
-                rewards.append(reward)
+                rewards.append(float(reward) if stretch is None else reward)
                 if terminated or truncated:
                     break
                 if between_steps is not None and i % every == 0:
                     between_steps()
             for reward in rewards if stretch is None else stretch.settle(rewards):
-                total += float(reward)
+                total += reward
             steps += i
             if self.limit is None and steps == _ENDLESS:
                 warnings.warn(_TOO_LONG, stacklevel=2)

@@ -66,6 +66,23 @@ class OldSlope(Slope):
         return observation, reward, terminated, info
 
 
+class OneReward(Slope):
+    """The reward is the number of steps left, in one array that every step returns; `stretch` is of its own kind."""
+
+    def __init__(self):
+        super().__init__()
+        self.reward = np.zeros(1)
+
+    @property
+    def stretch(self):
+        raise RuntimeError("it is at rest")
+
+    def step(self, action):
+        observation, _, *end = super().step(action)
+        self.reward[:] = self.left
+        return observation, self.reward, *end
+
+
 class Unseeded(Slope):
     """Takes no seed at all."""
 

@@ -197,6 +197,13 @@ def test_old_api_is_the_same_episode(name):
         assert episode_bits(Rollout(old), seed) == episode_bits(Rollout(new), seed)
 
 
+def test_a_reward_counts_as_it_is_after_its_step():
+    """And an environment may have any attributes."""
+    env = envs.make("small_envs:OneReward", {})
+    episode = Rollout(env).run(random_policy(env), 0)
+    assert episode.total_reward == sum(range(episode.steps))
+
+
 def test_environment_that_cannot_be_seeded_is_refused():
     with pytest.raises(UnsupportedEnvironment, match=r"small_envs:Unseeded.*expected reset\(seed=...\)"):
         envs.make("small_envs:Unseeded", {})

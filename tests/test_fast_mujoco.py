@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import gc
 import importlib.metadata
 import struct
@@ -26,8 +27,10 @@ from fast_mujoco_tasks import (
 )
 from gymnasium.envs.mujoco.hopper_v5 import HopperEnv
 
-from mpi_pgpe import envs
+from mpi_pgpe import envs, leaks, rollout
 from mpi_pgpe.envs import fast_mujoco, mujoco_task
+from mpi_pgpe.policies import Policy, PolicyShape
+from mpi_pgpe.rollout import Rollout
 
 HERE = {package: importlib.metadata.version(package) for package in ("gym", "gymnasium", "mujoco")}
 pytestmark = [
@@ -79,6 +82,60 @@ def test_same_bits_in_stretches(name: str) -> None:
     for seed, lengths in enumerate(([1, 2, 60], [17, 1, 9, 50], [1000])):
         assert_same_in_stretches(plain, fast, random_actions(plain, seed), seed, lengths)
     assert_same_episode(plain, fast, random_actions(plain, 0), 0, 20)
+
+
+def random_policy(env: Any) -> Policy:
+    shape = PolicyShape(env.observation_size, env.action_space.size)
+    policy = Policy(shape, env.action_space)
+    policy.load(np.random.default_rng(1).normal(0, 0.3, shape.num_parameters).astype(np.float32))
+    return policy
+
+
+@every_task
+@pytest.mark.parametrize("rows", [7, 1000])
+def test_same_episodes(name: str, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As training plays them, in blocks of so many steps: to their ends or a limit, and after one was given up."""
+    monkeypatch.setattr(rollout, "_ROWS", rows)
+    pair_of_envs, policy = pair(name), None
+
+    def stop() -> None:
+        raise InterruptedError
+
+    for limit in (1, 7, 30):
+        found = []
+        for env in pair_of_envs:
+            policy, player = policy or random_policy(env), Rollout(env, limit)
+            if limit > 1:
+                with pytest.raises(InterruptedError):
+                    player.run(policy, 9, between_steps=stop)
+            for seed in range(2):
+                episode = player.run(policy, seed, collect_moments=True)
+                assert episode.moments is not None
+                sums = episode.moments.sum.tobytes(), episode.moments.sumsq.tobytes()
+                found.append((struct.pack("d", episode.total_reward), episode.steps, episode.truncated, *sums))
+        assert found[:2] == found[2:]
+
+
+def test_all_that_an_episode_calls_of_the_environment_is_timed() -> None:
+    env, calls = envs.make("HalfCheetah-v5", {}), collections.Counter[Any]()
+    assert env.stretch is not None
+    player = Rollout(env, 20)
+    player.timed = lambda function: lambda *arguments: (calls.update([function]), function(*arguments))[1]
+    player.run(random_policy(env), 0)
+    step, observe, settle = env.stretch
+    assert calls == {env.reset: 1, step: 20, observe: 19, settle: 1}
+
+
+def test_the_measure_of_leaks_has_episodes_of_it_raise(monkeypatch: pytest.MonkeyPatch) -> None:
+    raised = []
+
+    class CutShort(leaks._CutShort):
+        def __init__(self) -> None:
+            raised.append(self)
+
+    monkeypatch.setattr(leaks, "_CutShort", CutShort)
+    assert not any(situation.different for situation in leaks.measure("Hopper-v5", {}, episodes=1))
+    assert len(raised) == 2  # between two steps, and in one
 
 
 @pytest.mark.slow

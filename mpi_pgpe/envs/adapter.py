@@ -79,7 +79,7 @@ class AdaptedEnvironment:
         self.action_space = _action_space(self.name, env.action_space)
         # The libraries' own environments step in 5-tuples; a user's may be older.
         self.step = env.step if type(env).__module__.startswith(_NEW_API) else self._step
-        stretch = getattr(env, "stretch", None)
+        stretch = getattr(env, "__dict__", {}).get("stretch")  # not that of a class, or of what a wrapper has inside
         self.stretch = stretch if isinstance(stretch, Stretch) else None
 
     def _create(self) -> Any:

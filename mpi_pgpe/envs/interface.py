@@ -23,9 +23,12 @@ class Stretch(NamedTuple):
     """Steps in a row for a caller who can wait for their rewards, and wants observations in an array of its own.
 
     Attributes:
-        step: as that of `Environment`, but for None in place of the observation, and a claim in place of the reward.
-        observe: write the present observation into an array, shape (observation_size,), of float32 or float64.
-        settle: the rewards of claims: of all since the reset or since claims were last settled, in their order.
+        step: as that of `Environment`, but for None in place of the observation, and a claim in place of the reward. A
+            claim may hold the action, which is to stay as it is; the actions of a stretch are of one type of floats.
+        observe: write the observation that the last step led to into an array, shape (observation_size,), of float32 or
+            float64.
+        settle: the rewards of claims, one or more: of all since the reset or since claims were last settled, in their
+            order.
     """
 
     step: Callable[[Any], tuple[None, Any, bool, bool, None]]
