@@ -67,20 +67,32 @@ class OldSlope(Slope):
 
 
 class OneReward(Slope):
-    """The reward is the number of steps left, in one array that every step returns; `stretch` is of its own kind."""
+    """The reward is the number of steps left, in one array that every step returns."""
 
     def __init__(self):
         super().__init__()
         self.reward = np.zeros(1)
 
-    @property
-    def stretch(self):
-        raise RuntimeError("it is at rest")
-
     def step(self, action):
         observation, _, *end = super().step(action)
         self.reward[:] = self.left
         return observation, self.reward, *end
+
+
+class Spring(Slope):
+    """Has a `stretch` of its own kind."""
+
+    def __init__(self):
+        super().__init__()
+        self.stretch = 0.5
+
+
+class Rope(Slope):
+    """Has one that cannot be looked at yet."""
+
+    @property
+    def stretch(self):
+        raise RuntimeError("it is slack")
 
 
 class Unseeded(Slope):

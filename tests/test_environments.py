@@ -198,10 +198,14 @@ def test_old_api_is_the_same_episode(name):
 
 
 def test_a_reward_counts_as_it_is_after_its_step():
-    """And an environment may have any attributes."""
     env = envs.make("small_envs:OneReward", {})
     episode = Rollout(env).run(random_policy(env), 0)
     assert episode.total_reward == sum(range(episode.steps))
+
+
+@pytest.mark.parametrize("name", ["small_envs:Spring", "small_envs:Rope"])
+def test_an_attribute_of_ones_own_is_left_alone(name):
+    assert episode_bits(Rollout(envs.make(name, {})), 1) == episode_bits(Rollout(envs.make("small_envs:Slope", {})), 1)
 
 
 def test_environment_that_cannot_be_seeded_is_refused():

@@ -96,18 +96,17 @@ def random_policy(env: Any) -> Policy:
 def test_same_episodes(name: str, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """As training plays them, in blocks of so many steps: to their ends or a limit, and after one was given up."""
     monkeypatch.setattr(rollout, "_ROWS", rows)
-    pair_of_envs, policy = pair(name), None
+    plain_and_fast = pair(name)
 
     def stop() -> None:
         raise InterruptedError
 
     for limit in (1, 7, 30):
         found = []
-        for env in pair_of_envs:
-            policy, player = policy or random_policy(env), Rollout(env, limit)
-            if limit > 1:
-                with pytest.raises(InterruptedError):
-                    player.run(policy, 9, between_steps=stop)
+        for env in plain_and_fast:
+            policy, player = random_policy(env), Rollout(env, limit)
+            with pytest.raises(InterruptedError):
+                player.run(policy, 9, between_steps=stop)
             for seed in range(2):
                 episode = player.run(policy, seed, collect_moments=True)
                 assert episode.moments is not None
@@ -283,6 +282,21 @@ def test_same_bits_after_a_state_was_set(name: str) -> None:
         if turn % 5 == 4:
             plain._env.set_state(qpos, qvel), fast._env.set_state(qpos, qvel)
         assert struct.pack("d", plain.step(action)[1]) == struct.pack("d", fast.step(action)[1])
+
+
+@pytest.mark.parametrize("name", list(map(task, ["gym/Humanoid-v2", "gym/Ant-v2"])))
+def test_contact_forces_count_in_v2_if_there_are_any(name: str) -> None:
+    """mujoco-py computes none; what is written in their place stays."""
+    plain, fast = pair(name)
+    plain.reset(0), fast.reset(0)
+    rng, rewards, claims = np.random.default_rng(0), [], []
+    for scale in np.geomspace(0.1, 1000, 20):
+        action = rng.uniform(-0.4, 0.4, plain.action_space.size).astype(np.float32)
+        plain._env.data.cfrc_ext[:] = fast._env.data.cfrc_ext[:] = rng.normal(0, scale, (plain._env.model.nbody, 6))
+        rewards.append(plain.step(action)[1])
+        claims.append(fast.stretch.step(action)[1])
+    assert plain._env.data.cfrc_ext.any()
+    assert np.array(rewards).tobytes() == np.array(fast.stretch.settle(claims)).tobytes()
 
 
 @pytest.mark.parametrize("numpy_fuses", [False, True])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ def clipping_speeds(positions: Any, speeds: Any) -> Callable[[Any], Any]:
 
 def distances(places: Sequence[float]) -> list[float]:
     """From each place to the next."""
-    return list(map(float.__sub__, places[1:], places))
+    return list(map(operator.sub, places[1:], places))
 
 
 def rows(arrays: Sequence[Any]) -> Any:
@@ -110,7 +111,9 @@ def sums_of_squares(values: Any) -> list[float]:
 
 
 def center_of_mass_x(masses: Any, xs: Any, moment: Callable[[], float]) -> tuple[Callable[[], Any], Callable[..., Any]]:
-    """What to record of something that is as far as its center of mass, a 1-d array; and its places, from records.
+    """What to record of something that is as far as its center of mass, and its places, from records as rows.
+
+    What to record comes as a 1-d array, which the simulator's next step may change.
 
     The libraries call numpy for it in each step, which adds one body after the other; here that is done for many steps
     at once. Where the processor multiplies and adds in one go, numpy rounds less often, and is left to do it.
