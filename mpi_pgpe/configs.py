@@ -40,7 +40,7 @@ def default():  # type: ignore[no-untyped-def]
     hidden_size = 64  # units in a hidden layer (tanh)
     num_hidden = 1  # hidden layers; 0: a linear policy
     decrease_rewards_by = 0.0  # subtracted from the reward of each step in training (a survival bonus, say)
-    max_episode_length = None  # most steps of an episode in training; None: the environment's own limit
+    max_episode_length = None  # most steps of an episode, but for re-evaluations; None: the environment's own limit
     num_episodes = 1  # a solution's fitness is its mean over so many episodes
     common_random_numbers = False  # both members of a mirrored pair start from the same environment seed
     save_interval = 10  # save the center at every so many generations
@@ -51,11 +51,11 @@ def default():  # type: ignore[no-untyped-def]
     solution_ranking = True  # weigh solutions by centered ranks; False: by their fitnesses
     env_reuse = True  # False: a new environment for every episode, for one that leaks from one into the next
     on_episode_error = "fail"  # fail: the run ends; worst: the episode gets the worst fitness, and counts as failed
-    max_episode_errors = 10  # worst: the run ends after more failed episodes in a generation
+    max_episode_errors = 10  # with on_episode_error=worst: the run ends after more failed episodes in a generation
     episode_timeout = None  # seconds that an episode may take; one that takes longer has failed; None: no limit
     checkpoint = None  # folder for checkpoints; None: the run's own
-    checkpoint_interval = 1  # a checkpoint at every so many generations,
-    checkpoint_seconds = 30  # unless the last one is younger
+    checkpoint_interval = 1  # a checkpoint at every so many generations, if checkpoint_seconds have passed
+    checkpoint_seconds = 30  # no checkpoint while the last one is younger than so many seconds
     resume = None  # a checkpoint, or a folder of them, to go on from; auto: the newest of this configuration, if any
     max_walltime = None  # HH:MM:SS from the program's start: checkpoint and exit code 75 before these are over
     finish_generation = False  # when asked to stop (SIGTERM, SIGUSR1): finish the running generation first
