@@ -20,11 +20,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: one thread a proc
 Row = dict[str, Any]
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Shows defaults, and the description as it is written."""
+
+
 def parser(description: str | None, repeats: bool = True) -> argparse.ArgumentParser:
     """A command line with what all benchmarks have."""
-    found = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter, allow_abbrev=False
-    )
+    found = argparse.ArgumentParser(description=description, formatter_class=_Help, allow_abbrev=False)
     found.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
     if repeats:
         found.add_argument("--repeats", metavar="N", type=int, default=5, help="measurements that a median is taken of")

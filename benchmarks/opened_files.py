@@ -38,7 +38,7 @@ def count(trace: Path) -> dict[str, int]:
     return {
         "opened": len(found),
         "not found": len(calls) - len(found),
-        "of the environment": len(environment),
+        "below sys.prefix": len(environment),
         "of them metadata (dist-info)": sum("dist-info" in path for path in environment),
         "of mpi_pgpe": sum(path.startswith(package) for path in found),
     }

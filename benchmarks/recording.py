@@ -19,6 +19,9 @@ import tempfile
 import time
 from pathlib import Path
 
+import mpi_pgpe.records.tamed  # noqa: F401  (before anything of sacred's)
+
+# isort: split
 from mpi_pgpe.records.recorder import METRICS_SHARE, Recorder
 from mpi_pgpe.records.tamed import capture_by_sacred
 from mpi_pgpe.records.target import chosen
