@@ -43,7 +43,7 @@ def parse(argv: list[str], usage: str) -> dict[str, Any]:
         flags = re.findall(r"(?<= )--?\w[\w-]*", usage)
         unmatched = re.findall(r"Option\((?:None|'(.*?)'), (?:None|'(.*?)')", complaint)
         complaint = "; ".join(
-            f"{name} is given twice" if name in flags else f"unknown option {name}{_near(name, flags)}"
+            f"{name} is given twice" if name in flags else f"unknown option {name}{_meant(name, flags)}"
             for name in (long or short for short, long in unmatched)
         )
     raise _refusal(_FORM if complaint.startswith("Usage") or not complaint else f"{complaint}: {_FORM}")
@@ -56,6 +56,9 @@ def check(options: Mapping[str, Any], commands: Iterable[str]) -> None:
         SystemExit: something cannot; the message says what was expected and what came.
     """
     command, commands = options["COMMAND"], [*commands]
+    for flag, value in options.items():
+        if value == "with" and not options["UPDATE"]:
+            raise _refusal(f"{flag}: expected a value before `with`")
     if command is not None and command not in commands:
         named = "=" in command or command in [config.__name__ for config in NAMED] or Path(command).is_file()
         hint = f"; did you mean `with {command}`?" if named else _near(command, commands)
@@ -101,14 +104,24 @@ def _near(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
+def _meant(option: str, flags: Iterable[str]) -> str:
+    """A hint at the setting, prepared configuration or option that an unknown option may stand for."""
+    name = option.lstrip("-")
+    if name in Settings.__dataclass_fields__:
+        return f"; did you mean `with {name}=VALUE`?"
+    if name in [config.__name__ for config in NAMED]:
+        return f"; did you mean `with {name}`?"
+    return _near(option, [flag for flag in flags if flag.startswith("--") == option.startswith("--")])
+
+
 def _named(name: str) -> Mapping[str, Any]:
     """The entries of a file, or none for the name of a prepared configuration."""
     known = [config.__name__ for config in NAMED]
     if not Path(name).is_file():
         if name not in known:
-            raise _refusal(
-                f"with {name}: expected ENTRY=VALUE, a file or one of {', '.join(known)}{_near(name, known)}"
-            )
+            is_entry = name in Settings.__dataclass_fields__
+            hint = f"; did you mean {name}=VALUE, without spaces?" if is_entry else _near(name, known)
+            raise _refusal(f"with {name}: expected ENTRY=VALUE, a file or one of {', '.join(known)}{hint}")
         return {}
     try:
         content = load_config_file(name)

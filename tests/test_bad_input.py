@@ -100,7 +100,9 @@ def test_bad_values_are_refused_before_any_work(capfd, update, parts):
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        ("--niters 5", ["unknown option --niters", "[with NAME ENTRY=VALUE"]),
+        ("--niters 5", ["unknown option --niters; did you mean `with niters=VALUE`?", "[with NAME ENTRY=VALUE"]),
+        ("--fast", ["unknown option --fast; did you mean `with fast`?"]),
+        ("-n with fast", ["--name: expected a value before `with`"]),
         ("--loglevell=ERROR with fast", ["unknown option --loglevell; did you mean --loglevel?"]),
         ("-l ERROR -l INFO with fast", ["--loglevel is given twice"]),
         ("-n", ["-n requires argument"]),
@@ -109,7 +111,10 @@ def test_bad_values_are_refused_before_any_work(capfd, update, parts):
         ("prnt_config", ["did you mean print_config?"]),
         ("fast popsize=8", ["expected [COMMAND] [with NAME ENTRY=VALUE"]),
         ("with missing.json", ["with missing.json: expected ENTRY=VALUE, a file or one of humanoid_bullet, "]),
-        ("with fast popsize", ["with popsize: expected ENTRY=VALUE"]),
+        (
+            "with fast popsize = 8",
+            ["with popsize: expected ENTRY=VALUE", "did you mean popsize=VALUE, without spaces?"],
+        ),
         ("with popsize=4 popsize.x=4", ["popsize=4 popsize.x=4: an entry is set as a value, and"]),
         ("-b x with fast", ["--beat-interval x: expected seconds"]),
         ("-b inf with fast", ["--beat-interval inf: expected seconds"]),
