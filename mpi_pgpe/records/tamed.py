@@ -1,13 +1,18 @@
-"""sacred without the processes that it starts: none may be started once MPI runs (IDSIA/sacred issue 743)."""
+"""sacred without the processes that it starts: none may be started once MPI runs (IDSIA/sacred issue 743).
+
+And without colours in what goes to a file or a pipe, and without an empty line behind an error of one line.
+"""
 
 from __future__ import annotations
 
 import ctypes.util
 import os
 import platform
+import re
 import sys
 import types
 import warnings
+from typing import Any
 
 # On being imported, sacred looks for the C library through ldconfig (without an answer it takes the program
 # itself, which has it), and cpuinfo asks `file` and `uname` (what it is for is switched off below).
@@ -16,7 +21,8 @@ _cpuinfo, sys.modules["cpuinfo"] = sys.modules.get("cpuinfo"), types.ModuleType(
 try:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pkg_resources is deprecated, says setuptools of sacred
-        import sacred
+        import sacred.commands
+        import sacred.experiment
         from sacred import host_info
 finally:
     ctypes.util.find_library = _find_library
@@ -37,6 +43,20 @@ def _describe_os() -> list[str]:
 
 
 host_info._os.getter_function = _describe_os
+
+
+def _without_colours() -> None:
+    for name, value in vars(sacred.commands).copy().items():
+        if name.startswith("COLOR_") or name in ("ENDC", "LEGEND"):
+            setattr(sacred.commands, name, re.sub(r"\x1b\[\d*m", "", value))
+
+
+if not sys.stdout.isatty():
+    _without_colours()
+
+_experiment: Any = sacred.experiment
+_format_error = _experiment.format_sacred_error
+_experiment.format_sacred_error = lambda error, usage: _format_error(error, usage).rstrip("\n")
 
 
 def capture_by_sacred(wanted: bool) -> None:
