@@ -142,7 +142,9 @@ def read_agent(path: str | os.PathLike[str]) -> Agent:
     try:
         return agent_from_bytes(_content(path))
     except OSError as error:
-        raise AgentFileError(f"{path}: cannot be read: {error.strerror or error}") from None
+        best = Path(path, "best.pickle")
+        hint = f"; did you mean {best}?" if best.is_file() else ""
+        raise AgentFileError(f"{path}: cannot be read: {error.strerror or error}{hint}") from None
     except AgentFileError as error:
         raise AgentFileError(f"{path}: {error}") from None
 

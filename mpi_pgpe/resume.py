@@ -109,7 +109,8 @@ def find(settings: Settings, seed: int | None, folders: Iterable[Path]) -> Start
             try:
                 start = Start(read(path), path)
             except CheckpointError as error:
-                raise CannotResume(f"resume: {error}; its folder in place of it takes the newest good one") from None
+                hint = "; its folder in place of it takes the newest good one" if path.exists() else ""
+                raise CannotResume(f"resume: {error}{hint}") from None
     _compare(settings, seed, start)
     return start
 
