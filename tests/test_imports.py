@@ -47,8 +47,8 @@ LAYERS = [
 ]
 PACKAGES = {
     "envs": [
+        ["interface"],
         [
-            "interface",
             "mends",
             "mujoco_masses",
             "mujoco_py_setup",
