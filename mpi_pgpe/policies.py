@@ -135,15 +135,17 @@ class Policy:
             bias, _ = others[0]
             bias -= self._scaled @ mean
 
-    def act(self, observation_and_1: NDArray[np.float32]) -> Any:
+    def act(self, observation_and_1: NDArray[np.float32], out: NDArray[np.float32] | None = None) -> Any:
         """The action for an observation.
 
         Args:
             observation_and_1: the observation with a 1 appended, float32, shape (observation_size + 1,),
                 contiguous.
+            out: where to write a continuous action, shape (action_size,); default a new array, as an environment may
+                keep the action that it was given.
 
         Returns:
-            a new float32 array within the action space's bounds, or an int.
+            a float32 array within the action space's bounds, or an int.
         """
         output = self._outputs[0]
         self._first.dot(observation_and_1, output)
@@ -154,5 +156,4 @@ class Policy:
             self._activate_output(output, output)
         if self._low is None or self._high is None:
             return int(output.argmax()) + self.action_space.start
-        # A new array: an environment may keep the action that it was given.
-        return clip(output, self._low, self._high)
+        return clip(output, self._low, self._high, out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
 import warnings
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mpi_pgpe.moments import Moments
 from mpi_pgpe.policies import Policy
@@ -27,6 +27,8 @@ _TOO_LONG = (
     "TimeLimit, or max_episode_steps where it is registered), or end episodes that last too long with "
     "episode_timeout=SECONDS; max_episode_length=STEPS does so in training alone"
 )
+
+_Slot = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64], NDArray[np.float32]]
 
 
 @dataclass
@@ -59,10 +61,20 @@ class Rollout:
         self.timed: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function
         limits = [limit for limit in (env.time_limit, max_episode_length) if limit is not None]
         self.limit = min(limits, default=None)
-        n_rows = _ROWS if self.limit is None else min(_ROWS, self.limit)
-        self._rows = np.ones((n_rows, env.observation_size + 1), np.float32)
-        self._row_list = list(self._rows)
-        self._observation_list = [row[:-1] for row in self._row_list]
+        n = _ROWS if self.limit is None else min(_ROWS, self.limit)
+        self._observations = np.ones((n + 1, env.observation_size + 1), np.float32)
+        self._actions = np.empty((n, env.action_space.size), np.float32)
+        self._records = np.empty((n, 0 if env.stretch is None else env.stretch.record_size))
+        # What a step takes and leaves: observation and 1, action, record, next observation.
+        self._slots = list(
+            zip(
+                self._observations,
+                self._actions,
+                self._records,
+                self._observations[1:, :-1],
+                strict=False,
+            )
+        )
         self._steps_between_calls = 1
         self._fresh = True
 
@@ -93,34 +105,23 @@ class Rollout:
         moments = Moments(self.env.observation_size) if collect_moments else None
         started = time.perf_counter()
         total, steps, terminated, truncated = 0.0, 0, False, False
-        stretch = self.env.stretch and type(self.env.stretch)(*map(self.timed, self.env.stretch))
-        step = self.timed(self.env.step) if stretch is None else stretch.step
-        act, every = policy.act, self._steps_between_calls
+        play = self._one_by_one if self.env.stretch is None else self._in_a_stretch
         self._fresh = False
-        observation = self.timed(self.env.reset)(seed)
+        self._observations[0, :-1] = self.timed(self.env.reset)(seed)
         while not (terminated or truncated):
-            rows = self._row_list
-            if self.limit is not None and steps + len(rows) > self.limit:
-                rows = rows[: self.limit - steps]
-            rewards: list[Any] = []
-            for i, row, target in zip(itertools.count(1), rows, self._observation_list, strict=False):
-                if stretch is None or observation is not None:
-                    target[:] = observation
-                else:
-                    stretch.observe(target)
-                observation, reward, terminated, truncated, _ = step(act(row))
-                rewards.append(float(reward) if stretch is None else reward)
-                if terminated or truncated:
-                    break
-                if between_steps is not None and i % every == 0:
-                    between_steps()
-            for reward in rewards if stretch is None else stretch.settle(rewards):
+            slots = self._slots
+            if self.limit is not None and steps + len(slots) > self.limit:
+                slots = slots[: self.limit - steps]
+            rewards, terminated, truncated = play(policy.act, slots, between_steps)
+            for reward in rewards:
                 total += reward
-            steps += i
+            n = len(rewards)
+            steps += n
             if self.limit is None and steps == _ENDLESS:
                 warnings.warn(_TOO_LONG, stacklevel=2)
             if moments is not None:
-                moments.observe(self._rows[:i, :-1])
+                moments.observe(self._observations[:n, :-1])
+            self._observations[0] = self._observations[n]
             truncated = truncated or (steps == self.limit and not terminated)
         seconds_per_step = (time.perf_counter() - started) / steps
         # Only how often between_steps is called depends on the clock; no result does.
@@ -128,6 +129,38 @@ class Rollout:
         if not math.isfinite(total):
             self.env.remake()  # a simulator that computed NaN may keep it
         return Episode(total, steps, bool(truncated), moments)
+
+    def _one_by_one(
+        self, act: Callable[..., Any], slots: list[_Slot], between_steps: Callable[[], None] | None
+    ) -> tuple[list[float], bool, bool]:
+        """Take as many steps as there are slots, or until one ends the episode: (rewards, terminated, truncated)."""
+        step, every = self.timed(self.env.step), self._steps_between_calls
+        rewards = []
+        for i, (observation, _, _, following) in enumerate(slots, 1):
+            observed, reward, terminated, truncated, _ = step(act(observation))
+            rewards.append(float(reward))
+            if terminated or truncated:
+                break
+            following[:] = observed
+            if between_steps is not None and i % every == 0:
+                between_steps()
+        return rewards, terminated, truncated
+
+    def _in_a_stretch(
+        self, act: Callable[..., Any], slots: list[_Slot], between_steps: Callable[[], None] | None
+    ) -> tuple[list[float], bool, bool]:
+        """The same with `env.stretch`."""
+        assert self.env.stretch is not None
+        step, observe, settle = (self.timed(function) for function in self.env.stretch[1:])
+        every = self._steps_between_calls
+        for i, (observation, action, record, following) in enumerate(slots, 1):
+            terminated = step(act(observation, action), record)
+            if terminated:
+                break
+            observe(following)
+            if between_steps is not None and i % every == 0:
+                between_steps()
+        return settle(self._records[:i], self._actions[:i]), terminated, False
 
 
 def episode_seed(run_seed: int, purpose: int, generation: int, item: int, sign: int, episode: int) -> int:

@@ -100,20 +100,20 @@ def assert_same_in_stretches(plain: Any, fast: Any, act: Act, seed: int, lengths
     assert observation.tobytes() == fast.reset(seed).tobytes()
     precise, rounded = np.empty(plain.observation_size), np.empty(plain.observation_size, np.float32)
     for length in lengths:
-        rewards, claims = [], []
-        for _ in range(length):
-            action = act(observation)
-            observation, reward, terminated, truncated, _ = plain.step(action)
-            nothing, claim, *ends, _ = fast.stretch.step(action)
-            assert (nothing, ends) == (None, [terminated, truncated])
+        rewards, actions = [], []
+        records = np.full((length, fast.stretch.record_size), np.nan)
+        for record in records:
+            actions.append(act(observation))
+            observation, reward, terminated, truncated, _ = plain.step(actions[-1])
+            assert (fast.stretch.step(actions[-1], record), False) == (terminated, truncated)
             assert state(plain) == state(fast)
             fast.stretch.observe(precise), fast.stretch.observe(rounded)
             assert observation.tobytes() == precise.tobytes()
             assert observation.astype(np.float32).tobytes() == rounded.tobytes()
-            rewards.append(float(reward)), claims.append(claim)
+            rewards.append(float(reward))
             if terminated:
                 break
-        settled = fast.stretch.settle(claims)
+        settled = fast.stretch.settle(records[: len(rewards)], np.array(actions))
         assert np.array(rewards).tobytes() == np.array(settled).tobytes()
         assert all(type(reward) is float for reward in settled)
         if terminated:

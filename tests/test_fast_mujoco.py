@@ -121,8 +121,8 @@ def test_all_that_an_episode_calls_of_the_environment_is_timed() -> None:
     player = Rollout(env, 20)
     player.timed = lambda function: lambda *arguments: (calls.update([function]), function(*arguments))[1]
     player.run(random_policy(env), 0)
-    step, observe, settle = env.stretch
-    assert calls == {env.reset: 1, step: 20, observe: 19, settle: 1}
+    _, step, observe, settle = env.stretch
+    assert calls == {env.reset: 1, step: 20, observe: 20, settle: 1}
 
 
 def test_the_measure_of_leaks_has_episodes_of_it_raise(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,14 +289,15 @@ def test_contact_forces_count_in_v2_if_there_are_any(name: str) -> None:
     """mujoco-py computes none; what is written in their place stays."""
     plain, fast = pair(name)
     plain.reset(0), fast.reset(0)
-    rng, rewards, claims = np.random.default_rng(0), [], []
-    for scale in np.geomspace(0.1, 1000, 20):
+    rng, rewards, actions, records = np.random.default_rng(0), [], [], np.empty((20, fast.stretch.record_size))
+    for scale, record in zip(np.geomspace(0.1, 1000, 20), records, strict=True):
         action = rng.uniform(-0.4, 0.4, plain.action_space.size).astype(np.float32)
         plain._env.data.cfrc_ext[:] = fast._env.data.cfrc_ext[:] = rng.normal(0, scale, (plain._env.model.nbody, 6))
         rewards.append(plain.step(action)[1])
-        claims.append(fast.stretch.step(action)[1])
+        actions.append(action)
+        fast.stretch.step(action, record)
     assert plain._env.data.cfrc_ext.any()
-    assert np.array(rewards).tobytes() == np.array(fast.stretch.settle(claims)).tobytes()
+    assert np.array(rewards).tobytes() == np.array(fast.stretch.settle(records, np.array(actions))).tobytes()
 
 
 @pytest.mark.parametrize("numpy_fuses", [False, True])
@@ -310,12 +311,13 @@ def test_the_center_of_mass_is_what_numpy_makes_of_it_on_this_processor(numpy_fu
         exact = sum(np.longdouble(mass) * np.longdouble(x) for mass, x in zip(masses, places[:, 0], strict=True))
         return float(exact) if numpy_fuses else np.einsum("b,bj->j", masses, places).item(0)
 
-    record, where = mujoco_task.center_of_mass_x(masses, places[:, 0], moment)
+    place, where, update = mujoco_task.center_of_mass_x(masses, places[:, 0], moment)
     assert (places == before).all()
+    assert (update is not None) == numpy_fuses
     records, expected = [], []
     for _ in range(50):
         places[:] = rng.normal(size=places.shape)
-        records.append(record().copy())
+        mujoco_task.after(update, lambda _: records.append(place.copy()))(None)
         expected.append(moment() / masses.sum())
         assert where(np.array(records[-1:])) == expected[-1:]
-    assert where(np.array(records)) == expected
+    assert where(np.array(records)).tolist() == expected

@@ -10,20 +10,20 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from mpi_pgpe.envs.mujoco_task import (
     Parts,
+    after,
     center_of_mass_x,
     clipping_speeds,
-    distances,
+    crawling,
     install,
     joining,
     moment_in_gym,
-    rows,
     sums_of_squares,
 )
 from mpi_pgpe.envs.proved import why_not
@@ -78,14 +78,11 @@ def _swimmer(env: Any, version: int) -> Parts:
 
 def _crawler(env: Any, hidden: int) -> Parts:
     weight, costs, dt = env._forward_reward_weight, _costs_of_actions(env), float(env.dt)
-    return Parts(
-        advance=_advance(env),
-        record=functools.partial(env.data.qpos.item, 0),
-        judge=lambda action: ((action,), False),
-        reward=lambda places, actions: [
-            weight * (distance / dt) - cost for distance, cost in zip(distances(places), costs(actions), strict=True)
-        ],
-        observe=joining((_positions(env, hidden), env.data.qvel)),
+    return crawling(
+        _advance(env),
+        env.data.qpos,
+        lambda distances, records, actions: weight * (distances / dt) - costs(actions),
+        joining((_positions(env, hidden), env.data.qvel)),
     )
 
 
@@ -112,14 +109,17 @@ def _hopper(env: Any, version: int) -> Parts:
 
 
 def _planar(env: Any, version: int, healthy: Callable[[], bool]) -> Parts:
-    costs = _costs_of_actions(env)
+    costs, x = _costs_of_actions(env), functools.partial(env.data.qpos.item, 0)
+
+    def write(record: Any) -> None:
+        record[1] = x()
+
     return Parts(
         advance=_advance(env),
-        record=functools.partial(env.data.qpos.item, 0),
+        record_size=2,
+        places=lambda records: records[:, 1],
         observe=clipping_speeds(_positions(env, 1), env.data.qvel),
-        **_of_the_upright(
-            env, version, healthy, lambda action: (action,), lambda places, actions: (places, costs(actions))
-        ),
+        **_of_the_upright(env, version, healthy, write, lambda records, actions: costs(actions)),
     )
 
 
@@ -127,36 +127,37 @@ def _ant(env: Any, version: int) -> Parts:
     data, qpos, qvel = env.data, env.data.qpos, env.data.qvel
     low, high = env._healthy_z_range
     torso = data.xpos[data.body("torso" if version == 4 else env._main_body).id]
-    views = [_positions(env, 2), qvel]
+    views, record = [_positions(env, 2), qvel], [_BONUS, torso[:1]]
     forces_count = version == 5 or env._use_contact_forces
     forces_show = env._include_cfrc_ext_in_observation if version == 5 else forces_count
     weight, clipped = env._contact_cost_weight, np.zeros_like(data.cfrc_ext)
     least, most = (np.full_like(clipped, bound) for bound in env._contact_force_range)
     if forces_show:
         views.append(clipped[version - 4 :].reshape(-1))  # v5 leaves the world's own out
+    if forces_count:
+        record.append(clipped.reshape(-1))
+    write_record = joining(record)
 
     def healthy() -> bool:
         return all(map(math.isfinite, qpos.tolist() + qvel.tolist())) and low <= qpos.item(2) <= high
 
-    costs = _costs_of_actions(env)
+    def write(record: Any) -> None:
+        if forces_count:
+            clip(data.cfrc_ext, least, most, clipped)
+        write_record(record)
 
-    def keep(action: Any) -> tuple[Any, ...]:
-        if not forces_count:
-            return (action,)
-        clip(data.cfrc_ext, least, most, clipped)
-        return action, clipped.reshape(1, -1).copy()
+    costs_of_actions = _costs_of_actions(env)
 
-    def places_and_costs(places: Any, actions: Any, contacts: Any = ()) -> tuple[Any, list[float]]:
-        if not forces_count:
-            return places, costs(actions)
-        blows = sums_of_squares(rows(contacts))
-        return places, [cost + weight * blow for cost, blow in zip(costs(actions), blows, strict=True)]
+    def costs(records: Any, actions: Any) -> Any:
+        costs = costs_of_actions(actions)
+        return costs + weight * sums_of_squares(records[:, 2:]) if forces_count else costs
 
     return Parts(
         advance=_advance(env, forces_count),
-        record=functools.partial(torso.item, 0),
+        record_size=sum(map(len, record)),
+        places=lambda records: records[:, 1],
         observe=joining(views),
-        **_of_the_upright(env, version, healthy, keep, places_and_costs),
+        **_of_the_upright(env, version, healthy, write, costs),
     )
 
 
@@ -180,30 +181,28 @@ def _humanoid(env: Any, version: int) -> Parts:
         return einsum("b,bj->j", masses, centers).item(0)
 
     of_gymnasium = type(env).__module__.startswith("gymnasium.")
-    centers_x, where = center_of_mass_x(
+    place, places, update = center_of_mass_x(
         masses, centers[:, 0], moment if of_gymnasium else moment_in_gym(masses, centers)
     )
-    of_place = len(centers_x())
-    of_control = of_place + len(control)
+    record = [_BONUS, place, control]
+    of_control, of_forces = 1 + len(place), 1 + len(place) + len(control)
     weight = env._ctrl_cost_weight
-    contacts: tuple[Any, ...] = ()
-    blow, (least, most) = 0, (0, 0)
     if version == 5:
-        contacts, blow, (least, most) = (forces.reshape(-1),), env._contact_cost_weight, env._contact_cost_range
+        record.append(forces.reshape(-1))
+        blow, (least, most) = env._contact_cost_weight, env._contact_cost_range
 
-    def places_and_costs(records: Any) -> tuple[list[float], list[float]]:
-        table = rows(records)
-        costs = [weight * x for x in sums_of_squares(table[1:, of_place:of_control])]
-        if contacts:
-            blows = sums_of_squares(table[1:, of_control:])
-            costs = [cost + min(max(blow * x, least), most) for cost, x in zip(costs, blows, strict=True)]
-        return where(table[:, :of_place]), costs
+    def costs(records: Any, actions: Any) -> Any:
+        costs = weight * sums_of_squares(records[:, of_control:of_forces])
+        if version == 5:
+            costs += clip(blow * sums_of_squares(records[:, of_forces:]), least, most)
+        return costs
 
     return Parts(
         advance=_advance(env, forces=True),
-        record=lambda: np.concatenate((centers_x(), control, *contacts)),
+        record_size=sum(map(len, record)),
+        places=lambda records: places(records[:, 1:of_control]),
         observe=joining(views),
-        **_of_the_upright(env, version, lambda: low < qpos.item(2) < high, lambda _: (), places_and_costs),
+        **_of_the_upright(env, version, lambda: low < qpos.item(2) < high, after(update, joining(record)), costs),
     )
 
 
@@ -222,41 +221,42 @@ def _positions(env: Any, hidden: int) -> Any:
     return env.data.qpos[hidden if env._exclude_current_positions_from_observation else 0 :]
 
 
-def _costs_of_actions(env: Any) -> Callable[[Sequence[Any]], list[float]]:
+def _costs_of_actions(env: Any) -> Callable[[Any], Any]:
     weight = env._ctrl_cost_weight
     if type(weight * np.float32(1)) is np.float64:  # numpy 1
-        return lambda actions: [weight * x for x in sums_of_squares(rows(actions))]
-    return lambda actions: [float(x) for x in weight * np.add.reduce(np.square(rows(actions)), 1)]
+        return lambda actions: weight * sums_of_squares(actions).astype(np.float64)
+    return lambda actions: weight * sums_of_squares(actions)
+
+
+_BONUS = np.zeros(1)  # its place in a record, which is the first
 
 
 def _of_the_upright(
     env: Any,
     version: int,
     healthy: Callable[[], bool],
-    keep: Callable[[Any], tuple[Any, ...]],
-    places_and_costs: Callable[..., tuple[Sequence[float], list[float]]],
+    write: Callable[[Any], Any],
+    costs: Callable[[Any, Any], Any],
 ) -> dict[str, Any]:
-    """`judge` and `reward` of what has to stay upright.
+    """`keep` and `rewards` of what has to stay upright.
 
     Args:
         healthy: whether it does.
-        keep: the facts that costs depend on, from an action.
-        places_and_costs: places before some steps and after each, and costs of each, from the records and these facts.
+        write: write all of a record but the bonus.
+        costs: of some steps, from their records and actions.
     """
     weight, dt = getattr(env, "_forward_reward_weight", 1), float(env.dt)
     ends = bool(env._terminate_when_unhealthy)
     upright = float(env._healthy_reward)
     fallen = float((version == 4 and ends) * env._healthy_reward)  # v4 pays for an episode's last step, too
 
-    def judge(action: Any) -> tuple[tuple[Any, ...], bool]:
+    def keep(record: Any) -> bool:
+        write(record)
         is_healthy = healthy()
-        return (upright if is_healthy else fallen, *keep(action)), ends and not is_healthy
+        record[0] = upright if is_healthy else fallen
+        return ends and not is_healthy
 
-    def reward(records: Any, bonuses: Any, *facts: Any) -> list[float]:
-        places, costs = places_and_costs(records, *facts)
-        return [
-            weight * (distance / dt) + bonus - cost
-            for distance, bonus, cost in zip(distances(places), bonuses, costs, strict=True)
-        ]
+    def rewards(distances: Any, records: Any, actions: Any) -> Any:
+        return weight * (distances / dt) + records[:, 0] - costs(records, actions)
 
-    return {"judge": judge, "reward": reward}
+    return {"keep": keep, "rewards": rewards}

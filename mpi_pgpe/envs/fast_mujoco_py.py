@@ -14,13 +14,13 @@ import numpy as np
 
 from mpi_pgpe.envs.mujoco_task import (
     Parts,
+    after,
     center_of_mass_x,
     clipping_speeds,
-    distances,
+    crawling,
     install,
     joining,
     moment_in_gym,
-    rows,
     sums_of_squares,
 )
 from mpi_pgpe.envs.proved import why_not
@@ -43,28 +43,30 @@ def quicken(env: Any) -> str | None:
 
 def _humanoid(env: Any) -> Parts:
     data, dt = env.data, float(env.dt)
-    qpos, control, forces, centers = data.qpos, data.ctrl, data.cfrc_ext, data.xipos
+    qpos, control, forces, centers = data.qpos, data.ctrl, data.cfrc_ext.reshape(-1), data.xipos
     masses = env.model.body_mass
-    centers_x, where = center_of_mass_x(masses, centers[:, 0], moment_in_gym(masses, centers))
-    of_place = len(centers_x())
-    of_control = of_place + len(control)
+    place, places, update = center_of_mass_x(masses, centers[:, 0], moment_in_gym(masses, centers))
+    of_control, of_forces = len(place), len(place) + len(control)
+    write = after(update, joining((place, control, forces)))
 
-    def record() -> Any:
-        return np.concatenate((centers_x(), control, forces.reshape(-1)))
+    def keep(record: Any) -> bool:
+        write(record)
+        return qpos.item(2) < 1.0 or qpos.item(2) > 2.0  # not for NaN
 
-    def judge(action: Any) -> tuple[tuple[Any, ...], bool]:
-        return (), qpos.item(2) < 1.0 or qpos.item(2) > 2.0  # not for NaN
+    def rewards(distances: Any, records: Any, actions: Any) -> Any:
+        efforts, blows = sums_of_squares(records[:, of_control:of_forces]), sums_of_squares(records[:, of_forces:])
+        return 1.25 * distances / dt - 0.1 * efforts - np.minimum(0.5e-6 * blows, 10) + 5.0
 
-    def reward(records: Any) -> list[float]:
-        table = rows(records)
-        efforts, blows = (sums_of_squares(part) for part in (table[1:, of_place:of_control], table[1:, of_control:]))
-        return [
-            1.25 * distance / dt - 0.1 * effort - min(0.5e-6 * blow, 10) + 5.0
-            for distance, effort, blow in zip(distances(where(table[:, :of_place])), efforts, blows, strict=True)
-        ]
-
-    views = [qpos[2:], data.qvel, *(part.reshape(-1) for part in (data.cinert, data.cvel, data.qfrc_actuator, forces))]
-    return Parts(_advance(env), record, judge, reward, joining(views))
+    return Parts(
+        advance=_advance(env),
+        record_size=of_forces + len(forces),
+        keep=keep,
+        places=lambda records: places(records[:, :of_control]),
+        rewards=rewards,
+        observe=joining(
+            (qpos[2:], data.qvel, data.cinert.reshape(-1), data.cvel.reshape(-1), data.qfrc_actuator, forces)
+        ),
+    )
 
 
 def _walker2d(env: Any) -> Parts:
@@ -86,15 +88,19 @@ def _hopper(env: Any) -> Parts:
 
 def _upright(env: Any, healthy: Callable[[], bool]) -> Parts:
     data, dt = env.data, float(env.dt)
+    x = functools.partial(data.qpos.item, 0)
+
+    def keep(record: Any) -> bool:
+        record[0] = x()
+        return not healthy()
+
     return Parts(
         advance=_advance(env),
-        judge=lambda action: ((action,), not healthy()),
-        reward=lambda places, actions: [
-            distance / dt + 1.0 - 1e-3 * effort
-            for distance, effort in zip(distances(places), sums_of_squares(rows(actions)), strict=True)
-        ],
+        record_size=1,
+        keep=keep,
+        places=lambda records: records[:, 0],
+        rewards=lambda distances, records, actions: distances / dt + 1.0 - _cost(1e-3, actions),
         observe=clipping_speeds(data.qpos[1:], data.qvel),
-        record=_x(env),
     )
 
 
@@ -108,15 +114,11 @@ def _swimmer(env: Any) -> Parts:
 
 def _crawler(env: Any, hidden: int, cost: float) -> Parts:
     data, dt = env.data, float(env.dt)
-    return Parts(
-        advance=_advance(env),
-        judge=lambda action: ((action,), False),
-        reward=lambda places, actions: [
-            distance / dt - cost * effort
-            for distance, effort in zip(distances(places), sums_of_squares(rows(actions)), strict=True)
-        ],
-        observe=joining((data.qpos[hidden:], data.qvel)),
-        record=_x(env),
+    return crawling(
+        _advance(env),
+        data.qpos,
+        lambda distances, records, actions: distances / dt - _cost(cost, actions),
+        joining((data.qpos[hidden:], data.qvel)),
     )
 
 
@@ -124,25 +126,25 @@ def _ant(env: Any) -> Parts:
     data, dt = env.data, float(env.dt)
     qpos, qvel, forces = data.qpos, data.qvel, data.cfrc_ext
     clipped, least, most = (np.full_like(forces, value) for value in (0, -1, 1))
+    record = data.get_body_xpos("torso")[:1], clipped.reshape(-1)
+    write = joining(record)
 
-    def judge(action: Any) -> tuple[tuple[Any, ...], bool]:
+    def keep(record: Any) -> bool:
         clip(forces, least, most, clipped)
+        write(record)
         healthy = all(map(math.isfinite, qpos.tolist() + qvel.tolist())) and 0.2 <= qpos.item(2) <= 1.0
-        return (action, clipped.reshape(1, -1).copy()), not healthy
+        return not healthy
 
-    def reward(places: Any, actions: Any, contacts: Any) -> list[float]:
-        efforts, blows = sums_of_squares(rows(actions)), sums_of_squares(rows(contacts))
-        return [
-            distance / dt - 0.5 * effort - 0.5 * 1e-3 * blow + 1.0
-            for distance, effort, blow in zip(distances(places), efforts, blows, strict=True)
-        ]
+    def rewards(distances: Any, records: Any, actions: Any) -> Any:
+        return distances / dt - _cost(0.5, actions) - 0.5 * 1e-3 * sums_of_squares(records[:, 1:]) + 1.0
 
     return Parts(
         advance=_advance(env),
-        judge=judge,
-        reward=reward,
+        record_size=sum(map(len, record)),
+        keep=keep,
+        places=lambda records: records[:, 0],
+        rewards=rewards,
         observe=joining((qpos[2:], qvel, clipped.reshape(-1))),
-        record=functools.partial(data.get_body_xpos("torso").item, 0),
     )
 
 
@@ -156,8 +158,8 @@ _TASKS = {
 }
 
 
-def _x(env: Any) -> Callable[[], float]:
-    return functools.partial(env.data.qpos.item, 0)
+def _cost(weight: float, actions: Any) -> Any:
+    return weight * sums_of_squares(actions).astype(np.float64)  # numpy 1 multiplies single numbers in float64
 
 
 def _advance(env: Any) -> Callable[[], None]:

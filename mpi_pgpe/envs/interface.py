@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -20,20 +20,22 @@ class UnsupportedEnvironment(ValueError):
 
 
 class Stretch(NamedTuple):
-    """Steps in a row for a caller who can wait for their rewards, and wants observations in an array of its own.
+    """Steps in a row for a caller who can wait for their rewards, and has arrays for what comes of them.
 
     Attributes:
-        step: as that of `Environment`, but for None in place of the observation, and a claim in place of the reward. A
-            claim may hold the action, which is to stay as it is; the actions of a stretch are of one type of floats.
+        record_size: what a step leaves behind for its reward, in numbers.
+        step: take an action, shape (n_actions,), of floats; write what the reward depends on into an array of float64,
+            shape (record_size,); return whether the episode has terminated.
         observe: write the observation that the last step led to into an array, shape (observation_size,), of float32 or
             float64.
-        settle: the rewards of claims, one or more: of all since the reset or since claims were last settled, in their
-            order.
+        settle: the rewards of some steps, of all since the reset or since rewards were last settled, from their
+            records, shape (n, record_size), and actions, shape (n, n_actions).
     """
 
-    step: Callable[[Any], tuple[None, Any, bool, bool, None]]
+    record_size: int
+    step: Callable[[Any, NDArray[np.float64]], bool]
     observe: Callable[[NDArray[Any]], Any]
-    settle: Callable[[Sequence[Any]], list[float]]
+    settle: Callable[[NDArray[np.float64], NDArray[Any]], list[float]]
 
 
 class Environment(Protocol):

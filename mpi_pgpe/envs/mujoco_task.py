@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import operator
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,17 +20,19 @@ class Parts:
 
     Attributes:
         advance: has the simulator take its steps.
-        record: of the simulator's state, what rewards depend on, in a form that stays.
-        judge: (facts, terminated) of a step, from its action: what else its reward depends on.
-        reward: the rewards of some steps, from the record before them and those after each, and one sequence for each
-            of their facts.
+        record_size: what rewards depend on of the simulator's state, in numbers.
+        keep: write that into an array, shape (record_size,); returns whether the step ended the episode.
+        places: how far it was at each of some records, shape (n, record_size); returns shape (n,).
+        rewards: of some steps, from the distances that they covered, shape (n,), their records and their actions, shape
+            (n, n_actions); returns shape (n,).
         observe: write the observation into an array; see interface.Stretch.
     """
 
     advance: Callable[[], Any]
-    record: Callable[[], Any]
-    judge: Callable[[Any], tuple[tuple[Any, ...], bool]]
-    reward: Callable[..., list[float]]
+    record_size: int
+    keep: Callable[[Any], bool]
+    places: Callable[[Any], Any]
+    rewards: Callable[[Any, Any, Any], Any]
     observe: Callable[[Any], Any]
 
 
@@ -42,42 +43,43 @@ def install(env: Any, parts: Parts) -> None:
         env: of gym or gymnasium; its `reset` stays its own, which ends in `set_state`.
         parts: what to compute; nothing in them may refer to `env`, which would keep its memory after its end.
     """
-    advance, judge, record, observe = parts.advance, parts.judge, parts.record, parts.observe
+    advance, keep, observe = parts.advance, parts.keep, parts.observe
     control, shape, size = env.data.ctrl, env.data.ctrl.shape, env.observation_space.shape
     set_state, this = type(env).set_state, weakref.ref(env)
-    before = record()
+    record = np.empty((1, parts.record_size))
+    place = np.empty(1)  # before the steps whose rewards are not settled
 
-    def stride(action: Any) -> tuple[None, Any, bool, bool, None]:
-        if action.shape != shape:
-            raise ValueError(f"expected an action of shape {shape}, got {action.shape}")
+    def stride(action: Any, record: Any) -> bool:
         control[:] = action
         advance()
-        facts, terminated = judge(action)
-        return None, (record(), *facts), terminated, False, None
+        return keep(record)
 
-    def settle(claims: Sequence[Any]) -> list[float]:
-        nonlocal before
-        records, *facts = zip(*claims, strict=True)
-        rewards = parts.reward((before, *records), *facts)
-        before = records[-1]
-        return rewards
+    def settle(records: Any, actions: Any) -> list[float]:
+        places = np.concatenate((place, parts.places(records)))
+        place[0] = places[-1]
+        return parts.rewards(places[1:] - places[:-1], records, actions).tolist()
 
     def step(action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        _, claim, terminated, truncated, _ = stride(action)
+        if action.shape != shape:
+            raise ValueError(f"expected an action of shape {shape}, got {action.shape}")
+        terminated = stride(action, record[0])
         observation = np.empty(size)
         observe(observation)
-        return observation, settle([claim])[0], terminated, truncated, {}
+        return observation, settle(record, action[np.newaxis])[0], terminated, False, {}
 
-    def set_state_and_record(qpos: Any, qvel: Any) -> None:
-        nonlocal before
+    def set_state_and_begin(qpos: Any, qvel: Any) -> None:
         set_state(this(), qpos, qvel)
-        before = record()
+        keep(record[0])
+        place[:] = parts.places(record)
 
-    env.step, env.stretch, env.set_state = step, Stretch(stride, observe, settle), set_state_and_record
+    env.step, env.set_state = step, set_state_and_begin
+    env.stretch = Stretch(parts.record_size, stride, observe, settle)
+    keep(record[0])
+    place[:] = parts.places(record)
 
 
 def joining(views: Sequence[Any]) -> Callable[[Any], Any]:
-    """`observe` of parts of the simulator's memory, one after the other."""
+    """What writes parts of the simulator's memory into an array, one after the other."""
     return functools.partial(np.concatenate, views, 0, casting="same_kind")
 
 
@@ -95,25 +97,40 @@ def clipping_speeds(positions: Any, speeds: Any) -> Callable[[Any], Any]:
     return observe
 
 
-def distances(places: Sequence[float]) -> list[float]:
-    """From each place to the next."""
-    return list(map(operator.sub, places[1:], places))
+def after(first: Callable[[], Any] | None, write: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """`write`, each time after `first` if there is one."""
+    if first is None:
+        return write
+
+    def both(out: Any) -> None:
+        first()
+        write(out)
+
+    return both
 
 
-def rows(arrays: Sequence[Any]) -> Any:
-    """Arrays of one shape as the rows of a new array."""
-    return np.concatenate(arrays).reshape(len(arrays), -1)
+def crawling(
+    advance: Callable[[], Any], qpos: Any, rewards: Callable[[Any, Any, Any], Any], observe: Callable[[Any], Any]
+) -> Parts:
+    """The parts of a task that is as far as its first position, which its rewards depend on alone, and never ends."""
+    x = functools.partial(qpos.item, 0)
+
+    def keep(record: Any) -> bool:
+        record[0] = x()
+        return False
+
+    return Parts(advance, 1, keep, lambda records: records[:, 0], rewards, observe)
 
 
-def sums_of_squares(values: Any) -> list[float]:
+def sums_of_squares(values: Any) -> Any:
     """Of each row, as np.square(row).sum() has them."""
-    return np.add.reduce(np.square(values), 1).tolist()
+    return np.add.reduce(np.square(values), 1)
 
 
-def center_of_mass_x(masses: Any, xs: Any, moment: Callable[[], float]) -> tuple[Callable[[], Any], Callable[..., Any]]:
-    """What to record of something that is as far as its center of mass, and its places, from records as rows.
-
-    What to record comes as a 1-d array, which the simulator's next step may change.
+def center_of_mass_x(
+    masses: Any, xs: Any, moment: Callable[[], float]
+) -> tuple[Any, Callable[[Any], Any], Callable[[], None] | None]:
+    """What to record of something that is as far as its center of mass, and its places, from such records as rows.
 
     The libraries call numpy for it in each step, which adds one body after the other; here that is done for many steps
     at once. Where the processor multiplies and adds in one go, numpy rounds less often, and is left to do it.
@@ -122,25 +139,30 @@ def center_of_mass_x(masses: Any, xs: Any, moment: Callable[[], float]) -> tuple
         masses: of the bodies, shape (n,).
         xs: the simulator's array of how far their centers are, shape (n,).
         moment: the sum of mass times x, as the library computes it.
+
+    Returns:
+        (array, places, update): a 1-d array, as the simulator has it, or as `update` has to bring it up to date first
+        unless that is None.
     """
-    whole_mass = float(np.sum(masses))
+    whole_mass, moments = float(np.sum(masses)), np.empty(1)
 
-    def one_by_one(xs: Any) -> list[float]:
+    def one_by_one(xs: Any) -> Any:
         sums = np.add.accumulate(masses * xs, 1)  # the one sum in numpy that is in order whatever the shape
-        return (sums[:, -1] / whole_mass).tolist()
+        return sums[:, -1] / whole_mass
 
-    def by_numpy(moments: Any) -> list[float]:
-        return (moments[:, 0] / whole_mass).tolist()
+    def by_numpy(moments: Any) -> Any:
+        return moments[:, 0] / whole_mass
 
-    def moment_alone() -> Any:
-        return np.array([moment()])
+    def update_moment() -> None:
+        moments[0] = moment()
 
     before, random, same = xs.copy(), np.random.default_rng(0), True
     for _ in range(20):
         xs[:] = random.normal(size=len(xs))
-        same = same and one_by_one(xs[np.newaxis]) == by_numpy(moment_alone()[np.newaxis])
+        update_moment()
+        same = same and (one_by_one(xs[np.newaxis]) == by_numpy(moments[np.newaxis])).all()
     xs[:] = before
-    return ((lambda: xs), one_by_one) if same else (moment_alone, by_numpy)
+    return (xs, one_by_one, None) if same else (moments, by_numpy, update_moment)
 
 
 def moment_in_gym(masses: Any, places: Any) -> Callable[[], float]:
