@@ -178,4 +178,10 @@ def episode_seed(run_seed: int, purpose: int, generation: int, item: int, sign: 
     place: Any = [run_seed, purpose, generation, item, sign, episode]
     if run_seed < 2**32:
         place = np.array(place, np.uint32)  # numpy turns the list into the same, but slowly
-    return int(np.random.SeedSequence(place).generate_state(1)[0] >> 1)
+    # generate_state(1)[0], in a third of its time. The hash is O'Neill's of 2015, seed_seq_fe, which numpy keeps.
+    word: int = np.random.SeedSequence(place).pool.item(0)
+    word = (word ^ _INIT_B) * (_INIT_B * _MULT_B % 2**32) % 2**32
+    return (word ^ word >> 16) >> 1
+
+
+_INIT_B, _MULT_B = 0x8B51F9DD, 0x58F38DED

@@ -133,7 +133,8 @@ def test_fitness_of_mirrored_pairs(name, normalized, options):
 
 
 def test_seed_of_an_episode_is_that_of_its_place():
-    for place in ([0] * 6, [7, 1, 300, 39999, 1, 2], [2**32 - 1, 0, 1, 2, 0, 0], [2**32, 0, 1, 2, 0, 0]):
+    drawn = np.random.default_rng(0).integers(0, 2**32, (200, 6)).tolist()
+    for place in ([0] * 6, [7, 1, 300, 39999, 1, 2], [2**32 - 1, 0, 1, 2, 0, 0], [2**32, 0, 1, 2, 0, 0], *drawn):
         assert episode_seed(*place) == np.random.SeedSequence(place).generate_state(1)[0] >> 1
 
 
