@@ -59,6 +59,7 @@ PACKAGES = {
             "rendering",
             "tiny_traj",
         ],
+        ["v2_tasks"],
         ["fast_bullet", "fast_mujoco", "fast_mujoco_py", "in_gymnasium", "libraries", "mujoco_v2"],
         ["adapter"],
         ["__init__", "survey"],

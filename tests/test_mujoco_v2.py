@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from families import needs_mujoco_py
 
-from mpi_pgpe import envs
+from mpi_pgpe import envs, rollout
 from mpi_pgpe.agents import read_agent
 from mpi_pgpe.envs import mujoco_v2
 from mpi_pgpe.envs.mujoco_masses import give_masses_of_2_1
-from mpi_pgpe.policies import Policy
+from mpi_pgpe.policies import Policy, PolicyShape
 from mpi_pgpe.rollout import Rollout
 
 pytestmark = pytest.mark.serial
@@ -41,7 +41,7 @@ def model_of(task):
 @pytest.mark.parametrize("task", TASKS)
 def test_mass_of_the_robot(task):
     assert model_of(task).body_mass.sum() == pytest.approx(MASSES[task], rel=1e-12)
-    plain = mujoco.MjModel.from_xml_string(mujoco_v2._model(mujoco_v2._TASKS[task].xml))
+    plain = mujoco.MjModel.from_xml_string(mujoco_v2._model(mujoco_v2.TASKS[task].xml))
     if task != "HalfCheetah":  # whose whole mass is prescribed
         assert plain.body_mass.sum() > 1.02 * MASSES[task], "today's MuJoCo has these masses by itself"
 
@@ -67,6 +67,56 @@ for task in {TASKS}:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True)
     sizes = {"Humanoid": 376, "Walker2d": 17, "HalfCheetah": 17, "Hopper": 11, "Ant": 111}
     assert done.stdout.splitlines()[-5:] == [f"{task} ({sizes[task]},) 5 1000" for task in TASKS]
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("rows", [7, 1000])
+def test_same_episodes_in_stretches(task, rows, monkeypatch):
+    """As training plays them, in blocks of so many steps, and step by step."""
+    monkeypatch.setattr(rollout, "_ROWS", rows)
+    one_by_one, in_stretches = (envs.make(f"mpi_pgpe/{task}-v2", {}) for _ in range(2))
+    one_by_one.stretch = None
+    assert in_stretches.stretch is not None
+    shape = PolicyShape(one_by_one.observation_size, one_by_one.action_space.size)
+    policy = Policy(shape, one_by_one.action_space)
+    policy.load(np.random.default_rng(1).normal(0, 0.3, shape.num_parameters).astype(np.float32))
+    for limit in (1, 30):
+        for seed in range(3):
+            one, other = (
+                Rollout(env, limit).run(policy, seed, collect_moments=True) for env in (one_by_one, in_stretches)
+            )
+            assert (one.total_reward, one.steps, one.truncated) == (other.total_reward, other.steps, other.truncated)
+            assert one.moments.sumsq.tobytes() == other.moments.sumsq.tobytes()
+
+
+def test_a_state_can_be_set():
+    env = mujoco_v2.make("Walker2d", "gymnasium")
+    action, found = np.full(6, 0.3), []
+    first, _ = env.reset(seed=1)
+    qpos, qvel = env.data.qpos.copy(), env.data.qvel.copy()
+    for _ in range(2):
+        env.set_state(qpos, qvel)
+        env.data.qacc_warmstart[:] = 0
+        found.append([env.step(action)[:3] for _ in range(5)])
+    for (observation, *rest), (again, *others) in zip(*found, strict=True):
+        assert observation.tobytes() == again.tobytes()
+        assert rest == others
+    reward = found[0][0][1]
+    assert reward == pytest.approx((env.reset(seed=1) and env.step(list(action)))[1])  # a list will do, too
+    assert first.tobytes() == env.reset(seed=1)[0].tobytes()
+
+
+def test_each_step_is_shown_in_a_window(monkeypatch):
+    """Where the window would open is counted: there is no screen here."""
+    shown = []
+    monkeypatch.setattr(mujoco_v2.Task, "render", lambda self: shown.append(self.render_mode))
+    env, plain = (mujoco_v2.make("Hopper", "gymnasium", render_mode=mode) for mode in ("human", None))
+    assert env.stretch is None  # which would pass the window by
+    for one in env, plain:
+        one.reset(seed=1)
+    for _ in range(3):
+        assert env.step(np.full(3, 0.3))[1] == plain.step(np.full(3, 0.3))[1]
+    assert shown == ["human"] * 3
 
 
 # -- against mujoco-py ----------------------------------------------------------------------------------

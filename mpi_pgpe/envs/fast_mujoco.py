@@ -20,10 +20,10 @@ from mpi_pgpe.envs.mujoco_task import (
     after,
     center_of_mass_x,
     clipping_speeds,
-    crawling,
     install,
     joining,
     moment_in_gym,
+    planar,
     sums_of_squares,
 )
 from mpi_pgpe.envs.proved import why_not
@@ -78,7 +78,7 @@ def _swimmer(env: Any, version: int) -> Parts:
 
 def _crawler(env: Any, hidden: int) -> Parts:
     weight, costs, dt = env._forward_reward_weight, _costs_of_actions(env), float(env.dt)
-    return crawling(
+    return planar(
         _advance(env),
         env.data.qpos,
         lambda distances, records, actions: weight * (distances / dt) - costs(actions),
@@ -93,7 +93,7 @@ def _walker2d(env: Any, version: int) -> Parts:
     def healthy() -> bool:
         return low < qpos.item(1) < high and least < qpos.item(2) < most
 
-    return _planar(env, version, healthy)
+    return _walker(env, version, healthy)
 
 
 def _hopper(env: Any, version: int) -> Parts:
@@ -105,10 +105,10 @@ def _hopper(env: Any, version: int) -> Parts:
         bounded = all(smallest < x < largest for x in qpos.tolist()[2:] + qvel.tolist())
         return bounded and low < qpos.item(1) < high and least < qpos.item(2) < most
 
-    return _planar(env, version, healthy)
+    return _walker(env, version, healthy)
 
 
-def _planar(env: Any, version: int, healthy: Callable[[], bool]) -> Parts:
+def _walker(env: Any, version: int, healthy: Callable[[], bool]) -> Parts:
     costs, x = _costs_of_actions(env), functools.partial(env.data.qpos.item, 0)
 
     def write(record: Any) -> None:

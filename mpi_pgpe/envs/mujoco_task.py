@@ -60,6 +60,7 @@ def install(env: Any, parts: Parts) -> None:
         return parts.rewards(places[1:] - places[:-1], records, actions).tolist()
 
     def step(action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        action = np.asarray(action)
         if action.shape != shape:
             raise ValueError(f"expected an action of shape {shape}, got {action.shape}")
         terminated = stride(action, record[0])
@@ -109,15 +110,19 @@ def after(first: Callable[[], Any] | None, write: Callable[[Any], Any]) -> Calla
     return both
 
 
-def crawling(
-    advance: Callable[[], Any], qpos: Any, rewards: Callable[[Any, Any, Any], Any], observe: Callable[[Any], Any]
+def planar(
+    advance: Callable[[], Any],
+    qpos: Any,
+    rewards: Callable[[Any, Any, Any], Any],
+    observe: Callable[[Any], Any],
+    healthy: Callable[[], bool] | None = None,
 ) -> Parts:
-    """The parts of a task that is as far as its first position, which its rewards depend on alone, and never ends."""
+    """The parts of a task that is as far as its first position, and records no more; it ends when not `healthy`."""
     x = functools.partial(qpos.item, 0)
 
     def keep(record: Any) -> bool:
         record[0] = x()
-        return False
+        return healthy is not None and not healthy()
 
     return Parts(advance, 1, keep, lambda records: records[:, 0], rewards, observe)
 

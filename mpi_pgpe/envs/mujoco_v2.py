@@ -11,7 +11,8 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
-import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,81 +20,106 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from mpi_pgpe.envs import v2_tasks
+from mpi_pgpe.envs.interface import Stretch
 from mpi_pgpe.envs.mujoco_masses import give_masses_of_2_1
-from mpi_pgpe.numpy_core import clip
-
-FloatArray = NDArray[np.float64]
+from mpi_pgpe.envs.mujoco_task import Parts, install
 
 
-def _sum_of_squares(values: Any) -> Any:
-    return np.add.reduce(np.square(values))
+@dataclass(frozen=True)
+class Settings:
+    """What is particular to a task.
+
+    Attributes:
+        parts: of a step.
+        xml: gymnasium's model.
+        frame_skip: steps of the simulator in one of the task.
+        observation_size: numbers in an observation.
+        density: of the model's geoms, kg/m^3.
+        total_mass: kg, if the model prescribes one.
+        noise: half width of the uniform noise on the first positions, and on the first velocities.
+        normal_velocities: whether the noise on the velocities is normal instead, with that stdev.
+    """
+
+    parts: Callable[..., Parts]
+    xml: str
+    frame_skip: int
+    observation_size: int
+    density: float = 1000.0
+    total_mass: float | None = None
+    noise: float = 0.005
+    normal_velocities: bool = False
+
+
+TASKS = {
+    "Humanoid": Settings(v2_tasks.humanoid, "humanoid.xml", 5, 376, noise=0.01),
+    "Walker2d": Settings(v2_tasks.walker2d, "walker2d.xml", 4, 17),
+    "Hopper": Settings(v2_tasks.hopper, "hopper.xml", 4, 11),
+    "HalfCheetah": Settings(
+        v2_tasks.half_cheetah, "half_cheetah.xml", 5, 17, total_mass=14.0, noise=0.1, normal_velocities=True
+    ),
+    "Ant": Settings(v2_tasks.ant, "ant.xml", 5, 111, density=5.0, noise=0.1, normal_velocities=True),
+}
 
 
 class Task:
-    """What the five environments share; mixed with gym.Env or gymnasium.Env, whose np_random it uses."""
+    """A task; mixed with gym.Env or gymnasium.Env, whose `spaces` and np_random it uses."""
 
     metadata = {"render_modes": ["human", "rgb_array", "depth_array"]}
-    xml: str
-    frame_skip: int
-    density = 1000.0  # of the model's geoms, kg/m^3
-    total_mass: float | None = None  # kg, if the model prescribes one
-    position_noise = 0.005  # half width of the uniform noise on the first positions
-    velocity_noise = 0.005  # the same, or the stdev where it is normal
-    normal_velocity_noise = False
+    settings: Settings
+    spaces: Any
     np_random: np.random.Generator
+    stretch: Stretch | None
 
     def __init__(self, render_mode: str | None = None, width: int = 480, height: int = 480) -> None:
-        self.model = mujoco.MjModel.from_xml_string(_model(self.xml))
-        give_masses_of_2_1(self.model, self.density, self.total_mass)
+        settings = self.settings
+        self.model = mujoco.MjModel.from_xml_string(_model(settings.xml))
+        give_masses_of_2_1(self.model, settings.density, settings.total_mass)
         self.model.vis.global_.offwidth, self.model.vis.global_.offheight = width, height
         self.data = mujoco.MjData(self.model)
         self.render_mode = render_mode
         self._size = width, height
         self._renderer: Any = None
-        self.dt = self.model.opt.timestep * self.frame_skip
+        self.dt = self.model.opt.timestep * settings.frame_skip
         self.metadata = self.metadata | {"render_fps": round(1 / self.dt)}
-        # Views into the simulator's own memory: they follow its state.
-        self.qpos, self.qvel, self._control = self.data.qpos, self.data.qvel, self.data.ctrl
-        self._advance = functools.partial(mujoco.mj_step, self.model, self.data, self.frame_skip)
-        self._least, self._most = np.full_like(self.qvel, -10), np.full_like(self.qvel, 10)
-        self._first_qpos, self._first_qvel = self.qpos.copy(), self.qvel.copy()
+        low, high = self.model.actuator_ctrlrange.T.astype(np.float32)
+        self.action_space = self.spaces.Box(low, high, dtype=np.float32)
+        self.observation_space = self.spaces.Box(-np.inf, np.inf, (settings.observation_size,), np.float64)
+        self._first_qpos, self._first_qvel = self.data.qpos.copy(), self.data.qvel.copy()
+        # mj_step computes no contact forces, as mujoco-py does not, so they are zero.
+        advance = functools.partial(mujoco.mj_step, self.model, self.data, settings.frame_skip)
+        self._parts = settings.parts(self, advance)
+        install(self, self._parts)
+        if render_mode == "human":
+            self._step = vars(self).pop("step")
+            self.stretch = None
 
-    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[FloatArray, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[NDArray[np.float64], dict[str, Any]]:
         """Begin an episode; returns (observation, {})."""
         super().reset(seed=seed)  # type: ignore[misc]
         mujoco.mj_resetData(self.model, self.data)
-        random, c, v = self.np_random, self.position_noise, self.velocity_noise
-        self.qpos[:] = self._first_qpos + random.uniform(low=-c, high=c, size=self.model.nq)
-        if self.normal_velocity_noise:
-            noise = random.standard_normal(self.model.nv) * v
+        model, random, noise = self.model, self.np_random, self.settings.noise
+        qpos = self._first_qpos + random.uniform(low=-noise, high=noise, size=model.nq)
+        if self.settings.normal_velocities:
+            qvel = self._first_qvel + random.standard_normal(model.nv) * noise
         else:
-            noise = random.uniform(low=-v, high=v, size=self.model.nv)
-        self.qvel[:] = self._first_qvel + noise
-        mujoco.mj_normalizeQuat(self.model, self.qpos)  # as MuJoCo 2.1 did in every forward pass
+            qvel = self._first_qvel + random.uniform(low=-noise, high=noise, size=model.nv)
+        self.set_state(qpos, qvel)
+        observation = np.empty(self.settings.observation_size)
+        self._parts.observe(observation)
+        return observation, {}
+
+    def set_state(self, qpos: NDArray[np.float64], qvel: NDArray[np.float64]) -> None:
+        """Go on from these positions and velocities, shapes (nq,) and (nv,) of the model."""
+        self.data.qpos[:], self.data.qvel[:] = qpos, qvel
+        mujoco.mj_normalizeQuat(self.model, self.data.qpos)  # as MuJoCo 2.1 did in every forward pass
         mujoco.mj_forward(self.model, self.data)
-        return self.observe(), {}
 
-    def step(self, action: Any) -> tuple[FloatArray, float, bool, bool, dict[str, Any]]:
-        """One step: (observation, reward, terminated, False, {})."""
-        before = self.position()
-        self._control[:] = action
-        self._advance()
-        reward, terminated = self.judge((self.position() - before) / self.dt, action)
-        if self.render_mode == "human":
-            self.render()
-        return self.observe(), float(reward), bool(terminated), False, {}
-
-    def position(self) -> float:
-        """How far it has come, in m."""
-        return self.qpos.item(0)
-
-    def judge(self, velocity: float, action: Any) -> tuple[float, bool]:
-        """(reward, terminated) of a step at a mean `velocity` (m/s)."""
-        raise NotImplementedError
-
-    def observe(self) -> FloatArray:
-        """A new array with the observation."""
-        raise NotImplementedError
+    def step(self, action: Any) -> tuple[NDArray[np.float64], float, bool, bool, dict[str, Any]]:
+        """One step, and show it; without a window `step` is what mujoco_task.install puts in this one's place."""
+        result = self._step(action)
+        self.render()
+        return result
 
     def render(self) -> Any:
         """Draw the present state as `render_mode` says."""
@@ -110,104 +136,6 @@ class Task:
             self._renderer = None
 
 
-class Humanoid(Task):
-    xml = "humanoid.xml"
-    frame_skip = 5
-    position_noise = velocity_noise = 0.01
-
-    def __init__(self, **keywords: Any) -> None:
-        super().__init__(**keywords)
-        data = self.data
-        self._observed = [
-            self.qpos[2:],
-            self.qvel,
-            data.cinert.ravel(),
-            data.cvel.ravel(),
-            data.qfrc_actuator,
-            np.zeros(6 * self.model.nbody),  # cfrc_ext
-        ]
-        # The x of all centers of mass, and the bodies' shares in the whole mass.
-        self._x, self._share = data.xipos[:, 0], self.model.body_mass / self.model.body_mass.sum()
-
-    def position(self) -> float:
-        return float(self._share.dot(self._x))
-
-    def judge(self, velocity: float, action: Any) -> tuple[float, bool]:
-        reward = 1.25 * velocity - 0.1 * float(_sum_of_squares(self._control)) + 5.0
-        return reward, self.qpos[2] < 1.0 or self.qpos[2] > 2.0
-
-    def observe(self) -> FloatArray:
-        return np.concatenate(self._observed)
-
-
-class Walker2d(Task):
-    xml = "walker2d.xml"
-    frame_skip = 4
-
-    def judge(self, velocity: float, action: Any) -> tuple[float, bool]:
-        height, angle = self.qpos.item(1), self.qpos.item(2)
-        healthy = 0.8 < height < 2.0 and -1.0 < angle < 1.0
-        return velocity + 1.0 - 1e-3 * float(_sum_of_squares(action)), not healthy
-
-    def observe(self) -> FloatArray:
-        return np.concatenate([self.qpos[1:], clip(self.qvel, self._least, self._most)])
-
-
-class Hopper(Task):
-    xml = "hopper.xml"
-    frame_skip = 4
-
-    def judge(self, velocity: float, action: Any) -> tuple[float, bool]:
-        x, height, angle, *rest = self.qpos.tolist()
-        # NaN and infinity are not < 100 either. v2 leaves the first position alone, here the x of the root.
-        bounded = all(abs(value) < 100 for value in (angle, *rest, *self.qvel.tolist()))
-        healthy = bounded and math.isfinite(x) and 0.7 < height < math.inf and abs(angle) < 0.2
-        return velocity + 1.0 - 1e-3 * float(_sum_of_squares(action)), not healthy
-
-    def observe(self) -> FloatArray:
-        return np.concatenate([self.qpos[1:], clip(self.qvel, self._least, self._most)])
-
-
-class HalfCheetah(Task):
-    xml = "half_cheetah.xml"
-    frame_skip = 5
-    total_mass = 14.0
-    position_noise = velocity_noise = 0.1
-    normal_velocity_noise = True
-
-    def judge(self, velocity: float, action: Any) -> tuple[float, bool]:
-        return velocity - 0.1 * float(_sum_of_squares(action)), False
-
-    def observe(self) -> FloatArray:
-        return np.concatenate([self.qpos[1:], self.qvel])
-
-
-class Ant(Task):
-    xml = "ant.xml"
-    frame_skip = 5
-    density = 5.0
-    position_noise = velocity_noise = 0.1
-    normal_velocity_noise = True
-
-    def __init__(self, **keywords: Any) -> None:
-        super().__init__(**keywords)
-        self._torso = self.data.xpos[self.model.body("torso").id]
-        self._no_forces = np.zeros(6 * self.model.nbody)
-
-    def position(self) -> float:
-        return float(self._torso[0])
-
-    def judge(self, velocity: float, action: Any) -> tuple[float, bool]:
-        healthy = all(map(math.isfinite, self.qpos.tolist() + self.qvel.tolist())) and 0.2 <= self.qpos[2] <= 1.0
-        return velocity - 0.5 * float(_sum_of_squares(action)) + 1.0, not healthy
-
-    def observe(self) -> FloatArray:
-        return np.concatenate([self.qpos[2:], self.qvel, self._no_forces])
-
-
-_TASKS = {task.__name__: task for task in (Humanoid, Walker2d, Hopper, HalfCheetah, Ant)}
-
-
 def make(task: str, library: str, **keywords: Any) -> Any:
     """Make an environment of `library` ("gym" or "gymnasium"); the entry point of what registration.py registers.
 
@@ -216,13 +144,7 @@ def make(task: str, library: str, **keywords: Any) -> Any:
         library: whose Env it is to be.
         keywords: render_mode, and the width and height of pictures.
     """
-    env = _class(task, library)(**keywords)
-    spaces = importlib.import_module(library).spaces
-    low, high = env.model.actuator_ctrlrange.T.astype(np.float32)
-    env.action_space = spaces.Box(low, high, dtype=np.float32)
-    size = len(env.reset(seed=0)[0])
-    env.observation_space = spaces.Box(-np.inf, np.inf, (size,), np.float64)
-    return env
+    return _class(task, library)(**keywords)
 
 
 make.metadata = Task.metadata  # type: ignore[attr-defined]  # where make() of the libraries looks for it
@@ -230,7 +152,9 @@ make.metadata = Task.metadata  # type: ignore[attr-defined]  # where make() of t
 
 @functools.cache
 def _class(task: str, library: str) -> Any:
-    return type(task, (_TASKS[task], importlib.import_module(library).Env), {"__module__": __name__})
+    module = importlib.import_module(library)
+    contents = {"__module__": __name__, "settings": TASKS[task], "spaces": module.spaces}
+    return type(task, (Task, module.Env), contents)
 
 
 def _model(xml: str) -> str:
