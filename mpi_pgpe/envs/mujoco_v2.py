@@ -80,14 +80,15 @@ class Task:
         self.render_mode = render_mode
         self._size = width, height
         self._renderer: Any = None
-        self.dt = self.model.opt.timestep * settings.frame_skip
+        self.frame_skip = settings.frame_skip
+        self.dt = self.model.opt.timestep * self.frame_skip
         self.metadata = self.metadata | {"render_fps": round(1 / self.dt)}
         low, high = self.model.actuator_ctrlrange.T.astype(np.float32)
         self.action_space = self.spaces.Box(low, high, dtype=np.float32)
         self.observation_space = self.spaces.Box(-np.inf, np.inf, (settings.observation_size,), np.float64)
         self._first_qpos, self._first_qvel = self.data.qpos.copy(), self.data.qvel.copy()
         # mj_step computes no contact forces, as mujoco-py does not, so they are zero.
-        advance = functools.partial(mujoco.mj_step, self.model, self.data, settings.frame_skip)
+        advance = functools.partial(mujoco.mj_step, self.model, self.data, self.frame_skip)
         self._parts = settings.parts(self, advance)
         install(self, self._parts)
         if render_mode == "human":
