@@ -8,7 +8,8 @@
 STAGE_WITHOUT=${STAGE_WITHOUT:-torch* functorch sympy networkx mypy* *mypyc* pip}
 
 stage() {
-  local without copy=${STAGE_DIR:-${TMPDIR:-/tmp}}/mpi_pgpe-$SLURM_JOB_ID places
+  local without job=${STAGE_DIR:-${TMPDIR:-/tmp}}/mpi_pgpe-$SLURM_JOB_ID copy places
+  copy=$job-${SLURM_RESTART_COUNT:-0} # each attempt's own: an earlier one may end only when its lost node is back
   # the environment, and the package where it is not installed in it but beside it
   places=$(python -c 'import pathlib, sys, mpi_pgpe
 print(sys.prefix, pathlib.Path(mpi_pgpe.__file__).parent.parent, sep="\n")')
@@ -21,7 +22,8 @@ print(sys.prefix, pathlib.Path(mpi_pgpe.__file__).parent.parent, sep="\n")')
   sbcast --force "$ARCHIVE" "$copy.tar"
   rm -f "$ARCHIVE"
   # shellcheck disable=SC2016  # for the inner sh
-  on_every_node sh -c 'mkdir -p "$0" && tar -C "$0" -xf "$0.tar" && rm "$0.tar"' "$copy"
+  on_every_node sh -c 'for left in "$1"-*; do [ "$left" = "$0.tar" ] || rm -rf "$left"; done
+mkdir -p "$0" && tar -C "$0" -xf "$0.tar" && rm "$0.tar"' "$copy" "$job"
   export PATH=$copy/bin:$PATH PYTHONPATH=$copy${PYTHONPATH:+:$PYTHONPATH} VIRTUAL_ENV=$copy
   hash -r
 }

@@ -245,18 +245,20 @@ def test_an_array_refuses_one_seed_for_all(slurm: Slurm):
 
 
 def test_the_environment_is_staged_on_every_node(slurm: Slurm, tmp_path: Path):
-    script = slurm.edited(r"^# (\. slurm/stage_env\.sh).*$", r"\1", tmp_path)
     disk = slurm.folder / "nodetmp"  # is another folder on each node
+    # Other attempts of the job: one that was lost before, and one that began while this one's node was lost.
+    before, after = (f"mkdir -p {disk}/mpi_pgpe-$SLURM_JOB_ID-{attempt}" for attempt in (7, 8))
+    script = slurm.edited(r"^# (\. slurm/stage_env\.sh).*$", rf"{before}\n\1\n{after}", tmp_path)
     job = slurm.sbatch(
         *TWO_NODES, script, "-F", "staged", "with", *SLEEPY, "niters=2",
         f"env_config.diary={tmp_path}", STAGE_DIR=str(disk), STAGE_WITHOUT=UNUSED,
     ).ends()  # fmt: skip
-    staged = disk / f"mpi_pgpe-{job.number}"
+    staged = disk / f"mpi_pgpe-{job.number}-0"
     entries = [path.read_text().split() for path in tmp_path.glob("h*-*")]
     assert len({host for host, *_ in entries}) == 2
     assert {(prefix, package) for _, prefix, package, _ in entries} == {(str(staged), str(staged / "mpi_pgpe"))}
-    for node in ("h1", "h2", "h3", "h4"):
-        assert not list((slurm.folder / f"spool/{node}-tmp").glob("mpi_pgpe-*")), "it is removed at the end"
+    left = [path.name for path in (slurm.folder / "spool").glob("h*-tmp/mpi_pgpe-*")]
+    assert left == [f"mpi_pgpe-{job.number}-8"], "it is removed at the end, and the lost attempt's before"
 
 
 def test_slurm_tells_of_the_time_limit(long: Job):
