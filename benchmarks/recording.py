@@ -1,9 +1,11 @@
-"""What recording costs a run: `python benchmarks/recording.py [--generations 100000] [-m DATABASE]`.
+"""What recording costs a run.
+
+    python benchmarks/recording.py [--generations 100000] [-m DATABASE]
 
 Makes the record of a run of so many generations, with an agent saved at every tenth, and then measures
 what the next generations spend on it: in the training's thread (metrics, output, agents), and in all
 threads together (CPU seconds of the process). A generation lasts 0.5 s here, in which nothing else is done.
-Without -F, as with it, the run has its folder; -m adds the delivery to the database.
+The run's folder is a temporary one; -m adds the delivery to a database.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ import mpi_pgpe.records.tamed  # noqa: F401  (before anything of sacred's)
 # isort: split
 from mpi_pgpe.records.recorder import METRICS_SHARE, Recorder
 from mpi_pgpe.records.tamed import capture_by_sacred
-from mpi_pgpe.records.target import chosen
+from mpi_pgpe.records.target import BadTarget, chosen
+from mpi_pgpe.tools import at_least
 
 GENERATION = 0.5  # seconds
 BEAT = 10.0  # seconds
@@ -69,11 +72,17 @@ def one(recorder: Recorder, generation: int, agents: bool = True) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--generations", type=int, default=100_000, help="behind the run (default %(default)s)")
-    parser.add_argument("--measured", type=int, default=800, help="generations to measure (default %(default)s)")
-    parser.add_argument("-m", "--mongo_db", help="deliver to this MongoDB as well")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--generations", metavar="N", type=at_least(1), default=100_000,
+                        help="behind the run (default %(default)s)")  # fmt: skip
+    parser.add_argument("--measured", metavar="N", type=at_least(1), default=800,
+                        help="generations to measure, half a second each (default %(default)s)")  # fmt: skip
+    parser.add_argument("-m", "--mongo_db", metavar="DATABASE", help="deliver to this MongoDB as well")
     args = parser.parse_args()
+    try:
+        chosen(args.mongo_db)
+    except BadTarget as error:
+        parser.error(str(error))
     capture_by_sacred(False)
     folder = Path(tempfile.mkdtemp())
     recorder, first = begin(folder, args.generations, args.mongo_db)
