@@ -1,4 +1,4 @@
-"""Shared by the benchmarks: interleaved measurement, a table, JSON."""
+"""Shared by the benchmarks: their command line, interleaved measurement, a table, JSON."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import os
 import platform
 import shlex
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from mpi_pgpe.tools import at_least
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: one thread a process, as the trainer has it
 
@@ -21,16 +24,51 @@ Row = dict[str, Any]
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Shows defaults, and the description as it is written."""
+    """Shows defaults that tell something, and the description as it is written."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return super()._get_help_string(action) if action.default else action.help
 
 
 def parser(description: str | None, repeats: bool = True) -> argparse.ArgumentParser:
     """A command line with what all benchmarks have."""
     found = argparse.ArgumentParser(description=description, formatter_class=_Help, allow_abbrev=False)
-    found.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
+    found.add_argument("--json", metavar="FILE", type=writable, help="also write the figures here")
     if repeats:
-        found.add_argument("--repeats", metavar="N", type=int, default=5, help="measurements that a median is taken of")
+        found.add_argument(
+            "--repeats", metavar="N", type=at_least(1), default=5, help="measurements that a median is taken of"
+        )
     return found
+
+
+def writable(text: str) -> Path:
+    """The type of an argument: a file to write, refused before the measurements instead of after them."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"expected a file, got the folder {text!r}")
+    if not path.absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {str(path.parent)!r}")
+    return path
+
+
+def environment(name: str) -> str:
+    """The type of an argument: the name of an environment that is installed."""
+    from mpi_pgpe import envs
+
+    try:
+        envs.check_name(name)
+    except envs.UnknownEnvironment as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return name
+
+
+def output(argv: Sequence[str | Path], cwd: str | None = None) -> str:
+    """What a program prints; one that fails ends this one, with what it said."""
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=cwd)
+    if done.returncode:
+        command = " ".join(shlex.quote(str(part)) for part in argv if "\n" not in str(part))
+        raise SystemExit(f"{(done.stderr + done.stdout)[-3000:]}\nfailed with exit code {done.returncode}: {command}")
+    return done.stdout
 
 
 def interleaved(functions: Sequence[Callable[[], Any]], repeats: int) -> list[list[float]]:

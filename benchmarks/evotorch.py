@@ -19,6 +19,8 @@ from pathlib import Path
 
 import common
 
+from mpi_pgpe.tools import at_least
+
 CASES = {
     "HumanoidBulletEnv-v0": {"hidden": 64, "max_speed": 0.15, "popsize": 400},
     "Walker2d-v5": {"hidden": 0, "max_speed": 0.015, "popsize": 400},
@@ -130,7 +132,7 @@ def ours(name: str, ranks: int, generations: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         program = [sys.executable, "-m", "mpi_pgpe.train", "-l", "ERROR", "-F", folder, "with"]
         program += [f"{key}={value}" for key, value in settings.items()]
-        subprocess.run([common.mpiexec(), "-n", str(ranks), *program], check=True, capture_output=True)
+        common.output([common.mpiexec(), "-n", str(ranks), *program])
         lines = Path(folder, "1", "metrics.jsonl").read_text().splitlines()
     first, last = (json.loads(lines[i]) for i in (0, -1))
     return (last["timesteps"] - first["timesteps"]) / (last["elapsed"] - first["elapsed"])
@@ -166,11 +168,14 @@ def measure(name: str, python: Path, ranks: int, generations: int, repeats: int)
 
 def main() -> None:
     parser = common.parser(__doc__)
-    parser.add_argument("--env", nargs="+", choices=list(CASES), default=list(CASES), help="environments")
-    parser.add_argument("--ranks", type=int, default=2, help="ranks, and actors of Ray")
-    parser.add_argument("--generations", type=int, default=8, help="generations of one measurement")
+    parser.add_argument("--env", nargs="+", metavar="ID", choices=list(CASES), default=list(CASES), help="environments")
+    parser.add_argument("--ranks", metavar="N", type=at_least(1), default=2, help="ranks, and actors of Ray")
+    parser.add_argument(
+        "--generations", metavar="N", type=at_least(1), default=8, help="generations of one measurement"
+    )
     parser.add_argument(
         "--venv",
+        metavar="FOLDER",
         type=Path,
         default=Path(tempfile.gettempdir(), "mpi_pgpe_evotorch"),
         help="EvoTorch's virtual environment",

@@ -10,12 +10,10 @@ each doubling of the ranks. Not in it: that rank 0 is late with its own episodes
 
 from __future__ import annotations
 
-import argparse
 import heapq
 import json
 import math
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,6 +27,7 @@ import ranks
 
 from mpi_pgpe.noise import seed_table, weighted_sums
 from mpi_pgpe.schedule import Rounds, holds_two
+from mpi_pgpe.tools import at_least
 from mpi_pgpe.world import _LONGEST_NAP
 
 SIZES = [1, 10, 100, 200, 500, 1000, 2000, 5000, 10000]
@@ -110,8 +109,7 @@ CASES = {
 
 def output(n: int, *command: str) -> str:
     """Output of Python on so many ranks."""
-    argv = [common.mpiexec(), "-n", str(n), sys.executable, *command]
-    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    return common.output([common.mpiexec(), "-n", str(n), sys.executable, *command])
 
 
 def generation_of_rank_0(directions: int, generations: int) -> float:
@@ -236,10 +234,11 @@ def draw(path: Path, curves: dict[str, dict[int, tuple[float, float]]], points: 
 
 def main() -> None:
     parser = common.parser(__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.set_defaults(repeats=3)
-    parser.add_argument("--ranks", type=int, nargs="*", default=[2, 8, 32, 64], help="numbers of ranks to measure")
-    parser.add_argument("--picture", metavar="FILE", type=Path, help="draw the curves (needs matplotlib)")
+    parser.add_argument(
+        "--ranks", metavar="N", type=at_least(1), nargs="*", default=[2, 8, 32, 64], help="numbers of ranks to measure"
+    )
+    parser.add_argument("--picture", metavar="FILE", type=common.writable, help="draw the curves (needs matplotlib)")
     args = parser.parse_args()
     cost = costs(args.repeats)
     points = {size: measured(size, args.repeats) for size in args.ranks}

@@ -18,6 +18,7 @@ from mpi_pgpe.farm import Farm
 from mpi_pgpe.schedule import Rounds
 from mpi_pgpe.settings import Settings
 from mpi_pgpe.team import Team
+from mpi_pgpe.tools import at_least
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
@@ -34,7 +35,7 @@ class WaitingRounds(Rounds):
 def main() -> None:
     parser = common.parser(__doc__, repeats=False)
     parser.add_argument("--wait", action="store_true", help="begin no round before the one before it is complete")
-    parser.add_argument("--generations", type=int, default=20, metavar="N", help="how many")
+    parser.add_argument("--generations", metavar="N", type=at_least(1), default=20, help="how many")
     args = parser.parse_args()
     if args.wait:
         trainer.Rounds = WaitingRounds

@@ -12,10 +12,11 @@ import argparse
 import json
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import common
 
 BARE = "import numpy; from mpi4py import MPI; import mpi_pgpe.envs as e; e.make({env!r}, {{}}).reset(0)"
 TRAIN = [
@@ -47,12 +48,12 @@ def count(trace: Path) -> dict[str, int]:
 def main() -> None:
     """Run the command."""
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--env", default="HumanoidBulletEnv-v0", metavar="ID", help="environment (default %(default)s)")
+    p.add_argument("--env", metavar="ID", type=common.environment, default="HumanoidBulletEnv-v0",
+                   help="environment (default %(default)s)")  # fmt: skip
     p.add_argument("--json", action="store_true", help="print one JSON object")
     args = p.parse_args()
     if shutil.which("strace") is None:
         sys.exit("strace is missing: apt-get install strace")
-    mpiexec = Path(sys.executable).parent / "mpiexec"
     with tempfile.TemporaryDirectory() as folder:
         strace = ["strace", "-f", "-qq", "-e", "trace=openat", "-o"]
         bare, rank = Path(folder, "bare"), Path(folder, "rank")
@@ -68,10 +69,10 @@ def main() -> None:
         ]
         commands = [
             [*strace, bare, sys.executable, "-c", BARE.format(env=args.env)],
-            [mpiexec if mpiexec.exists() else "mpiexec", "-n", "1", *train, ":", "-n", "1", *strace, rank, *train],
+            [common.mpiexec(), "-n", "1", *train, ":", "-n", "1", *strace, rank, *train],
         ]
         for command in commands:
-            subprocess.run(list(map(str, command)), check=True, cwd=folder, capture_output=True)
+            common.output(command, cwd=folder)
         counts = {"numpy, mpi4py and the environment": count(bare), "a rank of mpi_pgpe.train": count(rank)}
     if args.json:
         print(json.dumps(counts))

@@ -14,6 +14,7 @@ from rollout import trainer_episodes
 
 from mpi_pgpe import world
 from mpi_pgpe.clock import Clock
+from mpi_pgpe.tools import at_least
 
 ENVIRONMENTS = ["CartPole-v1", "gymnasium/Walker2d-v5", "HumanoidBulletEnv-v0"]
 
@@ -60,8 +61,10 @@ def measure(name: str, steps: int, repeats: int) -> common.Row:
 def main() -> None:
     parser = common.parser(__doc__)
     parser.set_defaults(repeats=15)
-    parser.add_argument("--env", nargs="+", default=ENVIRONMENTS, help="environments")
-    parser.add_argument("--steps", type=int, default=4000, help="steps of a measurement, about")
+    parser.add_argument(
+        "--env", nargs="+", metavar="ID", type=common.environment, default=ENVIRONMENTS, help="environments"
+    )
+    parser.add_argument("--steps", metavar="N", type=at_least(1), default=4000, help="steps of a measurement, about")
     args = parser.parse_args()
     common.report("What the account of time costs", [measure(n, args.steps, args.repeats) for n in args.env], args.json)
 

@@ -19,6 +19,7 @@ import numpy as np
 from mpi_pgpe.farm import Farm
 from mpi_pgpe.schedule import COLUMNS, Rounds
 from mpi_pgpe.tasks import Abandoned, Poll
+from mpi_pgpe.tools import at_least
 
 # Seconds of sleep between two looks at the messages, as an environment's steps would be. Longer ones on the other
 # ranks, which look for the end of the generation alone, or looking would fill the cores that many ranks share here.
@@ -87,7 +88,9 @@ def measure(farm: Farm, generation: int, size: int, adaptive: bool) -> float:
 
 def main() -> None:
     parser = common.parser(__doc__)
-    parser.add_argument("--directions", type=int, default=20, help="directions of a round for each rank")
+    parser.add_argument(
+        "--directions", metavar="N", type=at_least(1), default=20, help="directions of a round for each rank"
+    )
     args = parser.parse_args()
     farm = Farm()
     size = args.directions * farm.size

@@ -18,12 +18,13 @@ import common
 import numpy as np
 
 from mpi_pgpe import envs
-from mpi_pgpe.agents import Agent, read_agent
+from mpi_pgpe.agents import Agent, AgentFileError, read_agent
 from mpi_pgpe.farm import Farm
 from mpi_pgpe.noise import seed_table
 from mpi_pgpe.policies import PolicyShape
 from mpi_pgpe.schedule import Rounds
 from mpi_pgpe.team import TRAINING, Distribution, Job, Team
+from mpi_pgpe.tools import at_least
 
 LANDER = "LunarLanderContinuous-v2"
 ENVIRONMENTS = [
@@ -98,6 +99,8 @@ def trainer_episodes(
         stdev = np.full(n, np.float32(1e-4))
     mean, obs_stdev = (np.zeros(n_obs), np.ones(n_obs)) if team.job.obs_norm else (None, None)
     if agent is not None:
+        if agent.shape.layers() != shape.layers():
+            raise SystemExit(f"the agent is none for {name}; name its environment with --env")
         center = agent.parameters
         if agent.moments is not None:
             mean, obs_stdev = agent.moments.mean(), agent.moments.stdev()
@@ -180,12 +183,19 @@ def _gymnasium_lander() -> Any:
 
 def main() -> None:
     parser = common.parser(__doc__)
-    parser.add_argument("--env", nargs="+", default=ENVIRONMENTS, help="environments; those not installed are left out")
-    parser.add_argument("--steps", type=int, default=4000, help="steps of a measurement, about")
-    parser.add_argument("--hidden", type=int, nargs="*", default=[], help="hidden layers of the policy; none: linear")
-    parser.add_argument("--agent", metavar="FILE", type=Path, help="a saved agent around which the policies lie")
+    parser.add_argument(
+        "--env", nargs="+", metavar="ID", default=ENVIRONMENTS, help="environments; those not installed are left out"
+    )
+    parser.add_argument("--steps", metavar="N", type=at_least(1), default=4000, help="steps of a measurement, about")
+    parser.add_argument("--hidden", metavar="UNITS", type=at_least(1), nargs="*", default=[],
+                        help="units in each hidden layer of the policy; none: linear")  # fmt: skip
+    parser.add_argument("--agent", metavar="FILE", type=Path,
+                        help="a saved agent around which the policies lie; --env names its environment")  # fmt: skip
     args = parser.parse_args()
-    agent = None if args.agent is None else read_agent(args.agent)
+    try:
+        agent = None if args.agent is None else read_agent(args.agent)
+    except AgentFileError as error:
+        parser.error(str(error))
     hidden = tuple(args.hidden) if agent is None else agent.shape.hidden
     rows = []
     for name in args.env:
@@ -195,6 +205,8 @@ def main() -> None:
             print(f"left out: {error}")
             continue
         rows.append(measure(name, args.steps, hidden, args.repeats, agent))
+    if not rows:
+        raise SystemExit("no environment is left")
     common.report(
         "Episodes as the trainer runs them, in steps per second, and as a part of what else makes them", rows, args.json
     )

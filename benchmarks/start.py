@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import json
 import statistics
-import subprocess
 import sys
 import time
 
 import common
+
+from mpi_pgpe.tools import at_least
 
 ENVIRONMENTS = ["CartPole-v1", "gymnasium/Walker2d-v5", "HumanoidBulletEnv-v0"]
 
@@ -69,16 +70,15 @@ print(json.dumps([time.process_time(), resident]))
 
 def used(program: str, env: str) -> tuple[float, float]:
     """(processor seconds, resident MB) of a process that ran the program."""
-    argv = [sys.executable, "-c", program + USED, env]
-    done = subprocess.run(argv, check=True, capture_output=True, text=True)
-    seconds, resident = json.loads(done.stdout.splitlines()[-1])
+    printed = common.output([sys.executable, "-c", program + USED, env])
+    seconds, resident = json.loads(printed.splitlines()[-1])
     return seconds, resident
 
 
 def wall(ranks: int, *command: str) -> float:
     """Seconds that mpiexec takes for a program on so many ranks."""
     began = time.perf_counter()
-    subprocess.run([common.mpiexec(), "-n", str(ranks), sys.executable, *command], check=True, capture_output=True)
+    common.output([common.mpiexec(), "-n", str(ranks), sys.executable, *command])
     return time.perf_counter() - began
 
 
@@ -108,9 +108,12 @@ def measure(env: str, ranks: int, repeats: int, starts: int) -> common.Row:
 
 def main() -> None:
     parser = common.parser(__doc__)
-    parser.add_argument("--env", nargs="+", default=ENVIRONMENTS, help="environments")
-    parser.add_argument("--ranks", type=int, default=64, help="ranks that are started at once")
-    parser.add_argument("--starts", type=int, default=3, help="starts of many ranks that a median is taken of; 0: none")
+    parser.add_argument("--env", nargs="+", metavar="ID", type=common.environment, default=ENVIRONMENTS,
+                        help="environments of gym, or with gymnasium/ before the id of gymnasium")  # fmt: skip
+    parser.add_argument("--ranks", metavar="N", type=at_least(1), default=64, help="ranks that are started at once")
+    parser.add_argument(
+        "--starts", metavar="N", type=at_least(0), default=3, help="starts of many ranks that a median is taken of"
+    )
     args = parser.parse_args()
     rows = [measure(env, args.ranks, args.repeats, args.starts) for env in args.env]
     common.report("What a rank costs before its first step", rows, args.json)
