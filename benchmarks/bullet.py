@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--steps", metavar="N", type=at_least(1), default=1500, help="steps of a measurement, about")
     parser.add_argument("--most-steps", metavar="N", type=at_least(1), default=200, help="steps of an episode at most")
     args = parser.parse_args()
-    rows = [measure(name, args.steps, args.most_steps, args.repeats) for name in args.env]
+    rows = [measure(name, args.steps, args.most_steps, args.repeats) for name in common.each(args.env)]
     common.report("The fast path against pybullet_envs, resets included", rows, args.json)
 
 

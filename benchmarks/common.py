@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,14 @@ def output(argv: Sequence[str | Path], cwd: str | None = None) -> str:
         command = " ".join(shlex.quote(str(part)) for part in argv if "\n" not in str(part))
         raise SystemExit(f"{(done.stderr + done.stdout)[-3000:]}\nfailed with exit code {done.returncode}: {command}")
     return done.stdout
+
+
+def each(names: Sequence[Any], kind: str = "") -> Iterator[Any]:
+    """What is to be measured, one after another; a terminal is told which, for each may take a minute."""
+    for number, name in enumerate(names, 1):
+        if sys.stderr.isatty():
+            print(f"measuring {name}{kind} ({number} of {len(names)})", file=sys.stderr)
+        yield name
 
 
 def interleaved(functions: Sequence[Callable[[], Any]], repeats: int) -> list[list[float]]:

@@ -182,7 +182,7 @@ def main() -> None:
     )
     args = parser.parse_args()
     python = environment(args.venv.absolute())
-    rows = [measure(name, python, args.ranks, args.generations, args.repeats) for name in args.env]
+    rows = [measure(name, python, args.ranks, args.generations, args.repeats) for name in common.each(args.env)]
     common.report("Training against EvoTorch", rows, args.json)
 
 

@@ -241,7 +241,7 @@ def main() -> None:
     parser.add_argument("--picture", metavar="FILE", type=common.writable, help="draw the curves (needs matplotlib)")
     args = parser.parse_args()
     cost = costs(args.repeats)
-    points = {size: measured(size, args.repeats) for size in args.ranks}
+    points = {size: measured(size, args.repeats) for size in common.each(args.ranks, " ranks")}
     curves = {name: curve(case, cost) for name, case in CASES.items()}
     spent: list[common.Row] = [
         {"what": "message", "us": 1e6 * cost.message},

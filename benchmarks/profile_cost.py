@@ -66,7 +66,8 @@ def main() -> None:
     )
     parser.add_argument("--steps", metavar="N", type=at_least(1), default=4000, help="steps of a measurement, about")
     args = parser.parse_args()
-    common.report("What the account of time costs", [measure(n, args.steps, args.repeats) for n in args.env], args.json)
+    rows = [measure(name, args.steps, args.repeats) for name in common.each(args.env)]
+    common.report("What the account of time costs", rows, args.json)
 
 
 if __name__ == "__main__":

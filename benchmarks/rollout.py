@@ -198,7 +198,7 @@ def main() -> None:
         parser.error(str(error))
     hidden = tuple(args.hidden) if agent is None else agent.shape.hidden
     rows = []
-    for name in args.env:
+    for name in common.each(args.env):
         try:
             envs.check_name(name)
         except envs.UnknownEnvironment as error:

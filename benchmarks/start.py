@@ -115,7 +115,7 @@ def main() -> None:
         "--starts", metavar="N", type=at_least(0), default=3, help="starts of many ranks that a median is taken of"
     )
     args = parser.parse_args()
-    rows = [measure(env, args.ranks, args.repeats, args.starts) for env in args.env]
+    rows = [measure(env, args.ranks, args.repeats, args.starts) for env in common.each(args.env)]
     common.report("What a rank costs before its first step", rows, args.json)
 
 
