@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import struct
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 
 from mpi_pgpe import envs
+from mpi_pgpe.envs import fast_mujoco
 from mpi_pgpe.pgpe import PGPE
 from mpi_pgpe.policies import Policy, PolicyShape
 from mpi_pgpe.rollout import Rollout
 
 Act = Callable[[np.ndarray], np.ndarray]
+
+HERE = {package: importlib.metadata.version(package) for package in ("gym", "gymnasium", "mujoco")}
+needs_proved_versions = pytest.mark.skipif(
+    any(version not in fast_mujoco.PROVED[package] for package, version in HERE.items()),
+    reason=f"with {HERE} the environments run as they are",
+)
 
 
 def random_actions(env: Any, seed: int) -> Act:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import gc
-import importlib.metadata
 import struct
 import warnings
 import weakref
@@ -17,9 +16,11 @@ import numpy as np
 import pytest
 from families import needs_mujoco_py
 from fast_mujoco_tasks import (
+    HERE,
     Act,
     assert_same_episode,
     assert_same_in_stretches,
+    needs_proved_versions,
     pair,
     random_actions,
     standing,
@@ -32,14 +33,7 @@ from mpi_pgpe.envs import fast_mujoco, mujoco_task
 from mpi_pgpe.policies import Policy, PolicyShape
 from mpi_pgpe.rollout import Rollout
 
-HERE = {package: importlib.metadata.version(package) for package in ("gym", "gymnasium", "mujoco")}
-pytestmark = [
-    pytest.mark.serial,
-    pytest.mark.skipif(
-        any(version not in fast_mujoco.PROVED[package] for package, version in HERE.items()),
-        reason=f"with {HERE} the environments run as they are",
-    ),
-]
+pytestmark = [pytest.mark.serial, needs_proved_versions]
 
 TASKS = [
     f"{library}/{task}-{version}"
@@ -148,46 +142,6 @@ def test_same_bits_over_200_episodes(name: str) -> None:
             for seed in range(episodes)
         ]
         print(f"{name}, {behaviour.__name__}: {len(steps)} episodes, {sum(steps)} steps")
-
-
-NO_END: dict[str, Any] = {"terminate_when_unhealthy": False, "healthy_reward": 2}
-
-
-@pytest.mark.parametrize(
-    ("name", "config"),
-    [
-        (
-            "gymnasium/Humanoid-v4",
-            {"exclude_current_positions_from_observation": False, "ctrl_cost_weight": 1} | NO_END,
-        ),
-        ("Humanoid-v5", {"exclude_current_positions_from_observation": False, "frame_skip": 2, "render_mode": None}),
-        ("Humanoid-v5", {"include_cinert_in_observation": False, "contact_cost_weight": 1.0} | NO_END),
-        ("Humanoid-v5", {"include_cvel_in_observation": False, "include_qfrc_actuator_in_observation": False}),
-        ("Humanoid-v5", {"include_cfrc_ext_in_observation": False, "contact_cost_range": (0.1, 0.2)}),
-        ("gymnasium/Walker2d-v4", {"healthy_reward": -1.0}),
-        ("gymnasium/Walker2d-v4", NO_END),
-        ("Walker2d-v5", {"xml_file": "walker2d.xml", "healthy_angle_range": (-0.2, 0.2)}),
-        ("Walker2d-v5", {"exclude_current_positions_from_observation": False} | NO_END),
-        ("HalfCheetah-v5", {"exclude_current_positions_from_observation": False, "forward_reward_weight": 3}),
-        ("Hopper-v5", {"healthy_state_range": (-3.0, 3.0), "exclude_current_positions_from_observation": False}),
-        ("gymnasium/Ant-v4", {"use_contact_forces": True, "contact_force_range": (-0.1, 0.2)}),
-        ("Ant-v5", {"include_cfrc_ext_in_observation": False, "main_body": 2} | NO_END),
-        ("Ant-v5", {"contact_force_range": (-0.1, 0.2), "exclude_current_positions_from_observation": False}),
-        ("Swimmer-v5", {"exclude_current_positions_from_observation": False, "ctrl_cost_weight": 0.1}),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "-".join(value),
-)
-def test_same_bits_with_arguments(name: str, config: dict[str, Any]) -> None:
-    plain, fast = pair(name, config)
-    for seed in range(2):
-        assert_same_episode(plain, fast, random_actions(plain, seed), seed, 60)
-        assert_same_in_stretches(plain, fast, random_actions(plain, seed), seed, [30, 30])
-
-
-def test_actions_in_float64() -> None:
-    plain, fast = pair("Walker2d-v5")
-    rng = np.random.default_rng(0)
-    assert_same_episode(plain, fast, lambda _: rng.uniform(-1, 1, 6), 3, 50)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 import re
 from collections.abc import Callable
 from typing import Any
@@ -30,7 +31,7 @@ from mpi_pgpe.envs.proved import why_not
 from mpi_pgpe.numpy_core import clip, einsum
 
 PROVED = {"gym": {"0.26.2"}, "gymnasium": {"1.4.0"}, "mujoco": {"2.3.3", "3.3.7", "4.0.0"}}
-"""The versions that the equality of bits was proved with (tests/test_fast_mujoco.py)."""
+"""The versions that the equality of bits was proved with (tests/test_fast_mujoco*.py)."""
 
 
 def quicken(env: Any) -> str | None:
@@ -88,7 +89,7 @@ def _crawler(env: Any, hidden: int) -> Parts:
 
 def _walker2d(env: Any, version: int) -> Parts:
     qpos = env.data.qpos
-    (low, high), (least, most) = env._healthy_z_range, env._healthy_angle_range
+    (low, high), (least, most) = _interval(env._healthy_z_range), _interval(env._healthy_angle_range)
 
     def healthy() -> bool:
         return low < qpos.item(1) < high and least < qpos.item(2) < most
@@ -98,11 +99,13 @@ def _walker2d(env: Any, version: int) -> Parts:
 
 def _hopper(env: Any, version: int) -> Parts:
     qpos, qvel = env.data.qpos, env.data.qvel
-    (low, high), (least, most) = env._healthy_z_range, env._healthy_angle_range
-    smallest, largest = env._healthy_state_range
+    (low, high), (least, most) = _interval(env._healthy_z_range), _interval(env._healthy_angle_range)
+    n_others = len(qpos) - 2 + len(qvel)
+    smallest, largest = (np.full(n_others, bound, np.float64).tolist() for bound in env._healthy_state_range)
 
     def healthy() -> bool:
-        bounded = all(smallest < x < largest for x in qpos.tolist()[2:] + qvel.tolist())
+        others = qpos.tolist()[2:] + qvel.tolist()
+        bounded = all(map(operator.lt, smallest, others)) and all(map(operator.lt, others, largest))
         return bounded and low < qpos.item(1) < high and least < qpos.item(2) < most
 
     return _walker(env, version, healthy)
@@ -125,17 +128,17 @@ def _walker(env: Any, version: int, healthy: Callable[[], bool]) -> Parts:
 
 def _ant(env: Any, version: int) -> Parts:
     data, qpos, qvel = env.data, env.data.qpos, env.data.qvel
-    low, high = env._healthy_z_range
+    low, high = _interval(env._healthy_z_range)
     torso = data.xpos[data.body("torso" if version == 4 else env._main_body).id]
     views, record = [_positions(env, 2), qvel], [_BONUS, torso[:1]]
     forces_count = version == 5 or env._use_contact_forces
     forces_show = env._include_cfrc_ext_in_observation if version == 5 else forces_count
     weight, clipped = env._contact_cost_weight, np.zeros_like(data.cfrc_ext)
-    least, most = (np.full_like(clipped, bound) for bound in env._contact_force_range)
     if forces_show:
         views.append(clipped[version - 4 :].reshape(-1))  # v5 leaves the world's own out
     if forces_count:
         record.append(clipped.reshape(-1))
+        least, most = (np.full_like(clipped, bound) for bound in _closed(env._contact_force_range))
     write_record = joining(record)
 
     def healthy() -> bool:
@@ -163,7 +166,7 @@ def _ant(env: Any, version: int) -> Parts:
 
 def _humanoid(env: Any, version: int) -> Parts:
     data, qpos, control, forces = env.data, env.data.qpos, env.data.ctrl, env.data.cfrc_ext
-    low, high = env._healthy_z_range
+    low, high = _interval(env._healthy_z_range)
     world = version - 4  # v5 leaves the world's own entries out
     views = [_positions(env, 2), data.qvel]
     for name, values in {
@@ -189,7 +192,7 @@ def _humanoid(env: Any, version: int) -> Parts:
     weight = env._ctrl_cost_weight
     if version == 5:
         record.append(forces.reshape(-1))
-        blow, (least, most) = env._contact_cost_weight, env._contact_cost_range
+        blow, (least, most) = env._contact_cost_weight, _closed(env._contact_cost_range)
 
     def costs(records: Any, actions: Any) -> Any:
         costs = weight * sums_of_squares(records[:, of_control:of_forces])
@@ -221,6 +224,18 @@ def _positions(env: Any, hidden: int) -> Any:
     return env.data.qpos[hidden if env._exclude_current_positions_from_observation else 0 :]
 
 
+def _interval(bounds: Any) -> tuple[float, float]:
+    """Both bounds for comparisons in float64, as the libraries have them; with a np.float32, numpy 2 takes float32."""
+    low, high = (float(np.asarray(bound).item()) for bound in bounds)
+    return low, high
+
+
+def _closed(bounds: Any) -> tuple[Any, Any]:
+    """Bounds for numpy_core.clip from those of np.clip, where None stands for no bound."""
+    least, most = bounds
+    return -math.inf if least is None else least, math.inf if most is None else most
+
+
 def _costs_of_actions(env: Any) -> Callable[[Any], Any]:
     weight = env._ctrl_cost_weight
     if type(weight * np.float32(1)) is np.float64:  # numpy 1
@@ -248,7 +263,8 @@ def _of_the_upright(
     weight, dt = getattr(env, "_forward_reward_weight", 1), float(env.dt)
     ends = bool(env._terminate_when_unhealthy)
     upright = float(env._healthy_reward)
-    fallen = float((version == 4 and ends) * env._healthy_reward)  # v4 pays for an episode's last step, too
+    # v4 pays for an episode's last step, too.
+    fallen = float((version == 4 and env._terminate_when_unhealthy) * env._healthy_reward)
 
     def keep(record: Any) -> bool:
         write(record)

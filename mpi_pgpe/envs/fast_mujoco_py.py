@@ -10,7 +10,7 @@ from mpi_pgpe.envs.mujoco_task import install
 from mpi_pgpe.envs.proved import why_not
 
 PROVED = {"gym": {"0.26.2"}, "mujoco-py": {"2.1.2.14"}, "numpy": {"1"}}
-"""The versions that the equality of bits was proved with (tests/test_fast_mujoco.py)."""
+"""The versions that the equality of bits was proved with (tests/test_fast_mujoco*.py)."""
 
 
 _TASKS = {
