@@ -146,8 +146,8 @@ def center_of_mass_x(
         moment: the sum of mass times x, as the library computes it.
 
     Returns:
-        (array, places, update): a 1-d array, as the simulator has it, or as `update` has to bring it up to date first
-        unless that is None.
+        (array, places, update): what to record, a 1-d array; the places from records of it as rows; and what brings
+        the array up to date, or None where it is the simulator's own.
     """
     whole_mass, moments = float(np.sum(masses)), np.empty(1)
 
