@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from typing import Any
 
 import numpy as np
@@ -72,3 +73,12 @@ def test_an_environment_is_renewed_once_after_an_episode() -> None:
     player.run(policy_for(env), 3)
     player.renew(), player.renew()
     assert made == ["anew"]
+
+
+def test_each_step_and_the_reset_are_timed() -> None:
+    """In an environment without stretches; test_fast_mujoco.py has the same for one with them."""
+    env, calls = envs.make("Pendulum-v1", {}), collections.Counter[Any]()
+    player = Rollout(env, 20)
+    player.timed = lambda function: lambda *arguments: (calls.update([function]), function(*arguments))[1]
+    player.run(policy_for(env), 3)
+    assert calls == {env.reset: 1, env.step: 20}
