@@ -147,6 +147,15 @@ def test_frames_without_a_display(family, monkeypatch):
     env.close()
 
 
+def test_pybullets_frames_need_no_other_environment():
+    gc.collect()  # environments of earlier tests, or one of theirs is the first connection that pybullet has
+    first, env = envs.make("HopperBulletEnv-v0", {}), envs.make("HopperBulletEnv-v0", {"render_mode": "rgb_array"})
+    first.reset(0), env.reset(0)
+    before = env.frame()
+    first.close()
+    assert (env.frame() == before).all()
+
+
 def test_a_frame_needs_its_render_mode():
     env = envs.make("gymnasium/Pendulum-v1", {})
     env.reset(0)

@@ -13,6 +13,8 @@ def mend(env: Any, config: Mapping[str, Any]) -> None:
     modules = {cls.__module__ for cls in type(env).__mro__}
     if any(module.startswith("pybullet_envs.") for module in modules):
         _discard_first_reset(env)
+        if config.get("render_mode") == "rgb_array" and hasattr(env, "camera"):
+            _leave_the_window_alone(env)
     if any(module.startswith(("gym.envs.box2d.", "gymnasium.envs.box2d.")) for module in modules):
         _renew_world(env)
     if "gym.envs.box2d.lunar_lander" in modules:
@@ -28,6 +30,11 @@ def _discard_first_reset(env: Any) -> None:
     """pybullet_envs saves the state that resets return to after the first reset, not before it."""
     env.seed(0)
     env.reset()
+
+
+def _leave_the_window_alone(env: Any) -> None:
+    """Films have a camera of their own. To ask for the window's fails once pybullet's first connection is closed."""
+    env.camera.move_and_look_at = lambda *_: None
 
 
 def _renew_world(env: Any) -> None:
