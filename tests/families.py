@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mpi_pgpe.envs import mujoco_py_setup
+from mpi_pgpe.policies import Policy, PolicyShape
 
 NO_MUJOCO_PY = mujoco_py_setup.what_is_missing()
 needs_mujoco_py = pytest.mark.skipif(
@@ -76,6 +77,14 @@ def runnable() -> list[Family]:
 def cases(families: list[Family]) -> list[Any]:
     """The families as pytest's parameters; those that need mujoco-py are skipped where it is not."""
     return [pytest.param(f, id=f.name, marks=[needs_mujoco_py] if "mujoco-py" in f.name else []) for f in families]
+
+
+def random_policy(env: Any) -> Policy:
+    """A linear policy for an environment of any family, the same each time."""
+    shape = PolicyShape(env.observation_size, env.action_space.size)
+    policy = Policy(shape, env.action_space)
+    policy.load(np.random.default_rng(1).normal(0, 0.3, shape.num_parameters).astype(np.float32))
+    return policy
 
 
 class _Wandering:

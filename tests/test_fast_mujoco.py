@@ -14,7 +14,7 @@ import gymnasium
 import mujoco
 import numpy as np
 import pytest
-from families import needs_mujoco_py
+from families import needs_mujoco_py, random_policy
 from fast_mujoco_tasks import (
     HERE,
     Act,
@@ -30,7 +30,6 @@ from gymnasium.envs.mujoco.hopper_v5 import HopperEnv
 
 from mpi_pgpe import envs, leaks, rollout
 from mpi_pgpe.envs import fast_mujoco, mujoco_task
-from mpi_pgpe.policies import Policy, PolicyShape
 from mpi_pgpe.rollout import Rollout
 
 pytestmark = [pytest.mark.serial, needs_proved_versions]
@@ -76,13 +75,6 @@ def test_same_bits_in_stretches(name: str) -> None:
     for seed, lengths in enumerate(([1, 2, 60], [17, 1, 9, 50], [1000])):
         assert_same_in_stretches(plain, fast, random_actions(plain, seed), seed, lengths)
     assert_same_episode(plain, fast, random_actions(plain, 0), 0, 20)
-
-
-def random_policy(env: Any) -> Policy:
-    shape = PolicyShape(env.observation_size, env.action_space.size)
-    policy = Policy(shape, env.action_space)
-    policy.load(np.random.default_rng(1).normal(0, 0.3, shape.num_parameters).astype(np.float32))
-    return policy
 
 
 @every_task

@@ -10,13 +10,13 @@ import gym
 import mujoco
 import numpy as np
 import pytest
-from families import needs_mujoco_py
+from families import needs_mujoco_py, random_policy
 
 from mpi_pgpe import envs, rollout
 from mpi_pgpe.agents import read_agent
 from mpi_pgpe.envs import mujoco_v2
 from mpi_pgpe.envs.mujoco_masses import give_masses_of_2_1
-from mpi_pgpe.policies import Policy, PolicyShape
+from mpi_pgpe.policies import Policy
 from mpi_pgpe.rollout import Rollout
 
 pytestmark = pytest.mark.serial
@@ -77,9 +77,7 @@ def test_same_episodes_in_stretches(task, rows, monkeypatch):
     one_by_one, in_stretches = (envs.make(f"mpi_pgpe/{task}-v2", {}) for _ in range(2))
     one_by_one.stretch = None
     assert in_stretches.stretch is not None
-    shape = PolicyShape(one_by_one.observation_size, one_by_one.action_space.size)
-    policy = Policy(shape, one_by_one.action_space)
-    policy.load(np.random.default_rng(1).normal(0, 0.3, shape.num_parameters).astype(np.float32))
+    policy = random_policy(one_by_one)
     for limit in (1, 30):
         for seed in range(3):
             one, other = (

@@ -7,19 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from families import random_policy
 
 from mpi_pgpe import envs, rollout
-from mpi_pgpe.policies import Policy, PolicyShape
 from mpi_pgpe.rollout import Episode, Rollout
 
 pytestmark = pytest.mark.serial
-
-
-def policy_for(env: Any) -> Policy:
-    shape = PolicyShape(env.observation_size, env.action_space.size)
-    policy = Policy(shape, env.action_space)
-    policy.load(np.random.default_rng(1).normal(0, 0.3, shape.num_parameters).astype(np.float32))
-    return policy
 
 
 @pytest.mark.parametrize("name", ["Pendulum-v1", "HalfCheetah-v5"])
@@ -31,7 +24,7 @@ def test_an_episode_is_the_same_in_blocks_of_any_number_of_steps(
 
     def play(rows: int) -> Episode:
         monkeypatch.setattr(rollout, "_ROWS", rows)
-        return Rollout(env, 20).run(policy_for(env), 3, collect_moments=True)
+        return Rollout(env, 20).run(random_policy(env), 3, collect_moments=True)
 
     whole, in_blocks = play(1000), play(rows)
     assert (in_blocks.total_reward, in_blocks.steps, in_blocks.truncated) == (whole.total_reward, 20, True)
@@ -45,7 +38,7 @@ def test_an_episode_is_the_same_in_blocks_of_any_number_of_steps(
 @pytest.mark.parametrize("name", ["CartPole-v1", "Hopper-v5"])
 def test_an_episode_that_ends_at_its_limit_by_itself_is_not_truncated(name: str) -> None:
     env = envs.make(name, {})
-    policy = policy_for(env)
+    policy = random_policy(env)
     whole = Rollout(env).run(policy, 3)
     assert not whole.truncated
     for limit, truncated in ((whole.steps - 1, True), (whole.steps, False), (whole.steps + 1, False)):
@@ -59,7 +52,7 @@ def test_an_action_stays_the_environments() -> None:
     env.step = lambda action: (kept.append((action, action.copy())), step(action))[1]
     player = Rollout(env, 20)
     for seed in range(2):
-        player.run(policy_for(env), seed)
+        player.run(random_policy(env), seed)
     assert len({before.tobytes() for _, before in kept}) > 1
     assert all((action == before).all() for action, before in kept)
 
@@ -70,7 +63,7 @@ def test_an_environment_is_renewed_once_after_an_episode() -> None:
     player = Rollout(env, 5)
     player.renew()
     assert not made
-    player.run(policy_for(env), 3)
+    player.run(random_policy(env), 3)
     player.renew(), player.renew()
     assert made == ["anew"]
 
@@ -80,5 +73,5 @@ def test_each_step_and_the_reset_are_timed() -> None:
     env, calls = envs.make("Pendulum-v1", {}), collections.Counter[Any]()
     player = Rollout(env, 20)
     player.timed = lambda function: lambda *arguments: (calls.update([function]), function(*arguments))[1]
-    player.run(policy_for(env), 3)
+    player.run(random_policy(env), 3)
     assert calls == {env.reset: 1, env.step: 20}

@@ -68,15 +68,17 @@ def install(env: Any, parts: Parts) -> None:
         observe(observation)
         return observation, settle(record, action[np.newaxis])[0], terminated, False, {}
 
-    def set_state_and_begin(qpos: Any, qvel: Any) -> None:
-        set_state(this(), qpos, qvel)
+    def begin() -> None:
         keep(record[0])
         place[:] = parts.places(record)
 
+    def set_state_and_begin(qpos: Any, qvel: Any) -> None:
+        set_state(this(), qpos, qvel)
+        begin()
+
     env.step, env.set_state = step, set_state_and_begin
     env.stretch = Stretch(parts.record_size, stride, observe, settle)
-    keep(record[0])
-    place[:] = parts.places(record)
+    begin()
 
 
 def joining(views: Sequence[Any]) -> Callable[[Any], Any]:
