@@ -143,9 +143,11 @@ def _ranks(numbers: list[int]) -> str:
 def _end(message: str) -> NoReturn:
     print(message, file=sys.stderr, flush=True)
     time.sleep(_SECONDS_TO_PRINT)
-    for pid in launchers():
+    # They would wait for the lost host. An srun of mpiexec's that stays would end, by its number, a step of the
+    # job's next attempt.
+    for pid in [one for launcher in launchers() for one in (launcher, *below(launcher)) if one != os.getpid()]:
         with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGKILL)  # it would wait for the lost host
+            os.kill(pid, signal.SIGKILL)
     os._exit(EXIT_CODE)  # nothing of MPI's would return
 
 
@@ -160,15 +162,33 @@ def launchers() -> list[int]:
     if pid.isdigit() and host == socket.gethostname():
         found.append(int(pid))
     above = os.getppid()
-    while above > 1:
-        try:
-            name, rest = Path(f"/proc/{above}/stat").read_text().split("(", 1)[1].rsplit(")", 1)
-        except OSError:
-            break
+    while process := _process(above):
+        name, parent = process
         if name in _LAUNCHERS:
             found.append(above)
-        above = int(rest.split()[1])
+        above = parent
     return found
+
+
+def below(ancestor: int) -> list[int]:
+    """Processes of this host that a process has started, and those that they have started."""
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        if process := _process(int(folder.name)):
+            parents[int(folder.name)] = process[1]
+    found = [ancestor]
+    for above in found:
+        found += [pid for pid, parent in parents.items() if parent == above]
+    return found[1:]
+
+
+def _process(pid: int) -> tuple[str, int] | None:
+    """The name of a process and its parent's number, or None where there is no such process."""
+    try:
+        name, rest = Path(f"/proc/{pid}/stat").read_text().split(" (", 1)[1].rsplit(") ", 1)
+    except OSError:
+        return None
+    return name, int(rest.split()[1])
 
 
 def promised_rank(environ: Mapping[str, str] = os.environ) -> tuple[int, int] | None:

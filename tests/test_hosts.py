@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -29,3 +32,18 @@ def test_a_job_script_names_its_launcher_for_its_own_host_alone(monkeypatch):
     assert os.getpid() in launchers()
     monkeypatch.setenv("MPI_PGPE_LAUNCHER", f"elsewhere:{os.getpid()}")
     assert os.getpid() not in launchers()
+
+
+LOST = """
+from mpi_pgpe import hosts
+hosts._end("a host is lost")
+"""
+
+
+def test_what_the_launcher_started_ends_with_it(tmp_path):
+    """An srun of mpiexec's that stays ends, by its number, a step of the job's next attempt."""
+    mpiexec = tmp_path / "mpiexec"
+    mpiexec.write_text(f"#!/bin/sh\nsh -c 'sleep 600; true' &\n{sys.executable} -c '{LOST}'\n")
+    mpiexec.chmod(0o755)
+    done = subprocess.run([mpiexec], capture_output=True, text=True, timeout=300, check=False)  # sleep has its pipes
+    assert (done.returncode, done.stderr) == (-signal.SIGKILL, "a host is lost\n")

@@ -24,6 +24,9 @@ if mine "$B/pid/slurmctld" slurmctld >/dev/null && timeout 5 "$B/run" scontrol p
   for _ in $(seq 100); do [ -z "$(timeout 5 "$B/run" squeue -h)" ] && break; sleep 0.2; done
 fi
 stop slurmd "$B"/pid/slurmd-*
+for pid in $(pgrep -x slurmstepd); do # of a node that was lost it stays for minutes
+  case $(readlink "/proc/$pid/cwd") in "$B"/*) kill -9 "$pid" ;; esac
+done
 stop slurmctld "$B/pid/slurmctld"
 stop munged "$B/pid/munged"
 [ "${1:-}" != --purge ] || rm -rf "$B"
