@@ -71,9 +71,12 @@ down)
 exec) run "$@";;
 ssh)
   while [ $# -gt 0 ] && [ "${1#-}" != "$1" ]; do shift; done
-  h=$1; shift; rc=0; (run "$h" sh -c "$*") || rc=$?
-  [ $rc -lt 128 ] || rc=255   # as ssh does when the host dies
-  exit $rc;;
+  h=$1; shift
+  # The command is not below this process, as it would not be on another machine: no host ends another one's processes.
+  exec 4>&1
+  rc=$(setsid -f bash -c '(exec "$@" >&4 3>&- 4>&-); echo $? >&3' sh "$(realpath "$0")" exec "$h" sh -c "$*" 3>&1)
+  [ "${rc:-255}" -lt 128 ] || rc=255   # as ssh does when the host dies
+  exit "$rc";;
 cut)  need "$1"; ip -n "$SW" link set "$1" down;;
 mend) need "$1"; ip -n "$SW" link set "$1" up; settle "$1";;
 rate)
