@@ -1,4 +1,8 @@
-"""An environment whose steps take time but no core, so that the hosts that share this machine's cores are real ones."""
+"""An environment whose steps take time but no core, so that the hosts that share this machine's cores are real ones.
+
+Until there is the file that SLOW_UNTIL names in a process's environment, its steps take four times as long: so that
+a test that does something to a run is in time for it.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,7 @@ class Sleepy(gym.Env[Any, Any]):
         self, steps: int = 20, seconds: float = 0.005, observations: int = 8, actions: int = 4, diary: str | None = None
     ) -> None:
         self.steps, self.seconds, self.diary = steps, seconds, diary
+        self.slow_until = os.environ.get("SLOW_UNTIL")
         self.observation_space = gym.spaces.Box(-np.inf, np.inf, (observations,), np.float32)
         self.action_space = gym.spaces.Box(-1, 1, (actions,), np.float32)
 
@@ -43,7 +48,8 @@ class Sleepy(gym.Env[Any, Any]):
         return self._observe(), {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        time.sleep(self.seconds)
+        slow = self.slow_until is not None and not os.path.exists(self.slow_until)
+        time.sleep(self.seconds * (4 if slow else 1))
         self.t += 1
         reward = -float(np.abs(action - np.tanh(self.state[: len(action)])).mean())
         return self._observe(), reward, False, self.t >= self.steps, {}

@@ -89,10 +89,10 @@ def test_a_slow_link_is_enough_for_walker2d(hosts: Hosts, tmp_path):
 
 
 def start(hosts: Hosts, folder: Path, *settings: str) -> subprocess.Popen[str]:
-    """A run on h1 and h2 that has got as far as generation 3."""
-    program = hosts.mpiexec(TWO_EACH, *TRAIN, *settings)
+    """A run on h1 and h2 that has got as far as generation 3; slow until there is a file `hurry`."""
+    program, environment = hosts.mpiexec(TWO_EACH, *TRAIN, *settings), ENVIRONMENT | {"SLOW_UNTIL": f"{folder}/hurry"}
     process = subprocess.Popen(
-        program, cwd=folder, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        program, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     output = folder / "results/1/cout.txt"
     until(lambda: output.exists() and "generation=3 " in output.read_text(), "generation 3")
@@ -107,6 +107,7 @@ def test_a_cut_of_four_seconds_is_survived(hosts: Hosts, tmp_path):
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(4)
     hosts("mend", "h2")
+    (tmp_path / "cut/hurry").touch()
     output, _ = process.communicate(timeout=600)
     assert process.returncode == 0, output
     run(*hosts.mpiexec(TWO_EACH, *TRAIN, "niters=25"), cwd=tmp_path / "whole")

@@ -111,15 +111,17 @@ def test_an_agent_is_evaluated_by_all_ranks(slurm: Slurm, undisturbed: Job):
 
 
 def test_retries_have_a_limit_and_another_job_goes_on(slurm: Slurm):
-    command = ["slurm/train.sbatch", "-F", "limit", "with", *SLEEPY, "niters=24"]
-    job = slurm.sbatch(*TWO_NODES, *command, MAX_RETRIES="0").says("generation=3 ")
+    command = ["slurm/train.sbatch", "-F", "limit", "with", *SLEEPY]
+    job = slurm.sbatch(*TWO_NODES, *command, "niters=1000", MAX_RETRIES="0").says("generation=3 ")
     slurm("scancel", "--batch", "--signal=USR1", job.number)
     job.ends("FAILED")
     assert job.field("ExitCode") == "75:0"
     assert f"CHECKPOINT=checkpoints/job-{job.number}" in job.log
+    niters = int(re.findall(r"\bgeneration=(\d+) ", job.log)[-1]) + 10
+    command.append(f"niters={niters}")
     rest = slurm.sbatch(*TWO_NODES, *command, CHECKPOINT=f"checkpoints/job-{job.number}").ends()
     assert "going on from" in rest.log
-    assert job.completed["generation"] == 24
+    assert job.completed["generation"] == niters
 
 
 def test_what_cannot_work_is_not_tried_again(slurm: Slurm):
@@ -151,10 +153,11 @@ def thirty_generations(slurm: Slurm) -> Job:
 
 
 @pytest.mark.parametrize("lost", ["h4", "h3"])
-def test_a_lost_node(slurm: Slurm, hosts: Hosts, thirty_generations: Job, lost):
+def test_a_lost_node(slurm: Slurm, hosts: Hosts, thirty_generations: Job, tmp_path: Path, lost):
     """The job script is on h3; if it is lost, too, Slurm itself requeues the job."""
     command = ["slurm/train.sbatch", "-F", f"lost-{lost}", "with", *SLEEPY, "niters=30"]
-    job = slurm.sbatch(*TWO_NODES, "--nodelist=h3,h4", *command).says("generation=5 ")
+    hurry = tmp_path / "hurry"
+    job = slurm.sbatch(*TWO_NODES, "--nodelist=h3,h4", *command, SLOW_UNTIL=str(hurry)).says("generation=5 ")
 
     def state() -> str:
         return slurm("sinfo", "-h", "-n", lost, "-o", "%t").strip()
@@ -164,6 +167,7 @@ def test_a_lost_node(slurm: Slurm, hosts: Hosts, thirty_generations: Job, lost):
         if lost == "h4":
             job.says("has lost host h4 with ranks").says("requeued (1 of at most 20 times)")
         until(lambda: "down" in state() and job.field("Restarts") == "1", "Slurm to notice that a node is down")
+        hurry.touch()
         slurm("scontrol", "update", f"JobId={job.number}", "ReqNodeList=")
         job.ends()
     finally:
@@ -191,12 +195,12 @@ def test_the_papers_runs(slurm: Slurm, name, max_speed, hidden):
     assert config["niters"] == 2
 
 
-def seeds(slurm: Slurm, array: str, *arguments: str) -> tuple[list[Job], Job]:
-    """An array over seeds: its jobs, in order, and the one that plots them."""
+def seeds(slurm: Slurm, array: str, hurry: Path, *arguments: str) -> tuple[list[Job], Job]:
+    """An array over seeds, slow until there is a file: its jobs, in order, and the one that plots them."""
     settings = [setting for setting in SLEEPY if not setting.startswith("seed=")]
     size = [f"--array={array}", "--nodes=2", "--ntasks-per-node=1", "--ntasks=2"]
-    short = ["niters=20", "save_interval=10"]  # long enough to be told in time to stop
-    number = slurm.sbatch(*size, "slurm/seeds.sbatch", *arguments, "with", *settings, *short).number
+    command = ["slurm/seeds.sbatch", *arguments, "with", *settings, "niters=20", "save_interval=10"]
+    number = slurm.sbatch(*size, *command, SLOW_UNTIL=str(hurry)).number
     first, last = map(int, array.split("-"))
     members = [Job(slurm, f"{number}_{seed}") for seed in range(first, last + 1)]
     submitted = r"to draw the curves: Submitted batch job (\d+)"
@@ -204,11 +208,12 @@ def seeds(slurm: Slurm, array: str, *arguments: str) -> tuple[list[Job], Job]:
     return members, Job(slurm, re.findall(submitted, members[0].log)[0])
 
 
-def test_an_array_of_seeds_and_their_plot(slurm: Slurm):
-    members, plot = seeds(slurm, "2-4", "-F", "seeds")
+def test_an_array_of_seeds_and_their_plot(slurm: Slurm, tmp_path: Path):
+    members, plot = seeds(slurm, "2-4", tmp_path / "hurry", "-F", "seeds")
     members[1].says("generation=2 ")
     slurm("scancel", "--batch", "--signal=USR1", members[1].number)
     members[1].says("; requeued (1 of")
+    (tmp_path / "hurry").touch()
     for member in members:
         member.ends()
     assert members[1].field("Restarts") == "1"
@@ -226,10 +231,11 @@ def test_an_array_of_seeds_and_their_plot(slurm: Slurm):
     assert curve["pop_mean"]["points"] == 20
 
 
-def test_a_seed_that_fails_is_told_and_the_others_are_drawn(slurm: Slurm):
-    (good, bad), plot = seeds(slurm, "1-2", "-F", "some seeds")
+def test_a_seed_that_fails_is_told_and_the_others_are_drawn(slurm: Slurm, tmp_path: Path):
+    (good, bad), plot = seeds(slurm, "1-2", tmp_path / "hurry", "-F", "some seeds")
     bad.says("generation=2 ")
     bad.cancel()
+    (tmp_path / "hurry").touch()
     good.ends()
     plot.ends("FAILED")
     assert "not complete: some seeds/seed-2" in plot.log

@@ -28,17 +28,20 @@ def test_a_launcher_of_many_words_is_cut_short(slurm: Slurm, tmp_path: Path):
 
 
 def test_without_an_mpiexec_srun_is_the_launcher(slurm: Slurm, tmp_path: Path):
-    """A rank is killed, too, and but for the imports nothing is exported to the job."""
+    """A rank is killed, too, and but for the imports, and how long it sleeps, nothing is exported to the job."""
     shell_script(tmp_path / "python", f'exec {sys.executable} "$@"')
     script = slurm.edited(r"^\. \.venv/bin/activate$", f"PATH={tmp_path}:/usr/bin:/bin", tmp_path)
-    export = f"--export=PYTHONPATH={ENVIRONMENT['PYTHONPATH']}"
+    hurry = tmp_path / "hurry"
+    export = f"--export=PYTHONPATH={ENVIRONMENT['PYTHONPATH']},SLOW_UNTIL={hurry}"
     job = slurm.sbatch(*TWO_NODES, export, script, "-F", "killed", "with", *SLEEPY, "niters=30")
     job.says("generation=3 ")
     assert "world of 4 ranks on 2 hosts, by srun --mpi=pmi2" in job.log
     pids = run("pgrep", "-f", f"bin/python -m mpi_pgpe.train -F killed .*/job-{job.number} ").split()
     assert len(pids) == 4
     os.kill(int(pids[-1]), signal.SIGKILL)
-    job.says("ended in disorder (exit code 137), but it had made progress; requeued").ends()
+    job.says("ended in disorder (exit code 137), but it had made progress; requeued")
+    hurry.touch()
+    job.ends()
     assert "going on from" in job.log
 
 
