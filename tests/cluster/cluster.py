@@ -178,7 +178,10 @@ class Job:
         state = self.field("JobState")
         if state == "PENDING" and self.field("Reason") == "BeginTime":
             time.sleep(2)  # a node refuses an attempt that begins in the second in which it ended the last one
-            self.slurm("scontrol", "update", f"JobId={self.number}", "StartTime=now")
+            try:
+                self.slurm("scontrol", "update", f"JobId={self.number}", "StartTime=now")
+            except AssertionError:  # the two minutes are over at this moment, and it has begun
+                assert self.field("JobState") != "PENDING" or self.field("Reason") != "BeginTime"
         # Between two attempts Slurm may show the job as cancelled.
         if self.log.count("; requeued (") > int(self.field("Restarts")):
             return False
