@@ -185,7 +185,7 @@ def below(ancestor: int) -> list[int]:
 def _process(pid: int) -> tuple[str, int] | None:
     """The name of a process and its parent's number, or None where there is no such process."""
     try:
-        name, rest = Path(f"/proc/{pid}/stat").read_text().split(" (", 1)[1].rsplit(") ", 1)
+        name, rest = Path(f"/proc/{pid}/stat").read_text(errors="replace").split(" (", 1)[1].rsplit(") ", 1)
     except OSError:
         return None
     return name, int(rest.split()[1])

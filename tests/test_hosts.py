@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from mpi_pgpe.hosts import launchers
+from mpi_pgpe.hosts import below, launchers
 
 pytestmark = pytest.mark.launches
 
@@ -43,7 +43,20 @@ hosts._end("a host is lost")
 def test_what_the_launcher_started_ends_with_it(tmp_path):
     """An srun of mpiexec's that stays ends, by its number, a step of the job's next attempt."""
     mpiexec = tmp_path / "mpiexec"
-    mpiexec.write_text(f"#!/bin/sh\nsh -c 'sleep 600; true' &\n{sys.executable} -c '{LOST}'\n")
+    begun = f"until [ -e {tmp_path}/begun ]; do sleep 0.1; done"
+    srun = f"sleep 600 & touch {tmp_path}/begun; wait"
+    mpiexec.write_text(f"#!/bin/sh\nsh -c '{srun}' &\n{begun}\n{sys.executable} -c '{LOST}'\n")
     mpiexec.chmod(0o755)
     done = subprocess.run([mpiexec], capture_output=True, text=True, timeout=300, check=False)  # sleep has its pipes
     assert (done.returncode, done.stderr) == (-signal.SIGKILL, "a host is lost\n")
+
+
+def test_a_process_may_have_any_name(tmp_path):
+    """A name of more than 15 bytes is cut short by the system, in the middle of a letter, too."""
+    program = tmp_path / ("x) 1 2" + 5 * "\N{GREEK SMALL LETTER OMEGA}")
+    program.symlink_to("/bin/sleep")
+    with subprocess.Popen([program, "600"]) as process:
+        try:
+            assert process.pid in below(os.getpid())
+        finally:
+            process.kill()
