@@ -29,7 +29,7 @@ SECONDS = _IDLE + _INTERVAL * _PROBES
 """A host that was silent for so long is lost."""
 
 _SECONDS_TO_CONNECT = 10.0
-_SECONDS_TO_PRINT = 1.0  # a message goes by way of the launcher
+_SECONDS_TO_PRINT = 5.0  # a message goes by way of the launcher, which may be slow
 _LAUNCHERS = {"mpiexec", "mpiexec.hydra", "mpirun", "prterun", "orterun", "prte"}
 _HELLO = struct.Struct("<16si")  # secret, rank
 

@@ -94,7 +94,10 @@ MinJobAge=3600
 # after the time limit: SIGTERM, this many seconds, SIGKILL
 KillWait=5
 SlurmctldTimeout=30
-SlurmdTimeout=30
+# a lost node: the ranks notice after 30 s at the latest, and are to be first
+SlurmdTimeout=60
+# an answer that takes this long is an error, however busy the machine
+MessageTimeout=30
 NodeName=DEFAULT CPUs=$C CoresPerSocket=$C RealMemory=4000 State=UNKNOWN
 $(for k in $(seq "$N"); do echo "NodeName=$NODE$k $(node "$k")"; done)
 PartitionName=main Nodes=${NODE}[1-$N] Default=YES DefaultTime=10 MaxTime=1-0 State=UP
