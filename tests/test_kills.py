@@ -122,10 +122,11 @@ def test_thirty_kills_leave_the_result_as_it_is(tmp_path: Path) -> None:
     assert undisturbed.returncode == 0, undisturbed.stderr
     rng = random.Random(0)
     command = [mpiexec(), "-n", "3", *TRAIN, *CONFIG, "checkpoint=checkpoints", "resume=auto"]
+    slow = ENVIRONMENT | {"SECONDS_OF_A_STEP": "0.002"}  # so that it is far from its end, however slow this process is
     with reading(killed):
         for _ in range(KILLS):
             launcher = subprocess.Popen(
-                command, cwd=killed, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+                command, cwd=killed, env=slow, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
             )
             assert launcher.stdout is not None
             # Let it come some generations further, or not even through its start; and then some way into the next.
@@ -133,7 +134,7 @@ def test_thirty_kills_leave_the_result_as_it_is(tmp_path: Path) -> None:
                 while (line := launcher.stdout.readline()) and not line.startswith("generation="):
                     pass
                 assert line, "the run ended by itself"
-            time.sleep(rng.uniform(0, 0.06))
+            time.sleep(rng.uniform(0, 0.2))
             ranks = ranks_of(launcher)
             victims = ranks if rng.random() < 0.3 else rng.sample(ranks, min(1, len(ranks)))
             for victim in victims or [launcher.pid]:

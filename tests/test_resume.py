@@ -94,7 +94,7 @@ def test_sigterm_ends_in_order_and_the_resumed_run_equals_the_whole_one(
     process = subprocess.Popen(
         [*launcher, *command(**slow)],
         cwd=tmp_path,
-        env=ENVIRONMENT | {"SECONDS_OF_A_STEP": "0.004"},  # so that the signal comes long before the end
+        env=ENVIRONMENT | {"SECONDS_OF_A_STEP": f"{0.008 * ranks}"},  # so that the signal comes long before the end
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
