@@ -16,13 +16,14 @@ from mpi_pgpe.world import Patience
 
 TYPES = ["<i8", "<f8", "<u8", "<f4", "<i4", "|u1"]
 STOP = 4
+SLOW = 120  # seconds that another rank may take on a slow machine
 
 
 @pytest.fixture
 def farm():
     farm = Farm()
     yield farm
-    farm.goodbye()
+    farm.goodbye(SLOW)
 
 
 def each_rank(farm, value):
@@ -82,15 +83,20 @@ def test_ranks_without_a_task_are_idle(farm):
     assert usage.idle > (farm.size - 1) * 0.49
 
 
-def test_ranks_that_wait_for_an_answer_are_idle(farm):
+def test_ranks_that_wait_for_an_answer_are_idle(farm, monkeypatch):
     """Rank 0 is in a long step when each of the others has done a task and could begin another."""
-    channel = farm._comm.Dup()
-    first = [True]
+    channel, nap = farm._comm.Dup(), farm._nap
+    first, waiting = [True], []
+
+    def wait():
+        if farm.rank > 0 and not first and not waiting:
+            waiting.append(channel.send("done", 0))
+        nap()
+
+    monkeypatch.setattr(farm, "_nap", wait)
 
     def run(task, poll):
-        if farm.rank > 0 and first:
-            channel.send("done", 0)
-        elif first:
+        if farm.rank == 0 and first:
             for _ in range(1, farm.size):
                 channel.recv()
             time.sleep(1)
@@ -129,7 +135,7 @@ def test_each_task_is_run_once_however_long_it_takes(root_evaluates, tasks):
     else:
         farm.take(run)
     assert sorted(itertools.chain(*each_rank(farm, mine))) == list(range(tasks))
-    assert farm.goodbye()
+    assert farm.goodbye(SLOW)
 
 
 def test_rounds_that_are_needed_depend_on_the_results_alone(farm):
@@ -206,7 +212,7 @@ def test_failed_task_ends_the_tasks_and_leaves_the_farm_in_order(failing):
         farm.take(run)
         command, arrays = farm.hear()
         assert (command, arrays[0].tolist()) == (STOP, [9])
-        assert farm.goodbye()
+        assert farm.goodbye(SLOW)
     assert each_rank(farm, "here") == ["here"] * farm.size
     assert not farm._comm.Iprobe()  # no message is left over
 
@@ -279,7 +285,7 @@ def test_only_a_task_that_the_generation_needs_can_fail_it(failing, fails, root_
             assert rounds.results()[:, 0].tolist() == list(range(6))
     else:
         farm.take(run)
-    assert farm.goodbye()
+    assert farm.goodbye(SLOW)
 
 
 @pytest.mark.parametrize(
