@@ -199,7 +199,7 @@ def test_nothing_is_made_when_nothing_listens(tmp_path, launch):
 def test_gone_for_good_in_a_whole_program(server, tmp_path, launch):
     relay = Relay(server.port)
     mongo = f"127.0.0.1:{relay.port}:gone"
-    program = start(tmp_path, "-m", mongo, *SHORT, "niters=20", *SLOW, PYTHONPATH=str(Path(__file__).parent))
+    program = start(tmp_path, "-m", mongo, *SHORT, "niters=60", *SLOW, PYTHONPATH=str(Path(__file__).parent))
     read_until(program, "generation=1 ")
     relay.shut()
     output, _ = program.communicate(timeout=300)
@@ -212,7 +212,7 @@ def test_gone_for_good_in_a_whole_program(server, tmp_path, launch):
     run = server.client["gone"]["runs"].find_one()
     assert (run["status"], run["config"]["seed"]) == ("COMPLETED", 1)
     assert run["result"] == server.client["gone"]["metrics"].find_one({"name": "re_eval_mean"})["values"][-1]
-    assert len(server.client["gone"]["metrics"].find_one({"name": "popsize"})["values"]) == 20
+    assert len(server.client["gone"]["metrics"].find_one({"name": "popsize"})["values"]) == 60
     relay.shut()
 
 
