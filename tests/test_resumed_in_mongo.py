@@ -36,7 +36,7 @@ def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
 
 def killed_after(relay: Relay, cut: int, end: int, *command: str, folder: Path) -> None:
     """Run a command, cut off its database after the generation `cut`, and kill it after `end`."""
-    slow = ENVIRONMENT | {"SECONDS_OF_A_STEP": "0.001"}  # so that it is killed long before its end
+    slow = ENVIRONMENT | {"SECONDS_OF_A_STEP": "0.005"}  # so that it is killed long before its end
     program = subprocess.Popen(command, cwd=folder, env=slow, stdout=subprocess.PIPE, text=True)
     assert program.stdout is not None
     for line in program.stdout:
