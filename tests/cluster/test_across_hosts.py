@@ -146,7 +146,7 @@ def test_hosts_of_different_size_are_equally_busy(hosts: Hosts, tmp_path):
     ranks = {"h1": 1, "h2": 5}
     program = [
         *TRAIN,
-        "niters=6",  # so that it counts for little when each rank has loaded the environment
+        "niters=12",  # so that it counts for little when each rank has loaded the environment
         "popsize=240",
         "popsize_max=240",
         "re_eval_interval=100",
