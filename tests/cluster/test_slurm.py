@@ -181,6 +181,7 @@ def test_a_lost_node(slurm: Slurm, hosts: Hosts, thirty_generations: Job, tmp_pa
         hosts("mend", lost)
     assert "going on from" in job.log
     assert job.completed["state_digest"] == thirty_generations.ends().completed["state_digest"]
+    slurm("scontrol", "reconfigure")  # else Slurm asks a node that was down after minutes only
     until(lambda: state() in ("idle", "mix"), f"{lost} to be back")
     until(lambda: not hosts.processes("h3", "slurm_script"), "the end of the job script that was cut off")
     until(lambda: not hosts.processes("h3", "srun"), "the end of mpiexec's srun that was cut off")
