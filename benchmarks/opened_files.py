@@ -17,8 +17,8 @@ import tempfile
 from pathlib import Path
 
 import common
+from start import BASELINE
 
-BARE = "import numpy; from mpi4py import MPI; import mpi_pgpe.envs as e; e.make({env!r}, {{}}).reset(0)"
 TRAIN = [
     "with",
     "env_name={env}",
@@ -68,7 +68,7 @@ def main() -> None:
             *(a.format(env=args.env) for a in TRAIN),
         ]
         commands = [
-            [*strace, bare, sys.executable, "-c", BARE.format(env=args.env)],
+            [*strace, bare, sys.executable, "-c", BASELINE, args.env],
             [common.mpiexec(), "-n", "1", *train, ":", "-n", "1", *strace, rank, *train],
         ]
         for command in commands:

@@ -32,13 +32,20 @@ import mpi4py
 mpi4py.rc.thread_level = "funneled"
 from mpi4py import MPI
 library, _, id = sys.argv[1].rpartition("/")
+options = {}
 if library == "gymnasium":
     import gymnasium as gym
 else:
-    import gym
+    import importlib.metadata
+    found = importlib.metadata.entry_points
+    importlib.metadata.entry_points = lambda **which: [e for e in found(**which) if not e.value.startswith("mpi_pgpe.")]
+    import gym  # without this package, which is its plugin
     if "Bullet" in id:
+        from gym.envs import registration as of_gym  # it lacks what pybullet_envs registers with
+        of_gym.registry = type("Registry", (dict,), {"env_specs": of_gym.registry})(of_gym.registry)
         import pybullet_envs
-env = gym.make(id)
+        options["apply_api_compatibility"] = True
+env = gym.make(id, **options)
 env.reset(seed=1)
 env.step(env.action_space.sample())
 """
