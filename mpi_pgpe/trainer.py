@@ -23,7 +23,7 @@ from mpi_pgpe.team import RE_EVALUATION, TRAINING, Distribution, Job, Team
 Progress = Callable[[str, Rounds], None]
 """Called with "training" or "re-evaluation" and the tasks, whenever a result has come."""
 
-_TABLE_ROUNDS = 16  # rounds whose seeds are broadcast at the start of a generation
+_TABLE_ROUNDS = 16  # rounds whose seeds are broadcast at the start of an adaptive generation, at most
 
 
 class Trainer:
@@ -168,7 +168,8 @@ class Trainer:
         began = time.perf_counter()
         search, settings = self.search, self.settings
         tasks = Rounds(search.popsize // 2, search.max_rounds, search.num_interactions, self._on_record("training"))
-        self.team.evaluate(TRAINING, self._distribution(min(search.max_rounds, _TABLE_ROUNDS)), tasks)
+        table_rounds = 1 if search.num_interactions is None else min(search.max_rounds, _TABLE_ROUNDS)
+        self.team.evaluate(TRAINING, self._distribution(table_rounds), tasks)
         usage = self.team.farm.usage
         results, failures = tasks.results(), tasks.failed_episodes()
         fitness, interactions = results[:, 0::2], results[:, 1::2].astype(np.int64)
