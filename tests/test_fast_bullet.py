@@ -135,6 +135,23 @@ def test_an_action_that_is_not_finite_is_refused() -> None:
             env.step(np.array([0.0, np.nan, 0.0], np.float32))
 
 
+@pytest.mark.parametrize("name", ["HopperBulletEnv-v0", TINY_TRAJ])
+def test_same_end_when_the_simulation_breaks_down(name: str) -> None:
+    """Also of a walker that is alive as far as it can tell."""
+    found = []
+    for env in pair(name):
+        env.reset(0)
+        env._env.robot.alive_bonus = lambda z, pitch: 1
+        steps = []
+        for speed in (0.0, np.nan, 0.0):
+            env._env.ordered_joints[0].reset_position(0.1, speed)
+            observation, reward, terminated, *_ = env.step(np.full(env.action_space.size, 0.1, np.float32))
+            steps.append((observation.tobytes(), np.float64(reward).tobytes(), terminated))
+        assert [terminated for *_, terminated in steps] == [False, True, True]
+        found.append(steps)
+    assert found[0] == found[1]
+
+
 def test_same_after_remaking() -> None:
     plain, fast = pair("HopperBulletEnv-v0")
     plain.remake()
@@ -160,17 +177,19 @@ def test_no_warning_where_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> N
         envs.make("InvertedPendulumBulletEnv-v0", {})
 
 
-def test_a_class_of_ones_own_is_left_alone() -> None:
+def test_a_class_of_ones_own_and_a_window_are_left_alone() -> None:
     from pybullet_envs.gym_locomotion_envs import HopperBulletEnv
 
     class Mine(HopperBulletEnv):
         pass
 
-    env = Mine()
-    env.reset()
-    assert fast_bullet.quicken(env) is None
-    assert "step" not in vars(env)
-    env.close()
+    own, window = Mine(), HopperBulletEnv()
+    for env in own, window:
+        env.reset()
+        env.isRender = env is window
+        assert fast_bullet.quicken(env) is None
+        assert "step" not in vars(env)
+        env.close()
 
 
 def test_the_setting_decides_and_changes_no_result() -> None:
