@@ -31,8 +31,8 @@ import numpy
 import mpi4py
 mpi4py.rc.thread_level = "funneled"
 from mpi4py import MPI
-library, _, id = sys.argv[1].rpartition("/")
-options = {}
+library = "gymnasium" if sys.argv[1].startswith("gymnasium/") else "gym"
+id, options = sys.argv[1].removeprefix(f"{library}/"), {}
 if library == "gymnasium":
     import gymnasium as gym
 else:

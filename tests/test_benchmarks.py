@@ -19,10 +19,18 @@ print(env.spec.id, "gym" in sys.modules, "gymnasium" in sys.modules, ours)
 """
 
 
-@pytest.mark.parametrize("name", start.ENVIRONMENTS)
-def test_the_baseline_of_start_loads_nothing_of_this_package(name: str) -> None:
+def baseline(name: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", start.BASELINE + SHOW, name]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", [*start.ENVIRONMENTS, "gym/CartPole-v1"])
+def test_the_baseline_of_start_loads_nothing_of_this_package(name: str) -> None:
+    done = baseline(name)
     assert done.returncode == 0, done.stderr
     library, _, id = name.rpartition("/")
     assert done.stdout.splitlines()[-1] == f"{id} {library != 'gymnasium'} {library == 'gymnasium'} []"
+
+
+def test_the_baseline_of_start_takes_no_other_environment_of_the_same_name() -> None:
+    assert "NamespaceNotFound" in baseline("mpi_pgpe/CartPole-v1").stderr
