@@ -174,6 +174,7 @@ def test_other_versions_run_as_they_are_with_a_warning(package: str, monkeypatch
     assert "step" not in vars(env._env)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        env.remake()  # as after each episode with env_reuse=False: that has been said
         plain = envs.make("Hopper-v5", {}, fast=False)
         envs.make("gymnasium/Reacher-v5", {})
     assert plain.reset(3).tobytes() == env.reset(3).tobytes()

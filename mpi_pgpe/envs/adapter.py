@@ -49,9 +49,12 @@ class AdaptedEnvironment:
         self._config = dict(config)
         self._served = libraries.resolve(name)
         self.close = lambda: None
-        self._make()
+        left_slow = self._make()
+        if left_slow:
+            warnings.warn(left_slow, stacklevel=3)
 
-    def _make(self) -> None:
+    def _make(self) -> str | None:
+        """Make it anew; returns why it had to be left slow, or None."""
         rendering = self._config.get("render_mode") is not None
         if rendering:
             prepare_headless()
@@ -64,11 +67,9 @@ class AdaptedEnvironment:
             if self._config.get("render_mode") == "human" and hasattr(innermost, "isRender"):
                 innermost.render(mode="human")  # PyBullet opens its window at the first reset
             mends.mend(innermost, self._config)
-            left_slow = self._fast and (
-                fast_bullet.quicken(innermost) or fast_mujoco.quicken(env) or fast_mujoco_py.quicken(env)
-            )
-        if left_slow:
-            warnings.warn(left_slow, stacklevel=2)
+            left_slow = None
+            if self._fast:
+                left_slow = fast_bullet.quicken(innermost) or fast_mujoco.quicken(env) or fast_mujoco_py.quicken(env)
         self.origin = libraries.origin(self._served, env)
         self._env = env
         self.close = env.close
@@ -81,6 +82,7 @@ class AdaptedEnvironment:
         self.step = env.step if type(env).__module__.startswith(_NEW_API) else self._step
         stretch = getattr(env, "__dict__", {}).get("stretch")  # not that of a class, or of what a wrapper has inside
         self.stretch = stretch if isinstance(stretch, Stretch) else None
+        return left_slow
 
     def _create(self) -> Any:
         served = self._served
