@@ -72,8 +72,8 @@ def test_seed_tables_of_runs_and_generations_differ():
 
 @pytest.mark.parametrize(
     ("n", "size", "largest"),
-    [(0, 3, 5), (1, 1, 5), (17, 9, 1000), (1100, 2, 2**21), (3, 300, 2**21)],
-    ids=["none", "one", "few", "beyond 512 directions", "wide"],
+    [(0, 3, 5), (1, 1, 5), (17, 9, 1000), (1100, 2, 2**21), (3, 300, 2**21), (2, 40_000, 2**21)],
+    ids=["none", "one", "few", "beyond 512 directions", "wide", "in parts"],
 )
 def test_weighted_sums_equal_those_of_python_integers(n, size, largest):
     seeds, a, b = table_and_weights(n, largest)
