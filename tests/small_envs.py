@@ -121,6 +121,13 @@ class SpoiltByNaN(SometimesNaN):
         return observation, reward + self.spoilt, *end
 
 
+class Blinded(Slope):
+    """Observes NaN in episodes of a third of the seeds."""
+
+    def observe(self):
+        return super().observe() * (1 if self.seed_of_episode % 3 else np.nan)
+
+
 class SpoiltByRaising(Slope):
     """Raises in episodes of a third of the seeds, and in all that come after one of them."""
 

@@ -249,6 +249,19 @@ def test_timesteps_are_the_steps_that_training_made():
     ]
 
 
+def test_episodes_with_observations_that_are_not_finite_leave_no_trace_in_the_moments():
+    values = {"env_name": "small_envs:Blinded", "re_eval_env_name": "small_envs:Slope", "niters": 1, "popsize": 30}
+    trainer, (report,) = train(values | {"obs_norm": True, "seed": SEED}, world_of_one())
+    seeds = [oracle_seed(0, 0, direction, sign, 0) for direction in range(15) for sign in (0, 1)]
+    env, steps = small_envs.Slope(), 0
+    for seed in seeds:
+        env.reset(seed=seed)
+        steps += env.left if seed % 3 else 0
+    assert 0 < report.metrics["pop_nonfinite"] == sum(seed % 3 == 0 for seed in seeds) < 30
+    assert trainer.moments.count == steps
+    assert trainer.moments.finite()
+
+
 @pytest.mark.parametrize("ranking", [True, False])
 @pytest.mark.parametrize("name", ["SometimesNaN", "SpoiltByNaN"])
 def test_nonfinite_returns_are_counted_and_worst_and_not_in_the_statistics(name, ranking):
