@@ -71,11 +71,11 @@ class OneReward(Slope):
 
     def __init__(self):
         super().__init__()
-        self.reward = np.zeros(1)
+        self.reward = np.zeros(())
 
     def step(self, action):
         observation, _, *end = super().step(action)
-        self.reward[:] = self.left
+        self.reward[()] = self.left
         return observation, self.reward, *end
 
 

@@ -63,9 +63,11 @@ def trajectory(name, reset, step, policy, seed, steps):
 @pytest.mark.parametrize("name", LANDERS)
 @pytest.mark.parametrize("policy", ["hover", "random"])
 def test_lander_without_smoke_is_the_same_bits(name, policy):
+    if "Continuous" in name and np.__version__ >= "2":
+        pytest.skip("gym's own cannot step with numpy 2")
     ours = envs.make(name, {})
     for seed in (0, 1, 2):
-        plain, smoke = gym.make(name), []
+        plain, smoke = gym.make(name, disable_env_checker=True), []
 
         def step(action, plain=plain, smoke=smoke):
             result = plain.step(action)
