@@ -198,7 +198,7 @@ def curve(case: Case, cost: Costs) -> dict[int, tuple[float, float]]:
         count = case.directions * (size if case.each else 1)
         seconds = case.seconds * np.random.default_rng(0).uniform(0.5, 1.5, count)
         taken = generation(seconds, size, cost)
-        found[size] = ranks.ideal(seconds, size, count, False) / taken, float(seconds.sum()) / size / taken
+        found[size] = ranks.ideal(seconds, size, Rounds(count)) / taken, float(seconds.sum()) / size / taken
     return found
 
 

@@ -1,10 +1,11 @@
-"""Generations on many ranks with directions that sleep instead of computing, against ideal list scheduling.
+"""Generations of a training on many ranks whose environment sleeps instead of computing, against ideal list scheduling.
 
     mpiexec -n 8 python benchmarks/ranks.py
 
-The ideal hands the same directions out in the same order, each to the rank that is free first, and costs nothing.
-An adaptive generation goes on over several rounds until it has enough interactions; the ideal does so, too. More
-ranks than cores are fine: a sleeping direction needs none.
+Timed are whole generations as the trainer runs them, from one to the next: seeds, evaluation, statistics, update. The
+ideal hands the same directions out in the same order, each to the rank that is free first, and costs nothing. An
+adaptive generation goes on over several rounds until it has enough interactions; the ideal does so, too. More ranks
+than cores are fine: a sleeping environment needs none.
 """
 
 from __future__ import annotations
@@ -12,41 +13,74 @@ from __future__ import annotations
 import heapq
 import statistics
 import time
+from typing import Any
 
 import common
 import numpy as np
+from numpy.typing import NDArray
 
+from mpi_pgpe.envs import libraries
 from mpi_pgpe.farm import Farm
+from mpi_pgpe.rollout import episode_seed
 from mpi_pgpe.schedule import COLUMNS, Rounds
-from mpi_pgpe.tasks import Abandoned, Poll
+from mpi_pgpe.settings import Settings
+from mpi_pgpe.team import TRAINING, Team
 from mpi_pgpe.tools import at_least
+from mpi_pgpe.trainer import Trainer
 
-# Seconds of sleep between two looks at the messages, as an environment's steps would be. Longer ones on the other
-# ranks, which look for the end of the generation alone, or looking would fill the cores that many ranks share here.
-_SLICE, _SLICE_OF_OTHERS = 2e-3, 2e-2
+gym = libraries.load("gym")  # without its notice, which each rank would print
 
-
-def durations(generation: int, count: int) -> np.ndarray:
-    """Seconds of each direction: a heavy tail from 0.05 to 2."""
-    uniform = np.random.default_rng([7, generation]).uniform(size=count)
-    return np.minimum(2.0, 0.05 * uniform ** (-1 / 1.2))
+STEP = 0.02  # seconds; shorter ones would fill the cores that many ranks share
+SEED = 7  # of the training
+MAX_ROUNDS = 8
 
 
-def result(seconds: float) -> np.ndarray:
-    """The result of a direction: one interaction a millisecond."""
-    found = np.zeros(COLUMNS)
-    found[1] = np.ceil(1000 * seconds)
-    return found
+def seconds_of_episode(seed: int) -> float:
+    """A heavy tail from 0.05 to 2."""
+    return min(2.0, 0.05 * np.random.default_rng(seed).uniform() ** (-1 / 1.2))
 
 
-def rounds(size: int, adaptive: bool) -> Rounds:
-    """The tasks of a generation; an adaptive one needs two and a half rounds or so."""
-    return Rounds(size, 8, int(2.5 * size * 200)) if adaptive else Rounds(size)
+class Sleeper(gym.Env):
+    """Sleeps for the time that comes from its seed, in steps."""
+
+    observation_space = gym.spaces.Box(-np.inf, np.inf, (44,), np.float32)  # those of PyBullet's humanoid
+    action_space = gym.spaces.Box(-1, 1, (17,), np.float32)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        """See gym.Env."""
+        assert seed is not None
+        self._until = time.monotonic()
+        self._left = seconds_of_episode(seed)
+        self._observation = np.zeros(44, np.float32)
+        return self._observation, {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """See gym.Env."""
+        step = min(STEP, self._left)
+        self._left -= step
+        self._until += step  # a step that is late makes no other one late
+        time.sleep(max(0.0, self._until - time.monotonic()))
+        return self._observation, float(action[0]), self._left <= 0, False, {}
 
 
-def ideal(seconds: np.ndarray, ranks: int, size: int, adaptive: bool) -> float:
+def directions(generation: int, count: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Seconds and interactions of each direction of a generation."""
+    pairs = [[episode_seed(SEED, TRAINING, generation, item, sign, 0) for sign in (0, 1)] for item in range(count)]
+    seconds = np.array([[seconds_of_episode(seed) for seed in pair] for pair in pairs])
+    return seconds.sum(1), np.array([[steps(episode) for episode in pair] for pair in seconds]).sum(1)
+
+
+def steps(seconds: float) -> int:
+    """Steps of an episode."""
+    count = 0
+    while seconds > 0:
+        seconds -= min(STEP, seconds)
+        count += 1
+    return count
+
+
+def ideal(seconds: Any, ranks: int, tasks: Rounds, interactions: Any = None) -> float:
     """Seconds of a generation under list scheduling without any overhead."""
-    tasks = rounds(size, adaptive)
     running: list[tuple[float, int]] = []
     now = 0.0
     for _ in range(ranks):
@@ -55,35 +89,44 @@ def ideal(seconds: np.ndarray, ranks: int, size: int, adaptive: bool) -> float:
             heapq.heappush(running, (seconds[task], task))
     while not tasks.complete:
         now, done = heapq.heappop(running)
-        tasks.record(done, result(seconds[done]), 0)
+        result = np.zeros(COLUMNS)
+        if interactions is not None:
+            result[1] = interactions[done]
+        tasks.record(done, result)
         task = tasks.next()
         if task is not None:
             heapq.heappush(running, (now + seconds[task], task))
     return now
 
 
-def measure(farm: Farm, generation: int, size: int, adaptive: bool) -> float:
-    """All ranks: run a generation; returns its seconds of wall time."""
-    seconds = durations(generation, 8 * size)
-    longest_nap = _SLICE if farm.rank == 0 else _SLICE_OF_OTHERS
+def enough(size: int) -> int:
+    """Interactions for which an adaptive generation needs two and a half rounds or so."""
+    _, interactions = directions(0, size)
+    return int(2.5 * interactions.sum())
 
-    def run(task: int, poll: Poll | None) -> np.ndarray:
-        end = time.monotonic() + seconds[task]
-        while (left := end - time.monotonic()) > 0:
-            if poll is not None:
-                poll()
-            time.sleep(min(left, longest_nap))
-        return result(seconds[task])
 
-    began = time.perf_counter()
-    try:
-        if farm.rank == 0:
-            farm.hand_out(rounds(size, adaptive), run)
-        else:
-            farm.take(run)
-    except Abandoned:
-        pass
-    return time.perf_counter() - began
+def measure(team: Team, size: int, adaptive: bool, repeats: int) -> tuple[list[float], list[float]] | None:
+    """All ranks: run generations of a training; on rank 0 returns their seconds, and those of the ideal."""
+    if team.farm.rank > 0:
+        team.serve()
+        return None
+    values: dict[str, Any] = {"env_name": "ranks:Sleeper", "seed": SEED, "popsize": 2 * size, "re_eval_interval": 10**6}
+    if adaptive:
+        values |= {"popsize_max": 2 * size * MAX_ROUNDS, "num_interactions": enough(size)}
+    trainer = Trainer(Settings.check(values | {"niters": 10**6}), team)
+    trainer.step()  # in which each rank loads what it needs
+    taken, least = [], []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        report = trainer.step()
+        taken.append(time.perf_counter() - began)
+        tasks = Rounds(size, MAX_ROUNDS, trainer.search.num_interactions)
+        seconds, interactions = directions(report.generation - 1, size * tasks.rounds)
+        least.append(ideal(seconds, team.farm.size, tasks, interactions))
+        needed = interactions[: size * tasks.rounds]
+        assert report.metrics["pop_timesteps"] == needed.sum(), "not the same episodes"
+    team.stop(0)
+    return taken, least
 
 
 def main() -> None:
@@ -92,28 +135,25 @@ def main() -> None:
         "--directions", metavar="N", type=at_least(1), default=20, help="directions of a round for each rank"
     )
     args = parser.parse_args()
-    farm = Farm()
-    size = args.directions * farm.size
     rows = []
     for adaptive in (False, True):
-        taken, least = [], []
-        for generation in range(args.repeats):
-            farm.maximum(np.zeros(1))  # begin together
-            taken.append(measure(farm, generation, size, adaptive))
-            least.append(ideal(durations(generation, 8 * size), farm.size, size, adaptive))
-        rows.append(
-            {
-                "ranks": farm.size,
-                "population": "adaptive" if adaptive else "fixed",
-                "directions a round": size,
-                "generation, s": statistics.median(taken),
-                "ideal, s": statistics.median(least),
-                "ratio (median)": common.median_ratio(taken, least),
-            }
-        )
-    if farm.rank == 0:
+        team = Team(Farm())
+        size = args.directions * team.farm.size
+        found = measure(team, size, adaptive, args.repeats)
+        if found is not None:
+            taken, least = found
+            rows.append(
+                {
+                    "ranks": team.farm.size,
+                    "population": "adaptive" if adaptive else "fixed",
+                    "directions a round": size,
+                    "generation, s": statistics.median(taken),
+                    "ideal, s": statistics.median(least),
+                    "ratio (median)": common.median_ratio(taken, least),
+                }
+            )
+    if rows:
         common.report("Generations on sleeping ranks against ideal list scheduling", rows, args.json)
-    farm.maximum(np.zeros(1))
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ class Farm(World):
 
         def receive() -> bool:
             """Whether the end has come; what follows it is of the next generation."""
-            while not (queue and queue[-1][0] == _END) and self._comm.Iprobe(0, _TASK):
+            while not (queue and queue[-1][0] == _END) and self._arrived(0, _TASK):
                 message = np.empty(2, np.int64)
                 self._comm.Recv(message, 0, _TASK)
                 queue.append((int(message[0]), bool(message[1])))
@@ -185,7 +185,7 @@ class _Giver:
             task = tasks.next() if farm.root_evaluates else None
             if task is not None:
                 self._run(run, task)
-            elif not self._comm.Iprobe():
+            elif not farm._arrived():
                 farm._nap()
             self._look_around()
             if tasks.failure:
@@ -229,7 +229,7 @@ class _Giver:
     def _look_for_failures(self) -> None:
         """In the middle of a long step of rank 0; only what ends the run may break it off."""
         try:
-            while self._comm.Iprobe(tag=_FAILURE, status=self._status):
+            while self._farm._arrived(tag=_FAILURE, status=self._status):
                 self._hear_of_failure(self._status.Get_source())
         except self._farm._mpi.Exception:  # a rank is lost, which is for the next poll
             return
@@ -266,7 +266,7 @@ class _Giver:
         farm, comm, tasks, status = self._farm, self._comm, self._tasks, self._status
         before, self._looked = self._looked, time.monotonic()
         farm._between_looks.add(self._looked - before)
-        while comm.Iprobe(status=status):
+        while farm._arrived(status=status):
             source, tag = status.Get_source(), status.Get_tag()
             if tag == _FAILURE:
                 self._hear_of_failure(source)

@@ -21,6 +21,7 @@ from mpi_pgpe.ulfm import RanksLost, end_with_the_launcher, leave, noticing_deat
 
 _FIRST_NAP, _LONGEST_NAP = 1e-5, 2e-3  # seconds
 _SECONDS_TO_STOP, _LEAST_SECONDS_TO_STOP = 3.0, 0.5
+_LOOKS = 4
 _LONGEST_LOOK = 0.1  # seconds from one look at a Patience to the next that count
 _TYPES = ["<i8", "<i4", "<u8", "<f4", "<f8", "|u1"]
 
@@ -159,6 +160,10 @@ class World:
         self._in_collective = False
         return True
 
+    def _arrived(self, *arguments: Any, **keywords: Any) -> bool:
+        """Whether there is a message, as Iprobe says it. MPICH brings one in at a look, and tells of it at the next."""
+        return any(self._comm.Iprobe(*arguments, **keywords) for _ in range(_LOOKS))
+
     def _nap(self) -> None:
         with self.clock.during(WAITING):
             time.sleep(self._naps)
@@ -212,7 +217,7 @@ class World:
             if not self._collective(self._comm.Ibarrier(), seconds):
                 return False
             status = self._mpi.Status()
-            while self._comm.Iprobe(status=status):  # results that came too late
+            while self._arrived(status=status):  # results that came too late
                 late = np.empty(status.Get_count(self._mpi.BYTE), np.uint8)
                 self._comm.Recv(late, status.Get_source(), status.Get_tag())
         return True

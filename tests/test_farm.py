@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,6 +109,37 @@ def test_ranks_that_wait_for_an_answer_are_idle(farm, monkeypatch):
         return
     farm.hand_out(Rounds(3 * farm.size), run)
     assert farm.usage.idle > (farm.size - 1) * 0.4
+
+
+def test_one_look_takes_in_all_that_has_come(farm, monkeypatch, tmp_path):
+    """Though rank 0 looks seldom, as in an environment with long steps."""
+    folder, nap, waits = Path(farm._comm.bcast(str(tmp_path))), farm._nap, []
+
+    def wait():
+        if farm.rank > 0 and ran and not waits:
+            waits.append((folder / str(farm.rank)).touch())  # not a message, which would bring in others
+        nap()
+
+    monkeypatch.setattr(farm, "_nap", wait)
+    ran, done = [], []
+
+    def run(task, poll):
+        if farm.rank == 0 and not ran and farm.size > 1:
+            deadline = time.monotonic() + SLOW
+            while len(list(folder.iterdir())) < farm.size - 1:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            poll()
+            done.append(rounds.done)
+        ran.append(task)
+        return np.zeros(COLUMNS)
+
+    if farm.rank > 0:
+        farm.take(run)
+        return
+    rounds = Rounds(3 * farm.size)
+    farm.hand_out(rounds, run)
+    assert done == [farm.size - 1][: farm.size - 1]
 
 
 @pytest.mark.parametrize("root_evaluates", [True, False])

@@ -11,6 +11,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 import farm_model
 
+from mpi_pgpe.schedule import Rounds
+
 pytestmark = pytest.mark.serial
 SECONDS = np.random.default_rng(0).uniform(0.5, 1.5, 600)
 
@@ -18,12 +20,12 @@ SECONDS = np.random.default_rng(0).uniform(0.5, 1.5, 600)
 def test_without_costs_it_is_ideal_list_scheduling(monkeypatch):
     monkeypatch.setattr(farm_model, "_LONGEST_NAP", 0.0)
     for size in (2, 7, 600):
-        assert farm_model.hand_out(SECONDS, size, 0.0) == farm_model.ranks.ideal(SECONDS, size, len(SECONDS), False)
+        assert farm_model.hand_out(SECONDS, size, 0.0) == farm_model.ranks.ideal(SECONDS, size, Rounds(len(SECONDS)))
 
 
 def test_rank_0_sets_the_limit():
     message = 0.02  # so that 50 ranks with directions of a second fill its time
-    ideals = {size: farm_model.ranks.ideal(SECONDS, size, len(SECONDS), False) for size in (5, 300)}
+    ideals = {size: farm_model.ranks.ideal(SECONDS, size, Rounds(len(SECONDS))) for size in (5, 300)}
     assert farm_model.hand_out(SECONDS, 5, message) < 1.1 * ideals[5]
     messages = len(SECONDS) + 2 * 300  # each rank gets a first direction, and is told when it is over
     assert farm_model.hand_out(SECONDS, 300, message) >= 0.999 * messages * message > 8 * ideals[300]
