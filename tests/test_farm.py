@@ -139,7 +139,7 @@ def test_one_look_takes_in_all_that_has_come(farm, monkeypatch, tmp_path):
         return
     rounds = Rounds(3 * farm.size)
     farm.hand_out(rounds, run)
-    assert done == [farm.size - 1][: farm.size - 1]
+    assert farm.size == 1 or done[0] >= farm.size - 1  # more, if one was answered and brought the next
 
 
 @pytest.mark.parametrize("root_evaluates", [True, False])
