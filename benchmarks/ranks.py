@@ -35,9 +35,10 @@ SEED = 7  # of the training
 MAX_ROUNDS = 8
 
 
-def seconds_of_episode(seed: int) -> float:
-    """A heavy tail from 0.05 to 2."""
-    return min(2.0, 0.05 * np.random.default_rng(seed).uniform() ** (-1 / 1.2))
+def steps_of_episode(seed: int) -> list[float]:
+    """Seconds of each step; those of the episode have a heavy tail from 0.05 to 2."""
+    whole, rest = divmod(min(2.0, 0.05 * np.random.default_rng(seed).uniform() ** (-1 / 1.2)), STEP)
+    return [rest] * (rest > 0) + [STEP] * int(whole)
 
 
 class Sleeper(gym.Env):
@@ -50,33 +51,25 @@ class Sleeper(gym.Env):
         """See gym.Env."""
         assert seed is not None
         self._until = time.monotonic()
-        self._left = seconds_of_episode(seed)
+        self._steps = steps_of_episode(seed)
         self._observation = np.zeros(44, np.float32)
         return self._observation, {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """See gym.Env."""
-        step = min(STEP, self._left)
-        self._left -= step
-        self._until += step  # a step that is late makes no other one late
+        self._until += self._steps.pop()  # a step that is late makes no other one late
         time.sleep(max(0.0, self._until - time.monotonic()))
-        return self._observation, float(action[0]), self._left <= 0, False, {}
+        return self._observation, float(action[0]), not self._steps, False, {}
 
 
 def directions(generation: int, count: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Seconds and interactions of each direction of a generation."""
-    pairs = [[episode_seed(SEED, TRAINING, generation, item, sign, 0) for sign in (0, 1)] for item in range(count)]
-    seconds = np.array([[seconds_of_episode(seed) for seed in pair] for pair in pairs])
-    return seconds.sum(1), np.array([[steps(episode) for episode in pair] for pair in seconds]).sum(1)
-
-
-def steps(seconds: float) -> int:
-    """Steps of an episode."""
-    count = 0
-    while seconds > 0:
-        seconds -= min(STEP, seconds)
-        count += 1
-    return count
+    found = []
+    for item in range(count):
+        pair = [steps_of_episode(episode_seed(SEED, TRAINING, generation, item, sign, 0)) for sign in (0, 1)]
+        found.append((sum(map(sum, pair)), sum(map(len, pair))))
+    seconds, interactions = zip(*found, strict=True)
+    return np.array(seconds), np.array(interactions)
 
 
 def ideal(seconds: Any, ranks: int, tasks: Rounds, interactions: Any = None) -> float:

@@ -21,7 +21,7 @@ from mpi_pgpe.ulfm import RanksLost, end_with_the_launcher, leave, noticing_deat
 
 _FIRST_NAP, _LONGEST_NAP = 1e-5, 2e-3  # seconds
 _SECONDS_TO_STOP, _LEAST_SECONDS_TO_STOP = 3.0, 0.5
-_LOOKS = 4
+_LOOKS = 4  # without a message, until there is none
 _LONGEST_LOOK = 0.1  # seconds from one look at a Patience to the next that count
 _TYPES = ["<i8", "<i4", "<u8", "<f4", "<f8", "|u1"]
 
