@@ -25,7 +25,7 @@ from mpi_pgpe import __version__
 from mpi_pgpe.envs.survey import examine, survey
 from mpi_pgpe.farm import Farm
 from mpi_pgpe.hosts import promised_rank
-from mpi_pgpe.leaks import measure
+from mpi_pgpe.leaks import judge
 from mpi_pgpe.runs import RunError, add_arguments, database
 from mpi_pgpe.tools import add_json, json_line
 from mpi_pgpe.train import entry_point
@@ -155,19 +155,13 @@ def _remedy(detail: str) -> tuple[str, str]:
 
 
 def _leaks(topic: str, name: str, config: dict[str, Any]) -> Finding:
-    """Whether the same episodes in fresh and in used environments come out the same."""
+    """Whether the same episodes come out the same wherever they are played."""
     try:
-        leaks = [str(situation) for situation in measure(name, config) if situation.different]
-        if not leaks:
-            return Finding(topic, OK, "works, and an episode depends on its policy and its seed alone")
-        finding = f"an episode depends on what was played before ({'; '.join(leaks)})"
-        if any(situation.different for situation in measure(name, config, reuse=False)):
-            finding += ", even when it is made anew for every episode"
-            return Finding(topic, PROBLEM, finding, "seed all that is random in it in reset(seed)")
+        verdict = judge(name, config)
     except Exception as error:  # whatever an environment may raise
         finding = f"takes a step, but breaks in whole episodes, or beside another one: {type(error).__name__}: {error}"
         return Finding(topic, PROBLEM, finding, "repair it; a training with env_name shows where it breaks")
-    return Finding(topic, PROBLEM, finding, "have it made anew for every episode: train with env_reuse=False")
+    return Finding(topic, PROBLEM if verdict.leaks else NOTE if verdict.do else OK, verdict.finding, verdict.do)
 
 
 def packages() -> Iterator[Finding]:

@@ -3,30 +3,31 @@
     for situation in measure("HumanoidBulletEnv-v0", {}):
         print(situation)
 
-The same policies play the same seeds in a fresh environment and in one that has been used; what a
-training run takes from an episode (return, steps, moments of the observations) has to be the same bits.
+The same policies play the same seeds in fresh environments and in used ones, in other orders, beside another client of
+the simulator and in another process. What a training takes from an episode (return, steps, moments of the observations)
+has to be the same bits each time.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mpi_pgpe import envs
-from mpi_pgpe.noise import Noise, seed_table
-from mpi_pgpe.policies import Policy, PolicyShape
-from mpi_pgpe.rollout import Episode, Rollout
+from mpi_pgpe.numbered_episodes import OTHERS, Cast, Order, Outcome, Stage, differing
+from mpi_pgpe.other_process import play_elsewhere
 
-_LONGEST = 100  # steps of an episode here: a leak shows in the first ones
+_LONGEST = 200  # steps of an episode here: most leaks show in the first ones
 
-
-class _CutShort(Exception):
-    pass
+# What to do about some of what environments keep.
+_ADVICE = {
+    "NormalizeObservation": "leave NormalizeObservation out: obs_norm=True normalizes, the same on all ranks",
+    "NormalizeReward": "leave NormalizeReward out: solutions are ranked, so the scale of rewards changes nothing",
+    "qacc_warmstart": "call mj_resetData in reset(): MuJoCo's solver begins with the accelerations of the last step",
+    "world": "make a new world in reset() (Box2D solves contacts in the order in which a world came to them)",
+}
 
 
 @dataclass
@@ -51,102 +52,87 @@ class Situation:
         return f"{self.name}: {self.different} of {self.episodes} episodes differ, returns by up to {self.largest:.3g}"
 
 
-def measure(name: str, config: Mapping[str, Any], episodes: int = 4, reuse: bool = True) -> list[Situation]:
+def compare(name: str, outcomes: Mapping[int, Outcome], right: Mapping[int, Outcome]) -> Situation:
+    """What was found of `outcomes`, beside the right ones."""
+    different = differing([outcomes, right])
+    apart = [abs(outcomes[number].total_reward - right[number].total_reward) for number in different]
+    return Situation(name, len(outcomes), len(different), max(apart, default=0.0))
+
+
+def measure(
+    name: str,
+    config: Mapping[str, Any],
+    episodes: int = 12,
+    reuse: bool = True,
+    longest: int = _LONGEST,
+) -> list[Situation]:
     """Play episodes of environment `name` in all situations.
 
     Args:
         name, config: as for envs.make.
         episodes: in each situation, each with a policy and a seed of its own.
         reuse: False makes the environment anew for every episode, as `env_reuse=False` does.
+        longest: steps of an episode: most leaks show in the first ones.
 
     Raises:
         envs.UnknownEnvironment, envs.UnsupportedEnvironment: as envs.make.
     """
-    players = [_Player(name, config, seed) for seed in range(1, episodes + 1)]
-    expected = [player.play(player.fresh()) for player in players]
-
-    def others(rollout: Rollout) -> None:
-        for player in players[:2]:
-            player.play(rollout, 1000 + player.seed)
-
-    def cut_short(rollout: Rollout) -> None:
-        def stop() -> None:
-            raise _CutShort
-
-        with contextlib.suppress(_CutShort):
-            players[0].play(rollout, 2000, stop)
-
-    def raised(rollout: Rollout) -> None:
-        step, steps = rollout.env.step, [0]
-
-        def fail(action: Any) -> Any:
-            steps[0] += 1
-            if steps[0] == 4:
-                raise _CutShort
-            return step(action)
-
-        rollout.env.step, rollout.env.stretch = fail, None  # type: ignore[method-assign]
-        with contextlib.suppress(_CutShort):
-            players[0].play(rollout, 3000)
-        rollout.env.remake()  # as training does
-
-    before: dict[str, Callable[[Rollout], None]] = {
-        "in another fresh environment": lambda rollout: None,
-        "after other episodes": others,
-        "after an episode cut short": cut_short,
-        "after an episode that raised": raised,
-    }
-    situations = []
-    for title, prepare in before.items():
-        found = Situation(title)
-        rollout = None
-        for player, right in zip(players, expected, strict=True):
-            # Fresh for each where that is the point; otherwise the longer used, the better.
-            if rollout is None or title == "in another fresh environment":
-                rollout = player.fresh()
-            prepare(rollout)
-            if not reuse:
-                rollout.renew()
-            episode = player.play(rollout)
-            found.episodes += 1
-            if _bits(episode) != _bits(right):
-                found.different += 1
-                found.largest = max(found.largest, abs(episode.total_reward - right.total_reward))
-        situations.append(found)
-    return situations
+    cast = Cast(name, config, longest=longest)
+    stage, numbers, others = Stage(cast), range(episodes), range(OTHERS, OTHERS + 2)
+    right = stage.play(Order("", numbers, fresh=True))
+    shuffled = np.random.default_rng(0).permutation(episodes).tolist()
+    orders = [
+        Order("in another fresh environment", numbers, fresh=True),
+        Order("after other episodes", numbers[::-1], before=others),
+        Order("beside another client", shuffled, beside=True),
+        Order("after an episode cut short", numbers, cut_short=1),
+        Order("after an episode that raised", numbers, raised=1),
+    ]
+    found = [compare(order.name, stage.play(order, reuse), right) for order in orders]
+    order = Order("in another process", shuffled, before=others)
+    return [*found, compare(order.name, play_elsewhere(cast, order, reuse), right)]
 
 
-class _Player:
-    """A random linear policy and the seed of its episode."""
+@dataclass(frozen=True)
+class Verdict:
+    """What was found of an environment.
 
-    def __init__(self, name: str, config: Mapping[str, Any], seed: int) -> None:
-        self._name, self._config, self.seed = name, config, seed
+    Attributes:
+        leaks: whether an episode depended on what was played before.
+        keeps: names of what it keeps from one episode to the next; see envs.kept.
+        finding: that as a sentence.
+        do: what to do about it; empty if there is nothing to do.
+    """
 
-    def fresh(self) -> Rollout:
-        env = envs.make(self._name, self._config)
-        return Rollout(env, _LONGEST)
+    leaks: bool
+    keeps: tuple[str, ...]
+    finding: str
+    do: str = ""
 
-    def play(
-        self, rollout: Rollout, seed: int | None = None, between_steps: Callable[[], None] | None = None
-    ) -> Episode:
-        env = rollout.env
-        shape = PolicyShape(env.observation_size, env.action_space.size)
-        policy = Policy(shape, env.action_space)
-        parameters: NDArray[np.float32] = Noise(shape.num_parameters).direction(seed_table(self.seed, 0, 1)[0])
-        policy.load(parameters * np.float32(0.3))
-        return rollout.run(
-            policy, self.seed if seed is None else seed, collect_moments=True, between_steps=between_steps
+
+def judge(name: str, config: Mapping[str, Any]) -> Verdict:
+    """Measure an environment, and say what to do.
+
+    Raises:
+        what the environment raises, and as `measure`.
+    """
+    found = measure(name, config)
+    leaks = [str(situation) for situation in found if situation.different]
+    keeps = tuple(Stage(Cast(name, config, longest=_LONGEST)).kept())
+    kept = f"{', '.join(keeps)} (other values after the same reset and steps)"
+    if not leaks and not keeps:
+        return Verdict(False, keeps, "works, and an episode depends on its policy and its seed alone")
+    if not leaks:
+        finding = (
+            f"works, and {found[0].episodes} episodes had the same bits wherever they were played; but it keeps {kept}"
         )
-
-
-def _bits(episode: Episode) -> tuple[bytes, ...]:
-    moments = episode.moments
-    assert moments is not None
-    total = np.float64(episode.total_reward).tobytes()
-    return (
-        total,
-        bytes([episode.truncated]),
-        str(episode.steps).encode(),
-        moments.sum.tobytes(),
-        moments.sumsq.tobytes(),
+        return Verdict(False, keeps, finding, "if an episode can depend on that, have reset(seed) put it back")
+    finding = f"an episode depends on what was played before ({'; '.join(leaks)})"
+    finding += f"; from one episode to the next it keeps {kept}" if keeps else ""
+    advice = [words for part, words in _ADVICE.items() if any(part in kept.split(".") for kept in keeps)]
+    if any(situation.different for situation in measure(name, config, reuse=False)):
+        finding += ", even when it is made anew for every episode"
+        return Verdict(True, keeps, finding, "; ".join(["seed all that is random in it in reset(seed)", *advice]))
+    return Verdict(
+        True, keeps, finding, "; ".join(["have it made anew for every episode: train with env_reuse=False", *advice])
     )

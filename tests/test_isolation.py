@@ -5,34 +5,48 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from families import FAMILIES, Family, cases
 
 from mpi_pgpe import doctor
-from mpi_pgpe.leaks import measure
+from mpi_pgpe.leaks import judge, measure
+from mpi_pgpe.numbered_episodes import Cast, Stage
 
 pytestmark = pytest.mark.slow
+
+TESTS = str(Path(__file__).parent)
+NO_OLD_NUMPY = pytest.mark.skipif(np.__version__ >= "2", reason="gym's own wrappers want an older numpy")
 
 
 @pytest.fixture(autouse=True)
 def _odd_envs_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    sys.modules.pop("odd_envs", None)
+    monkeypatch.syspath_prepend(TESTS)
+    for module in ("odd_envs", "leaky_envs"):
+        sys.modules.pop(module, None)
 
 
 @pytest.mark.parametrize("family", cases(FAMILIES))
 def test_nothing_leaks_from_an_episode_into_the_next(family: Family) -> None:
-    found = measure(family.env, family.config, episodes=3)
+    found = measure(family.env, family.config, episodes=4)
     assert [str(situation) for situation in found if situation.different] == []
-    assert all(situation.episodes == 3 for situation in found)
+    assert all(situation.episodes == 4 for situation in found)
 
 
 def test_a_leak_is_measured() -> None:
     found = {situation.name: situation for situation in measure("odd_envs:Leaky", {}, episodes=3)}
     assert found["in another fresh environment"].different == 0
     assert found["after other episodes"].different == 3
-    assert found["after other episodes"].largest == pytest.approx(0.01 * 30 * 8)  # its third is its ninth episode
+    assert found["after other episodes"].largest == pytest.approx(0.01 * 30 * 4)  # its last is its fifth episode
     assert found["after an episode cut short"].different == 3
+    assert found["beside another client"].different == 2  # the first one is the environment's first
+    assert found["in another process"].different == 3
+
+
+def test_what_another_process_has_is_measured() -> None:
+    found = {situation.name: situation.different for situation in measure("leaky_envs:FromTheSystem", {}, episodes=3)}
+    assert found.pop("in another process") == 3
+    assert set(found.values()) == {0}
 
 
 def test_an_environment_made_anew_does_not_leak() -> None:
@@ -40,10 +54,57 @@ def test_an_environment_made_anew_does_not_leak() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "keeps"),
+    [
+        ("normalized_observations", {"NormalizeObservation.obs_rms"}),
+        ("normalized_rewards", {"NormalizeReward.discounted_reward", "NormalizeReward.return_rms"}),
+        pytest.param("normalized_observations_of_gym", {"NormalizeObservation.obs_rms"}, marks=NO_OLD_NUMPY),
+        pytest.param("normalized_rewards_of_gym", {"NormalizeReward.return_rms"}, marks=NO_OLD_NUMPY),
+        ("OwnGenerator", {"OwnGenerator.generator"}),
+        ("Crawler", {"Crawler.data.qacc_warmstart", "Crawler.data.time"}),
+        ("WornGround", {"WornGround.model.geom_friction"}),
+        ("Pile", {"Pile.world"}),
+    ],
+)
+def test_what_carries_over_is_named(name: str, keeps: set[str]) -> None:
+    verdict = judge(f"leaky_envs:{name}", {})
+    assert verdict.leaks
+    assert set(verdict.keeps) == keeps
+    assert all(kept in verdict.finding for kept in keeps)
+    assert "train with env_reuse=False" in verdict.do
+
+
+def test_what_a_class_counts_is_named_though_a_new_environment_does_not_help() -> None:
+    verdict = judge("leaky_envs:CountsInItsClass", {})
+    assert (verdict.leaks, verdict.keeps) == (True, ("CountsInItsClass.episodes",))
+    assert verdict.finding.endswith("even when it is made anew for every episode")
+    assert "env_reuse" not in verdict.do
+
+
+def test_a_curriculum_that_no_episode_met_yet_is_told() -> None:
+    verdict = judge("leaky_envs:Curriculum", {})
+    assert (verdict.leaks, verdict.keeps) == (False, ("Curriculum.level",))
+    assert "Curriculum.level" in verdict.finding
+
+
+@pytest.mark.parametrize("name", ["Tame", "stacked_frames", "recorded_statistics", "WholeCrawler", "WholeSleeper"])
+def test_nothing_is_said_of_what_carries_nothing_over(name: str) -> None:
+    verdict = judge(f"leaky_envs:{name}", {})
+    assert (verdict.leaks, verdict.keeps, verdict.do) == (False, (), "")
+
+
+@pytest.mark.parametrize("family", cases(FAMILIES))
+def test_the_libraries_own_environments_keep_nothing(family: Family) -> None:
+    assert Stage(Cast(family.env, family.config, longest=50)).kept() == []
+
+
+@pytest.mark.parametrize(
     ("name", "code", "said"),
     [
         ("odd_envs:Walk", 0, "depends on its policy and its seed alone"),
         ("odd_envs:Leaky", 1, "have it made anew for every episode: train with env_reuse=False"),
+        ("leaky_envs:normalized_observations", 1, "leave NormalizeObservation out: obs_norm=True"),
+        ("leaky_envs:Curriculum", 0, "it keeps Curriculum.level"),
         ("Nowhere-v0", 1, "Nowhere-v0"),
     ],
 )

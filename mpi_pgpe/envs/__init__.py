@@ -6,6 +6,7 @@ env = make("HumanoidBulletEnv-v0", {})   # an Environment (see interface.py)
 
 from mpi_pgpe.envs.adapter import check_name, make
 from mpi_pgpe.envs.interface import Environment, Stretch, UnknownEnvironment, UnsupportedEnvironment
+from mpi_pgpe.envs.kept import kept
 
 __all__ = [
     "Environment",
@@ -13,5 +14,6 @@ __all__ = [
     "UnknownEnvironment",
     "UnsupportedEnvironment",
     "check_name",
+    "kept",
     "make",
 ]
