@@ -139,6 +139,11 @@ def read(path: Path) -> list[common.Row]:
     return rows
 
 
+def cut_off(path: Path) -> str:
+    """What ends the file's last line if that was cut off."""
+    return "\n" if path.exists() and not path.read_text().endswith("\n") and path.stat().st_size else ""
+
+
 def table(rows: Sequence[common.Row]) -> list[common.Row]:
     """A row for each environment, its versions and settings."""
     found: dict[str, common.Row] = {}
@@ -210,7 +215,7 @@ def main() -> None:
                         raise SystemExit(f"{name}: {error}") from None
                     if args.results:
                         with args.results.open("a") as file:
-                            file.write(json_line(row) + "\n")
+                            file.write(f"{cut_off(args.results)}{json_line(row)}\n")
                     done.append(row)
                 if args.json:
                     print(json_line(row), flush=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -40,3 +42,33 @@ def test_the_baseline_of_start_loads_nothing_of_this_package(name: str) -> None:
 
 def test_the_baseline_of_start_takes_no_other_environment_of_the_same_name() -> None:
     assert "NamespaceNotFound" in baseline("mpi_pgpe/CartPole-v1").stderr
+
+
+def alone(results: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    folder = Path(__file__).parent
+    program = folder.parent / "benchmarks/alone.py"
+    command = [sys.executable, str(program), "--processes", "1", "--fresh", "3", "--results", str(results), *arguments]
+    path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": path})
+
+
+def test_alone_counts_episodes_that_differ_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    results = tmp_path / "results.jsonl"
+    done = alone(results, "odd_envs:Leaky", "--episodes", "8", "--block", "4")
+    assert done.returncode == 1, done.stderr
+    rows = [json.loads(line) for line in results.read_text().splitlines()]
+    assert [(row["first"], row["episodes"], row["differing"]) for row in rows] == [(0, 4, 4), (4, 4, 4)]
+    assert {which["episode"] for which in rows[1]["which"]} == {4, 5, 6, 7}
+
+    cut_off = results.read_text()[:-20]  # the second block, killed as it was written
+    results.write_text(cut_off)
+    again = alone(results, "odd_envs:Leaky", "--episodes", "8", "--block", "4")
+    assert again.returncode == 1, again.stderr
+    lines = results.read_text().splitlines()
+    assert lines[0] == cut_off.splitlines()[0]
+    assert json.loads(lines[-1])["first"] == 4
+
+    tame = alone(results, "odd_envs:Walk", "--episodes", "8", "--table")
+    assert tame.returncode == 0, tame.stderr
+    table = {line.split()[1]: line.split()[-2] for line in tame.stdout.splitlines() if line.startswith("| odd")}
+    assert table == {"odd_envs:Leaky": "8", "odd_envs:Walk": "0"}
