@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,3 +73,39 @@ def test_alone_counts_episodes_that_differ_and_goes_on_where_it_was(tmp_path: Pa
     assert tame.returncode == 0, tame.stderr
     table = {line.split()[1]: line.split()[-2] for line in tame.stdout.splitlines() if line.startswith("| odd")}
     assert table == {"odd_envs:Leaky": "8", "odd_envs:Walk": "0"}
+
+
+def same_on_ranks(folder: Path, env: str) -> tuple[int, list[dict[str, Any]]]:
+    """The exit code and the rows of the trainings in `folder`."""
+    tests = Path(__file__).parent
+    program, figures = tests.parent / "benchmarks/same_on_ranks.py", folder / "figures.json"
+    command = [sys.executable, str(program), "--folder", str(folder), "--json", str(figures), "--generations", "6"]
+    command += ["--ranks", "1", "2", "--with", f"env_name=odd_envs:{env}", "popsize=20", "num_hidden=0"]
+    path = os.pathsep.join([str(tests), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": path})
+    assert figures.exists(), done.stderr
+    return done.returncode, json.loads(figures.read_text())["rows"]
+
+
+@pytest.mark.slow
+def test_same_on_ranks_finds_the_same_and_trains_what_is_missing_alone(tmp_path: Path) -> None:
+    code, rows = same_on_ranks(tmp_path, "Slow")
+    assert code == 0
+    assert [(row["ranks"], row["runs"], row["different"]) for row in rows[:-1]] == [
+        ("1", 1, 0),
+        ("2", 1, 0),
+        ("2, killed, then 3", 2, 0),
+    ]
+    assert len(set(rows[-1]["digests"].split())) == 6
+    code, again = same_on_ranks(tmp_path, "Slow")
+    assert code == 0
+    assert [row["seconds"] for row in again[:-1]] == [0, 0, 0]
+    assert again[-1] == rows[-1]
+
+
+@pytest.mark.slow
+def test_same_on_ranks_finds_what_differs(tmp_path: Path) -> None:
+    """Leaky's rewards depend on how many episodes its rank has played."""
+    code, rows = same_on_ranks(tmp_path, "Leaky")
+    assert code == 1
+    assert [row["different"] > 0 for row in rows[:-1]] == [False, True, True]
