@@ -26,11 +26,13 @@ import numpy as np
 
 from mpi_pgpe import __version__
 from mpi_pgpe.agents import Agent, AgentFileError, read_agent, write_agent
+from mpi_pgpe.base.arguments import at_least
+from mpi_pgpe.base.text import json_line
+from mpi_pgpe.cli.numbered_episodes import Cast, Order, differing
+from mpi_pgpe.cli.other_process import FILLED, HOLES, MAPPED, PLAIN, Heap, OtherProcessFailed, play_all
 from mpi_pgpe.envs.quiet import silent_output
-from mpi_pgpe.numbered_episodes import Cast, Order, differing
-from mpi_pgpe.other_process import FILLED, HOLES, MAPPED, PLAIN, Heap, OtherProcessFailed, play_all
-from mpi_pgpe.policies import ActionSpace, PolicyShape
-from mpi_pgpe.tools import at_least, json_line
+from mpi_pgpe.policies.network import PolicyShape
+from mpi_pgpe.policies.spaces import ActionSpace
 
 TESTS = Path(__file__).parent.parent / "tests"
 LANDERS = ("LunarLanderContinuous-v2", "LunarLanderContinuous-v3")

@@ -6,7 +6,7 @@ import common
 import numpy as np
 
 from mpi_pgpe import envs
-from mpi_pgpe.tools import at_least
+from mpi_pgpe.base.arguments import at_least
 
 WALKERS = [
     "HumanoidBulletEnv-v0",

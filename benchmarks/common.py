@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mpi_pgpe.tools import at_least
+from mpi_pgpe.base.arguments import at_least
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: one thread a process, as the trainer has it
 

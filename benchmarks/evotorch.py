@@ -19,7 +19,7 @@ from pathlib import Path
 
 import common
 
-from mpi_pgpe.tools import at_least
+from mpi_pgpe.base.arguments import at_least
 
 CASES = {
     "HumanoidBulletEnv-v0": {"hidden": 64, "max_speed": 0.15, "popsize": 400},

@@ -25,10 +25,12 @@ import common
 import numpy as np
 import ranks
 
-from mpi_pgpe.noise import seed_table, weighted_sums
-from mpi_pgpe.schedule import Rounds, holds_two
-from mpi_pgpe.tools import at_least
-from mpi_pgpe.world import _LONGEST_NAP
+from mpi_pgpe.base.arguments import at_least
+from mpi_pgpe.parallel.load import holds_two
+from mpi_pgpe.parallel.rounds import Rounds
+from mpi_pgpe.parallel.world import _LONGEST_NAP
+from mpi_pgpe.search.noise import weighted_sums
+from mpi_pgpe.search.seeds import seed_table
 
 SIZES = [1, 10, 100, 200, 500, 1000, 2000, 5000, 10000]
 UNITS = 569  # hidden units with which CartPole's policy has the 3985 parameters of PyBullet's humanoid
@@ -37,8 +39,8 @@ PARAMETERS = 7 * UNITS + 2
 MESSAGES = """
 import time
 import numpy as np
-from mpi_pgpe.farm import Farm
-from mpi_pgpe.schedule import COLUMNS, Rounds
+from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.parallel.rounds import COLUMNS, Rounds
 farm, n, result = Farm(root_evaluates=False), 4000, np.ones(COLUMNS)
 began = time.process_time()
 if farm.rank == 0:
@@ -52,16 +54,16 @@ farm.goodbye()
 # Training, with an account in processor time, which other programs on the machine disturb less.
 TRAINING = """
 import time, types
-import mpi_pgpe.train
-mpi_pgpe.clock.time = types.SimpleNamespace(perf_counter=time.process_time)
-mpi_pgpe.train.entry_point()
+import mpi_pgpe.cli.entry, mpi_pgpe.train
+mpi_pgpe.parallel.clock.time = types.SimpleNamespace(perf_counter=time.process_time)
+mpi_pgpe.cli.entry.entry_point(mpi_pgpe.train.main)
 """
 
 # What rank 0 tells and gathers in a generation: the distribution with its seeds, weights, sums, moments.
 COLLECTIVES = """
 import statistics, sys, time
 import numpy as np
-from mpi_pgpe.farm import Farm
+from mpi_pgpe.parallel.farm import Farm
 farm, (size, count) = Farm(), map(int, sys.argv[1:])
 told = [np.zeros(count, np.uint64), np.zeros(2 * size, np.float32)], [np.zeros(2 * count, np.int32)], [np.zeros(1)]
 seconds = []

@@ -13,12 +13,12 @@ from pathlib import Path
 import common
 import numpy as np
 
-from mpi_pgpe import trainer
-from mpi_pgpe.farm import Farm
-from mpi_pgpe.schedule import Rounds
-from mpi_pgpe.settings import Settings
-from mpi_pgpe.team import Team
-from mpi_pgpe.tools import at_least
+from mpi_pgpe.base.arguments import at_least
+from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.parallel.rounds import Rounds
+from mpi_pgpe.training import trainer
+from mpi_pgpe.training.settings import Settings
+from mpi_pgpe.training.team import Team
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 

@@ -12,9 +12,9 @@ import statistics
 import common
 from rollout import trainer_episodes
 
-from mpi_pgpe import world
-from mpi_pgpe.clock import Clock
-from mpi_pgpe.tools import at_least
+from mpi_pgpe.base.arguments import at_least
+from mpi_pgpe.parallel import world
+from mpi_pgpe.parallel.clock import Clock
 
 ENVIRONMENTS = ["CartPole-v1", "gymnasium/Walker2d-v5", "HumanoidBulletEnv-v0"]
 

@@ -19,16 +19,17 @@ import common
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe.envs import libraries
-from mpi_pgpe.farm import Farm
-from mpi_pgpe.rollout import episode_seed
-from mpi_pgpe.schedule import COLUMNS, Rounds
-from mpi_pgpe.settings import Settings
-from mpi_pgpe.team import TRAINING, Team
-from mpi_pgpe.tools import at_least
-from mpi_pgpe.trainer import Trainer
+from mpi_pgpe.base.arguments import at_least
+from mpi_pgpe.envs import registry
+from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.parallel.rounds import COLUMNS, Rounds
+from mpi_pgpe.search.seeds import episode_seed
+from mpi_pgpe.training.job import TRAINING
+from mpi_pgpe.training.settings import Settings
+from mpi_pgpe.training.team import Team
+from mpi_pgpe.training.trainer import Trainer
 
-gym = libraries.load("gym")  # without its notice, which each rank would print
+gym = registry.load("gym")  # without its notice, which each rank would print
 
 STEP = 0.02  # seconds; shorter ones would fill the cores that many ranks share
 SEED = 7  # of the training

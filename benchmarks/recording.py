@@ -21,13 +21,13 @@ import tempfile
 import time
 from pathlib import Path
 
-import mpi_pgpe.records.tamed  # noqa: F401  (before anything of sacred's)
+import mpi_pgpe.cli.sacred_patches  # noqa: F401  (before anything of sacred's)
 
 # isort: split
-from mpi_pgpe.records.recorder import METRICS_SHARE, Recorder
-from mpi_pgpe.records.tamed import capture_by_sacred
-from mpi_pgpe.records.target import BadTarget, chosen
-from mpi_pgpe.tools import at_least
+from mpi_pgpe.base.arguments import at_least
+from mpi_pgpe.cli.sacred_patches import capture_by_sacred
+from mpi_pgpe.runs.mongo.address import BadTarget, chosen
+from mpi_pgpe.runs.recorder import METRICS_SHARE, Recorder
 
 GENERATION = 0.5  # seconds
 BEAT = 10.0  # seconds

@@ -19,12 +19,13 @@ import numpy as np
 
 from mpi_pgpe import envs
 from mpi_pgpe.agents import Agent, AgentFileError, read_agent
-from mpi_pgpe.farm import Farm
-from mpi_pgpe.noise import seed_table
-from mpi_pgpe.policies import PolicyShape
-from mpi_pgpe.schedule import Rounds
-from mpi_pgpe.team import TRAINING, Distribution, Job, Team
-from mpi_pgpe.tools import at_least
+from mpi_pgpe.base.arguments import at_least
+from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.parallel.rounds import Rounds
+from mpi_pgpe.policies.network import PolicyShape
+from mpi_pgpe.search.seeds import seed_table
+from mpi_pgpe.training.job import TRAINING, Distribution, Job
+from mpi_pgpe.training.team import Team
 
 LANDER = "LunarLanderContinuous-v2"
 ENVIRONMENTS = [

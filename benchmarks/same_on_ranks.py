@@ -21,7 +21,8 @@ from pathlib import Path
 
 import common
 
-from mpi_pgpe.tools import at_least, json_line
+from mpi_pgpe.base.arguments import at_least
+from mpi_pgpe.base.text import json_line
 
 SETTINGS = ("popsize=400", "popsize_max=None", "num_interactions=None", "seed=5")
 

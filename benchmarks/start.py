@@ -17,7 +17,7 @@ import time
 
 import common
 
-from mpi_pgpe.tools import at_least
+from mpi_pgpe.base.arguments import at_least
 
 ENVIRONMENTS = ["CartPole-v1", "gymnasium/Walker2d-v5", "HumanoidBulletEnv-v0"]
 
@@ -54,11 +54,12 @@ RANK = """
 import sys
 import mpi_pgpe.train  # as `python -m mpi_pgpe.train` does
 import numpy as np
-from mpi_pgpe.farm import Farm
-from mpi_pgpe.noise import seed_table
-from mpi_pgpe.policies import PolicyShape
-from mpi_pgpe.schedule import Rounds
-from mpi_pgpe.team import TRAINING, Distribution, Job, Team
+from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.search.seeds import seed_table
+from mpi_pgpe.policies.network import PolicyShape
+from mpi_pgpe.parallel.rounds import Rounds
+from mpi_pgpe.training.job import Distribution, Job, TRAINING
+from mpi_pgpe.training.team import Team
 team = Team(Farm())
 team.start(Job(sys.argv[1], sys.argv[1], seed=1, max_episode_length=1, obs_norm=True))
 env = team.environment(TRAINING)

@@ -17,12 +17,12 @@ from typing import Any
 import common
 import numpy as np
 
-from mpi_pgpe.evaluator import RE_EVALUATION, Distribution, Job
-from mpi_pgpe.farm import Farm
-from mpi_pgpe.noise import Noise
-from mpi_pgpe.pgpe import PGPE
-from mpi_pgpe.schedule import Rounds
-from mpi_pgpe.team import Team
+from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.parallel.rounds import Rounds
+from mpi_pgpe.search.noise import Noise
+from mpi_pgpe.search.pgpe import PGPE
+from mpi_pgpe.training.job import RE_EVALUATION, Distribution, Job
+from mpi_pgpe.training.team import Team
 
 # (directions, hidden units): CartPole's policies with one hidden layer have 7 * units + 2 parameters.
 CASES = {"40000x3985": (40_000, 569), "1000x1000001": (1000, 142_857)}

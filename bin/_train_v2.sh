@@ -7,7 +7,7 @@ configuration=$1 task=$2
 shift 2
 case "${1:-}" in -h | --help | help) exec "$(dirname "${BASH_SOURCE[0]}")/_train.sh" "$configuration" "$1" ;; esac
 install all
-missing=$("$PY" -c 'from mpi_pgpe.envs import mujoco_py_setup as m; print(m.what_is_missing() or "")')
+missing=$("$PY" -c 'from mpi_pgpe.envs.mujoco import mujoco_py_setup as m; print(m.what_is_missing() or "")')
 case "${V2:-}" in
   modern) why="as V2 says" ;;
   '') why=${missing:+because mujoco-py cannot be used: $missing; bin/install_mujoco_py installs it} ;;

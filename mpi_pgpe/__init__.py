@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from mpi_pgpe.optimizers import SGD, Adam, ClipUp
-    from mpi_pgpe.pgpe import PGPE
+    from mpi_pgpe.search.optimizers import SGD, Adam, ClipUp
+    from mpi_pgpe.search.pgpe import PGPE
 
 __all__ = ["PGPE", "SGD", "Adam", "ClipUp", "__version__"]
 
 _HOME = {
-    "PGPE": "mpi_pgpe.pgpe",
-    "ClipUp": "mpi_pgpe.optimizers",
-    "Adam": "mpi_pgpe.optimizers",
-    "SGD": "mpi_pgpe.optimizers",
+    "PGPE": "mpi_pgpe.search.pgpe",
+    "ClipUp": "mpi_pgpe.search.optimizers",
+    "Adam": "mpi_pgpe.search.optimizers",
+    "SGD": "mpi_pgpe.search.optimizers",
 }
 
 

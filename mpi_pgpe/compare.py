@@ -7,9 +7,10 @@ import math
 import sys
 from typing import Any
 
-from mpi_pgpe.reports import MEASURED
-from mpi_pgpe.runs import RecordedRun, RunError, add_arguments, read_runs
-from mpi_pgpe.tools import add_json, json_line, printable
+from mpi_pgpe.base.arguments import add_json
+from mpi_pgpe.base.text import json_line, printable
+from mpi_pgpe.runs.reader import RecordedRun, RunError, add_arguments, read_runs
+from mpi_pgpe.training.metrics import MEASURED
 
 
 def parser() -> argparse.ArgumentParser:

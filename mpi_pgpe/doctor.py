@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import mpi_pgpe.one_thread  # (before numpy)
+import mpi_pgpe.cli.quiet_start  # (Ctrl-C while the rest is loaded)
+import mpi_pgpe.parallel.one_thread  # (before numpy)
 
 # isort: split
 import argparse
@@ -22,13 +23,14 @@ from typing import Any
 import numpy as np
 
 from mpi_pgpe import __version__
+from mpi_pgpe.base.arguments import add_json
+from mpi_pgpe.base.text import json_line
+from mpi_pgpe.cli.entry import entry_point
+from mpi_pgpe.cli.episode_leaks import judge
 from mpi_pgpe.envs.survey import examine, survey
-from mpi_pgpe.farm import Farm
-from mpi_pgpe.hosts import promised_rank
-from mpi_pgpe.leaks import judge
-from mpi_pgpe.runs import RunError, add_arguments, database
-from mpi_pgpe.tools import add_json, json_line
-from mpi_pgpe.train import entry_point
+from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.parallel.launcher import promised_rank
+from mpi_pgpe.runs.reader import RunError, add_arguments, database
 
 _STOP = 0  # command to the other ranks
 OK, NOTE, PROBLEM = "ok", "note", "problem"
@@ -125,7 +127,7 @@ def ranks(hosts: int, most: float, farm: Farm, neighbours: int, cores: int) -> I
 
 def threads(neighbours: int, cores: int) -> Iterator[Finding]:
     """Whether BLAS would start more threads than there are cores."""
-    given = mpi_pgpe.one_thread.GIVEN
+    given = mpi_pgpe.parallel.one_thread.GIVEN
     many = [int(value) for value in given.values() if value.isdigit()]
     described = ", ".join(f"{name}={value}" for name, value in given.items())
     if max(many, default=1) * neighbours > max(cores, neighbours):

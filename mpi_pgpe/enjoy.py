@@ -6,7 +6,8 @@ film is a matter of rank 0 alone.
 
 from __future__ import annotations
 
-import mpi_pgpe.one_thread  # noqa: F401  (before numpy)
+import mpi_pgpe.cli.quiet_start  # (Ctrl-C while the rest is loaded)
+import mpi_pgpe.parallel.one_thread  # noqa: F401  (before numpy)
 
 # isort: split
 import argparse
@@ -22,16 +23,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpi_pgpe import envs
-from mpi_pgpe.agents import Agent, AgentFileError, agent_from_bytes, read_agent, to_bytes
-from mpi_pgpe.farm import Farm
-from mpi_pgpe.film import Film, FilmError, Look, Pace, Watched, check_display, check_path
-from mpi_pgpe.hosts import promised_rank
-from mpi_pgpe.policies import Policy
-from mpi_pgpe.rollout import Episode, Rollout
-from mpi_pgpe.schedule import COLUMNS, Rounds
-from mpi_pgpe.tasks import Abandoned, Poll, TaskFailed
-from mpi_pgpe.tools import add_json, at_least, json_line, printable
-from mpi_pgpe.train import entry_point, wrong_launcher
+from mpi_pgpe.agents.agent import Agent
+from mpi_pgpe.agents.file import AgentFileError, agent_from_bytes, read_agent, to_bytes
+from mpi_pgpe.base.arguments import add_json, at_least
+from mpi_pgpe.base.text import json_line, printable
+from mpi_pgpe.cli.entry import entry_point, wrong_launcher
+from mpi_pgpe.cli.film import Film, FilmError, Look, Pace, Watched, check_display, check_path
+from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.parallel.launcher import promised_rank
+from mpi_pgpe.parallel.rounds import COLUMNS, Rounds
+from mpi_pgpe.parallel.tasks import Abandoned, Poll, TaskFailed
+from mpi_pgpe.policies.network import Policy
+from mpi_pgpe.training.rollout import Episode, Rollout
 
 _EPISODES, _STOP = range(2)  # commands to the other ranks
 _LARGEST_SEED = 2**31  # of environments

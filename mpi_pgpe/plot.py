@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe.agents import write_atomically
-from mpi_pgpe.runs import RecordedRun, RunError, add_arguments, read_runs
-from mpi_pgpe.settings import PLACES_AND_TIMES
-from mpi_pgpe.tools import add_json, json_line, printable
+from mpi_pgpe.base.arguments import add_json
+from mpi_pgpe.base.atomic_file import write_atomically
+from mpi_pgpe.base.text import json_line, printable
+from mpi_pgpe.runs.reader import RecordedRun, RunError, add_arguments, read_runs
+from mpi_pgpe.training.settings import PLACES_AND_TIMES
 
 X_AXES = {
     "timesteps": ("timesteps", 1.0, "environment steps"),

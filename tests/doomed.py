@@ -10,7 +10,7 @@ Rank 0 prints a line of JSON for each generation: the metrics. A rank that ends 
 
 from __future__ import annotations
 
-import mpi_pgpe.one_thread  # noqa: F401
+import mpi_pgpe.parallel.one_thread  # noqa: F401
 
 # isort: split
 import json
@@ -20,10 +20,10 @@ import sys
 from typing import Any
 
 from mpi_pgpe import train
-from mpi_pgpe.farm import Farm
-from mpi_pgpe.settings import Settings
-from mpi_pgpe.team import Team
-from mpi_pgpe.trainer import Trainer
+from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.training.settings import Settings
+from mpi_pgpe.training.team import Team
+from mpi_pgpe.training.trainer import Trainer
 
 
 def tell_how_it_ends() -> None:

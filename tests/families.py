@@ -10,8 +10,8 @@ import gymnasium
 import numpy as np
 import pytest
 
-from mpi_pgpe.envs import mujoco_py_setup
-from mpi_pgpe.policies import Policy, PolicyShape
+from mpi_pgpe.envs.mujoco import mujoco_py_setup
+from mpi_pgpe.policies.network import Policy, PolicyShape
 
 NO_MUJOCO_PY = mujoco_py_setup.what_is_missing()
 needs_mujoco_py = pytest.mark.skipif(

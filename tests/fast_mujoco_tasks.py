@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 
 from mpi_pgpe import envs
-from mpi_pgpe.envs import fast_mujoco
-from mpi_pgpe.pgpe import PGPE
-from mpi_pgpe.policies import Policy, PolicyShape
-from mpi_pgpe.rollout import Rollout
+from mpi_pgpe.envs.mujoco import gymnasium_fast
+from mpi_pgpe.policies.network import Policy, PolicyShape
+from mpi_pgpe.search.pgpe import PGPE
+from mpi_pgpe.training.rollout import Rollout
 
 Act = Callable[[np.ndarray], np.ndarray]
 
 HERE = {package: importlib.metadata.version(package) for package in ("gym", "gymnasium", "mujoco")}
 needs_proved_versions = pytest.mark.skipif(
-    any(version not in fast_mujoco.PROVED[package] for package, version in HERE.items()),
+    any(version not in gymnasium_fast.PROVED[package] for package, version in HERE.items()),
     reason=f"with {HERE} the environments run as they are",
 )
 

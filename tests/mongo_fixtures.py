@@ -9,8 +9,8 @@ import pytest
 from mongo_server import Relay, Server
 from recorded import GENERATIONS, record, state, training
 
-from mpi_pgpe.records import delivery, target
-from mpi_pgpe.records.recorder import Recorder
+from mpi_pgpe.runs.mongo import address, delivery
+from mpi_pgpe.runs.recorder import Recorder
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def undisturbed(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The record of `training` when nothing happens to it."""
-    observer = Recorder(tmp_path_factory.mktemp("results"), target.parse(f"127.0.0.1:{server.port}:undisturbed"))
+    observer = Recorder(tmp_path_factory.mktemp("results"), address.parse(f"127.0.0.1:{server.port}:undisturbed"))
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(delivery, "_PATIENCE", 120)
         record(observer, training(observer))

@@ -8,7 +8,7 @@ state and moments (hashed) and every metric that does not measure time.
 
 from __future__ import annotations
 
-import mpi_pgpe.one_thread  # noqa: F401
+import mpi_pgpe.parallel.one_thread  # noqa: F401
 
 # isort: split
 import hashlib
@@ -21,11 +21,11 @@ from typing import Any
 import families
 import numpy as np
 
-from mpi_pgpe.farm import Farm
-from mpi_pgpe.reports import MEASURED
-from mpi_pgpe.settings import Settings
-from mpi_pgpe.team import Team
-from mpi_pgpe.trainer import Trainer
+from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.training.metrics import MEASURED
+from mpi_pgpe.training.settings import Settings
+from mpi_pgpe.training.team import Team
+from mpi_pgpe.training.trainer import Trainer
 
 BASE: dict[str, Any] = {
     "env_name": "odd_envs:Walk",

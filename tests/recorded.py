@@ -11,7 +11,7 @@ import numpy as np
 from mongo_server import Server
 from sacred import Experiment
 
-from mpi_pgpe.records.recorder import Recorder
+from mpi_pgpe.runs.recorder import Recorder
 
 GENERATIONS = 12
 BEAT = 0.05

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from mpi_pgpe.farm import Farm
-from mpi_pgpe.reports import MEASURED
-from mpi_pgpe.settings import Settings
-from mpi_pgpe.team import Team
-from mpi_pgpe.trainer import Trainer
+from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.training.metrics import MEASURED
+from mpi_pgpe.training.settings import Settings
+from mpi_pgpe.training.team import Team
+from mpi_pgpe.training.trainer import Trainer
 
 BASE = {
     "seed": 5,

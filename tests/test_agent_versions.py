@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mpi_pgpe.agents import to_bytes
+from mpi_pgpe.agents.file import to_bytes
 
 DATA = Path(__file__).parent / "data"
 PYTHONS = ("3.10", "3.11", "3.12")

@@ -13,12 +13,15 @@ import numpy as np
 import pytest
 import torch
 
-from mpi_pgpe.agents import Agent, AgentFileError, checksum, read_agent, write_agent, write_atomically
-from mpi_pgpe.moments import Moments
-from mpi_pgpe.policies import ActionSpace, PolicyShape
-from mpi_pgpe.reports import Report
-from mpi_pgpe.saving import save
-from mpi_pgpe.settings import Settings
+from mpi_pgpe.agents import Agent, AgentFileError, read_agent, write_agent
+from mpi_pgpe.agents.file import checksum
+from mpi_pgpe.base.atomic_file import write_atomically
+from mpi_pgpe.policies.network import PolicyShape
+from mpi_pgpe.policies.normalization import Moments
+from mpi_pgpe.policies.spaces import ActionSpace
+from mpi_pgpe.runs.saved_agents import save
+from mpi_pgpe.training.metrics import Report
+from mpi_pgpe.training.settings import Settings
 
 BOX = ActionSpace(2, np.float32([-1, -np.inf]), np.float32([0.5, np.inf]))
 
@@ -165,7 +168,7 @@ def test_a_file_that_would_run_a_command_is_refused_and_runs_nothing(path, tmp_p
         (np.zeros(3), "numpy.core.multiarray._reconstruct"),
         (np.float64(1), "numpy.core.multiarray.scalar"),
         (torch.zeros(2), "torch._utils._rebuild_tensor_v2"),
-        (PolicyShape(1, 1), "mpi_pgpe.policies.PolicyShape"),
+        (PolicyShape(1, 1), "mpi_pgpe.policies.network.PolicyShape"),
         (getattr, "builtins.getattr"),
         (range(3), "builtins.range"),
         (complex(1), "builtins.complex"),

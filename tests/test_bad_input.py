@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import small_envs
 
-from mpi_pgpe.farm import Farm
-from mpi_pgpe.hosts import promised_rank
+from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.parallel.launcher import promised_rank
 from mpi_pgpe.train import main
 
 TESTS = Path(__file__).parent

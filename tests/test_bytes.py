@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from runs import BASE
 
-from mpi_pgpe.farm import Farm
-from mpi_pgpe.settings import Settings
-from mpi_pgpe.team import Team
-from mpi_pgpe.trainer import Trainer
+from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.training.settings import Settings
+from mpi_pgpe.training.team import Team
+from mpi_pgpe.training.trainer import Trainer
 
 VALUES = {"env_name": "CartPole-v1", "max_episode_length": 1, "obs_norm": True, "re_eval_interval": 100, "niters": 3}
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mpi_pgpe import checkpoint
-from mpi_pgpe.checkpoint import CheckpointError, Folder, Schedule, digest, pack, read
+from mpi_pgpe.base.state import digest
+from mpi_pgpe.runs import checkpoint
+from mpi_pgpe.runs.checkpoint import CheckpointError, Folder, Schedule, pack, read
 
 STATE: dict[str, Any] = {
     "search": {"center": np.array([1.0, -0.0, np.nan, 1e-310]), "optimizer": {"steps": 3, "velocity": np.ones(2)}},

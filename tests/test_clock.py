@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from mpi_pgpe import clock as clock_module
-from mpi_pgpe.clock import COMMUNICATION, OTHER, PHASES, PHYSICS, POLICY, WAITING, Clock
+from mpi_pgpe.parallel import clock as clock_module
+from mpi_pgpe.parallel.clock import COMMUNICATION, OTHER, PHASES, PHYSICS, POLICY, WAITING, Clock
 
 
 @pytest.fixture

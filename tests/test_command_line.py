@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from mpi_pgpe import configs
 from mpi_pgpe.agents import read_agent
-from mpi_pgpe.settings import Settings
+from mpi_pgpe.cli import configs
 from mpi_pgpe.train import main
+from mpi_pgpe.training.settings import Settings
 
 pytestmark = pytest.mark.launches
 
@@ -175,7 +175,9 @@ def test_humanoid_bullet_is_the_default_written_out(printed_config):
 
 
 def test_enforce_clean_takes_committed_sources_alone(launch, tmp_path):
-    shutil.copytree(Path(configs.__file__).parent, tmp_path / "mpi_pgpe", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        Path(configs.__file__).parents[1], tmp_path / "mpi_pgpe", ignore=shutil.ignore_patterns("__pycache__")
+    )
     git = ("git", "-c", "user.name=a", "-c", "user.email=a@b")
     for command in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "all")):
         assert launch(*git, *command, cwd=tmp_path).returncode == 0
@@ -183,7 +185,7 @@ def test_enforce_clean_takes_committed_sources_alone(launch, tmp_path):
     environ = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
     done = launch(*command, cwd=tmp_path, env=environ)
     assert done.returncode == 0, done.stderr
-    with (tmp_path / "mpi_pgpe/noise.py").open("a") as file:
+    with (tmp_path / "mpi_pgpe/search/noise.py").open("a") as file:
         file.write("# changed\n")
     done = launch(*command, cwd=tmp_path, env=environ)
     assert done.returncode == 1

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sacred import Experiment
 
-from mpi_pgpe import configs
-from mpi_pgpe.settings import Settings
+from mpi_pgpe.cli import configs
+from mpi_pgpe.training.settings import Settings
 
 TINY = "mpi_pgpe/TinyTrajHumanoidBulletEnv-v0"
 SAME = {

@@ -14,8 +14,8 @@ import pytest
 
 from mpi_pgpe import enjoy, envs
 from mpi_pgpe.agents import Agent, AgentFileError, write_agent
-from mpi_pgpe.film import Film, FilmError, Watched, captioned
-from mpi_pgpe.policies import PolicyShape
+from mpi_pgpe.cli.film import Film, FilmError, Watched, captioned
+from mpi_pgpe.policies.network import PolicyShape
 
 pytestmark = pytest.mark.launches
 
@@ -128,8 +128,8 @@ def test_odd_names_and_arguments_in_a_file_are_refused_in_one_line(tmp_path, cap
 
 def test_alone_it_needs_no_mpi(launch):
     without = (
-        "import sys; sys.modules['mpi4py'] = None; from mpi_pgpe import {0}, train; "
-        "train.entry_point(lambda argv: {0}.main(argv[1:]))"
+        "import sys; sys.modules['mpi4py'] = None; from mpi_pgpe import {0}; from mpi_pgpe.cli import entry; "
+        "entry.entry_point(lambda argv: {0}.main(argv[1:]))"
     )
     command = (LANDER, "--episodes", 2, "--json")
     assert enjoyed(launch("-c", without.format("enjoy"), *command)) == enjoyed(launch("-m", "mpi_pgpe.enjoy", *command))

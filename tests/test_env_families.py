@@ -13,8 +13,8 @@ import pytest
 from families import FAMILIES, cases
 
 from mpi_pgpe import envs
-from mpi_pgpe.policies import Policy, PolicyShape
-from mpi_pgpe.rollout import Rollout
+from mpi_pgpe.policies.network import Policy, PolicyShape
+from mpi_pgpe.training.rollout import Rollout
 
 pytestmark = pytest.mark.serial
 

@@ -13,7 +13,8 @@ import pytest
 from families import FAMILIES, NO_MUJOCO_PY, cases
 
 from mpi_pgpe import envs
-from mpi_pgpe.envs import UnknownEnvironment, UnsupportedEnvironment, libraries, mujoco_py_setup
+from mpi_pgpe.envs import UnknownEnvironment, UnsupportedEnvironment, registry
+from mpi_pgpe.envs.mujoco import mujoco_py_setup
 
 pytestmark = pytest.mark.serial
 
@@ -128,7 +129,7 @@ def test_a_protobuf_that_is_newer_than_the_minitaurs_know():
 
 def test_a_plain_id_goes_to_gymnasium_where_gym_is_not_installed(without):
     without("gym")
-    assert libraries.resolve("CartPole-v1").library == "gymnasium"
+    assert registry.resolve("CartPole-v1").library == "gymnasium"
 
 
 def test_mujoco_py_without_mujoco_2_1(monkeypatch, tmp_path):

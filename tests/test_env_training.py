@@ -8,10 +8,10 @@ import pytest
 from families import Family, cases
 
 from mpi_pgpe.envs.rendering import DRAWING
-from mpi_pgpe.farm import Farm
-from mpi_pgpe.settings import Settings
-from mpi_pgpe.team import Team
-from mpi_pgpe.trainer import Trainer
+from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.training.settings import Settings
+from mpi_pgpe.training.team import Team
+from mpi_pgpe.training.trainer import Trainer
 
 BASE = {"seed": 1, "niters": 10, "popsize": 20, "max_episode_length": 50, "re_eval_interval": 100}
 # Families, each with a setting in which a few seconds show a rise.

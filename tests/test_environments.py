@@ -12,8 +12,8 @@ import small_envs
 
 from mpi_pgpe import envs
 from mpi_pgpe.envs import UnknownEnvironment, UnsupportedEnvironment
-from mpi_pgpe.policies import Policy, PolicyShape
-from mpi_pgpe.rollout import Rollout
+from mpi_pgpe.policies.network import Policy, PolicyShape
+from mpi_pgpe.training.rollout import Rollout
 
 TINY = "mpi_pgpe/TinyTrajHumanoidBulletEnv-v0"
 LANDERS = ["LunarLander-v2", "LunarLanderContinuous-v2"]

@@ -15,14 +15,16 @@ import small_envs
 from runs import bits, train
 
 from mpi_pgpe import envs
-from mpi_pgpe.farm import Farm
-from mpi_pgpe.noise import Noise, seed_table
-from mpi_pgpe.pgpe import PGPE
-from mpi_pgpe.policies import Policy, PolicyShape
-from mpi_pgpe.rollout import Rollout, episode_seed
-from mpi_pgpe.schedule import Rounds
-from mpi_pgpe.tasks import Abandoned
-from mpi_pgpe.team import RE_EVALUATION, TRAINING, Distribution, Job, Team
+from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.parallel.rounds import Rounds
+from mpi_pgpe.parallel.tasks import Abandoned
+from mpi_pgpe.policies.network import Policy, PolicyShape
+from mpi_pgpe.search.noise import Noise
+from mpi_pgpe.search.pgpe import PGPE
+from mpi_pgpe.search.seeds import episode_seed, seed_table
+from mpi_pgpe.training.job import RE_EVALUATION, TRAINING, Distribution, Job
+from mpi_pgpe.training.rollout import Rollout
+from mpi_pgpe.training.team import Team
 
 GENERATION, SEED, DIRECTIONS, HIDDEN = 6, 11, 4, (3,)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mpi_pgpe.farm import Farm
-from mpi_pgpe.hosts import promised_rank
-from mpi_pgpe.schedule import COLUMNS, Rounds
-from mpi_pgpe.tasks import TaskFailed
-from mpi_pgpe.world import Patience
+from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.parallel.launcher import promised_rank
+from mpi_pgpe.parallel.rounds import COLUMNS, Rounds
+from mpi_pgpe.parallel.tasks import TaskFailed
+from mpi_pgpe.parallel.world import Patience
 
 TYPES = ["<i8", "<f8", "<u8", "<f4", "<i4", "|u1"]
 STOP = 4

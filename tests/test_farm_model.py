@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 import farm_model
 
-from mpi_pgpe.schedule import Rounds
+from mpi_pgpe.parallel.rounds import Rounds
 
 pytestmark = pytest.mark.serial
 SECONDS = np.random.default_rng(0).uniform(0.5, 1.5, 600)

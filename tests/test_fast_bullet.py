@@ -13,7 +13,7 @@ from runs import outcome, train
 
 from mpi_pgpe import envs
 from mpi_pgpe.envs import fast_bullet
-from mpi_pgpe.team import TRAINING
+from mpi_pgpe.training.job import TRAINING
 
 pytest.importorskip("pybullet")
 pytestmark = [

@@ -28,9 +28,12 @@ from fast_mujoco_tasks import (
 )
 from gymnasium.envs.mujoco.hopper_v5 import HopperEnv
 
-from mpi_pgpe import envs, leaks, rollout
-from mpi_pgpe.envs import fast_mujoco, mujoco_task
-from mpi_pgpe.rollout import Rollout
+from mpi_pgpe import envs
+from mpi_pgpe.cli import episode_leaks
+from mpi_pgpe.envs.mujoco import gymnasium_fast
+from mpi_pgpe.envs.mujoco import step as mujoco_step
+from mpi_pgpe.training import rollout
+from mpi_pgpe.training.rollout import Rollout
 
 pytestmark = [pytest.mark.serial, needs_proved_versions]
 
@@ -114,12 +117,12 @@ def test_all_that_an_episode_calls_of_the_environment_is_timed() -> None:
 def test_the_measure_of_leaks_has_episodes_of_it_raise(monkeypatch: pytest.MonkeyPatch) -> None:
     raised = []
 
-    class CutShort(leaks._CutShort):
+    class CutShort(episode_leaks._CutShort):
         def __init__(self) -> None:
             raised.append(self)
 
-    monkeypatch.setattr(leaks, "_CutShort", CutShort)
-    assert not any(situation.different for situation in leaks.measure("Hopper-v5", {}, episodes=1))
+    monkeypatch.setattr(episode_leaks, "_CutShort", CutShort)
+    assert not any(situation.different for situation in episode_leaks.measure("Hopper-v5", {}, episodes=1))
     assert len(raised) == 2  # between two steps, and in one
 
 
@@ -166,7 +169,7 @@ def test_same_after_remaking() -> None:
 
 @pytest.mark.parametrize("package", ["gymnasium", "mujoco"])
 def test_other_versions_run_as_they_are_with_a_warning(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(fast_mujoco.PROVED, package, {"1.2.3"})
+    monkeypatch.setitem(gymnasium_fast.PROVED, package, {"1.2.3"})
     with pytest.warns(
         UserWarning, match=rf"HopperEnv is proved for .*{package} 1\.2\.3.* here are .*mujoco {mujoco.__version__}"
     ):
@@ -199,7 +202,7 @@ def test_a_class_of_ones_own_and_what_renders_are_left_alone() -> None:
     window, film = HopperEnv(), HopperEnv()
     window.render_mode, film.render_mode = "human", "rgb_array"
     for env in Mine(), window, film:
-        assert fast_mujoco.quicken(env) is None
+        assert gymnasium_fast.quicken(env) is None
         assert "step" not in vars(env)
 
 
@@ -258,13 +261,13 @@ def test_the_center_of_mass_is_what_numpy_makes_of_it_on_this_processor(numpy_fu
         exact = sum(np.longdouble(mass) * np.longdouble(x) for mass, x in zip(masses, places[:, 0], strict=True))
         return float(exact) if numpy_fuses else np.einsum("b,bj->j", masses, places).item(0)
 
-    place, where, update = mujoco_task.center_of_mass_x(masses, places[:, 0], moment)
+    place, where, update = mujoco_step.center_of_mass_x(masses, places[:, 0], moment)
     assert (places == before).all()
     assert (update is not None) == numpy_fuses
     records, expected = [], []
     for _ in range(50):
         places[:] = rng.normal(size=places.shape)
-        mujoco_task.after(update, lambda _: records.append(place.copy()))(None)
+        mujoco_step.after(update, lambda _: records.append(place.copy()))(None)
         expected.append(moment() / masses.sum())
         assert where(np.array(records[-1:])) == expected[-1:]
     assert where(np.array(records)).tolist() == expected

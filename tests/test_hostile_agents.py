@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from mpi_pgpe.agents import Agent, AgentFileError, agent_from_bytes, checksum, read_agent
-from mpi_pgpe.plain_data import plain
-from mpi_pgpe.safe_pickle import BadPickle, load
+from mpi_pgpe.agents import Agent, AgentFileError, read_agent
+from mpi_pgpe.agents.file import agent_from_bytes, checksum
+from mpi_pgpe.agents.plain_data import plain
+from mpi_pgpe.agents.safe_pickle import BadPickle, load
 
 DATA = Path(__file__).parent / "data"
 PGPELIB = (DATA / "pgpelib_lunarlander.pickle").read_bytes()

@@ -10,13 +10,13 @@ import sys
 
 import pytest
 
-from mpi_pgpe.hosts import below, launchers
+from mpi_pgpe.parallel.launcher import below, launchers
 
 pytestmark = pytest.mark.launches
 
 LAUNCHERS = """
 import os, sys
-from mpi_pgpe.hosts import launchers
+from mpi_pgpe.parallel.launcher import launchers
 names = (open(f"/proc/{pid}/comm").read().strip() for pid in launchers())
 os.write(sys.stdout.fileno(), f"above: {' '.join(names)}\\n".encode())  # at once, so that lines stay whole
 """
@@ -35,8 +35,8 @@ def test_a_job_script_names_its_launcher_for_its_own_host_alone(monkeypatch):
 
 
 LOST = """
-from mpi_pgpe import hosts
-hosts._end("a host is lost")
+from mpi_pgpe.parallel import host_watch
+host_watch._end("a host is lost")
 """
 
 

@@ -9,9 +9,9 @@ pytestmark = pytest.mark.launches
 WAIT = """
 import sys, time
 import numpy as np
-from mpi_pgpe import world
-from mpi_pgpe.farm import Farm
-from mpi_pgpe.schedule import Rounds
+from mpi_pgpe.parallel import world
+from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.parallel.rounds import Rounds
 
 looks, asleep = 0, 0.0  # how often this rank looked whether something has come, seconds that it slept in between
 

@@ -10,11 +10,11 @@ import pytest
 from mpi4py import MPI
 
 from mpi_pgpe.agents import Agent, read_agent, write_agent
-from mpi_pgpe.farm import Farm
-from mpi_pgpe.reports import HISTORY
-from mpi_pgpe.settings import BadSettings, Settings
-from mpi_pgpe.team import Team
-from mpi_pgpe.trainer import Trainer
+from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.training.metrics import HISTORY
+from mpi_pgpe.training.settings import BadSettings, Settings
+from mpi_pgpe.training.team import Team
+from mpi_pgpe.training.trainer import Trainer
 
 LANDER = Path(__file__).parent / "data" / "pgpelib_lunarlander.pickle"
 BASE = {
@@ -129,7 +129,7 @@ def test_the_history_survives_a_resume():
 
 
 def test_a_long_history_is_thinned(monkeypatch):
-    monkeypatch.setattr("mpi_pgpe.reports._LONGEST_HISTORY", 6)
+    monkeypatch.setattr("mpi_pgpe.training.metrics._LONGEST_HISTORY", 6)
     trainer, _ = run(niters=20)
     generations = trainer.history["generation"]
     assert len(generations) <= 6

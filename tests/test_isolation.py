@@ -10,8 +10,8 @@ import pytest
 from families import FAMILIES, Family, cases
 
 from mpi_pgpe import doctor
-from mpi_pgpe.leaks import judge, measure
-from mpi_pgpe.numbered_episodes import Cast, Stage
+from mpi_pgpe.cli.episode_leaks import judge, measure
+from mpi_pgpe.cli.numbered_episodes import Cast, Stage
 
 pytestmark = pytest.mark.slow
 

@@ -19,8 +19,8 @@ import pytest
 from programs import mpiexec, run_program
 
 from mpi_pgpe.agents import read_agent
-from mpi_pgpe.checkpoint import read
-from mpi_pgpe.records.files import metric_lines
+from mpi_pgpe.runs.checkpoint import read
+from mpi_pgpe.runs.run_folder import metric_lines
 
 pytestmark = [pytest.mark.launches, pytest.mark.slow]
 

@@ -7,7 +7,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpi_pgpe.schedule import COLUMNS, Rounds
+from mpi_pgpe.parallel.rounds import COLUMNS, Rounds
 
 
 def result(task: int) -> list[float]:

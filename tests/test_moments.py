@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mpi_pgpe.moments import VARIANCE_FLOOR, Moments, exact_parts, from_parts, largest
+from mpi_pgpe.base.exact_sums import exact_parts, from_parts, largest
+from mpi_pgpe.policies.normalization import VARIANCE_FLOOR, Moments
 
 
 def observed(*batches: np.ndarray) -> Moments:

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from families import needs_mujoco_py, random_policy
 
-from mpi_pgpe import envs, rollout
+from mpi_pgpe import envs
 from mpi_pgpe.agents import read_agent
-from mpi_pgpe.envs import mujoco_v2
-from mpi_pgpe.envs.mujoco_masses import give_masses_of_2_1
-from mpi_pgpe.policies import Policy
-from mpi_pgpe.rollout import Rollout
+from mpi_pgpe.envs.mujoco import v2 as mujoco_v2
+from mpi_pgpe.envs.mujoco.v2_masses import give_masses_of_2_1
+from mpi_pgpe.policies.network import Policy
+from mpi_pgpe.training import rollout
+from mpi_pgpe.training.rollout import Rollout
 
 pytestmark = pytest.mark.serial
 

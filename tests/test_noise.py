@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mpi_pgpe.noise import GRID, Noise, seed_table, weighted_sums
+from mpi_pgpe.search.noise import GRID, Noise, weighted_sums
+from mpi_pgpe.search.seeds import seed_table
 
 
 def sums_of_python_integers(size: int, seeds, a, b) -> list[list[int]]:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from mpi_pgpe.agents import Agent, write_agent
-from mpi_pgpe.numbered_episodes import NOISES, Cast, Order, Outcome, Stage, differing
-from mpi_pgpe.other_process import FILLED, OtherProcessFailed, play_all
-from mpi_pgpe.policies import ActionSpace, PolicyShape
+from mpi_pgpe.cli.numbered_episodes import NOISES, Cast, Order, Outcome, Stage, differing
+from mpi_pgpe.cli.other_process import FILLED, OtherProcessFailed, play_all
+from mpi_pgpe.policies.network import PolicyShape
+from mpi_pgpe.policies.spaces import ActionSpace
 
 pytestmark = pytest.mark.serial
 

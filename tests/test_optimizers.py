@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from mpi_pgpe.optimizers import SGD, Adam, ClipUp, make_optimizer
+from mpi_pgpe.search.optimizers import SGD, Adam, ClipUp, make_optimizer
 
 SIZE, STEPS = 7, 300
 MAKE = {

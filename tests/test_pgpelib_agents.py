@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from mpi_pgpe.agents import AgentFileError, agent_from_bytes, read_agent, write_agent
-from mpi_pgpe.pgpelib_agents import _NAMES
-from mpi_pgpe.policies import Policy
+from mpi_pgpe.agents import AgentFileError, read_agent, write_agent
+from mpi_pgpe.agents.file import agent_from_bytes
+from mpi_pgpe.agents.pgpelib import _NAMES
+from mpi_pgpe.agents.safe_pickle import load
+from mpi_pgpe.policies.network import Policy
 from mpi_pgpe.restore import policy_metadata, to_numpy_policy, to_torch_module
-from mpi_pgpe.safe_pickle import load
 
 pytestmark = pytest.mark.launches
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mpi_pgpe.plot import groups
-from mpi_pgpe.runs import RecordedRun
+from mpi_pgpe.runs.reader import RecordedRun
 
 
 def record(name: str, seed: int, first: int, last: int, **config) -> RecordedRun:

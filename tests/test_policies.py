@@ -8,7 +8,8 @@ import torch
 from torch import nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from mpi_pgpe.policies import ActionSpace, Policy, PolicyShape
+from mpi_pgpe.policies.network import Policy, PolicyShape
+from mpi_pgpe.policies.spaces import ActionSpace
 
 OBSERVATIONS, ACTIONS = 11, 4
 BOUNDS = ActionSpace(ACTIONS, np.float32([-1, -0.2, -np.inf, 0]), np.float32([1, 0.3, np.inf, 0.5]))

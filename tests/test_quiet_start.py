@@ -35,7 +35,7 @@ def test_commands_that_only_print_are_told_from_values(arguments, expected):
 def test_interrupt_while_the_program_is_loaded_is_quiet():
     # The signal comes as soon as the handler stands, before numpy and MPI are loaded.
     program = (
-        "import mpi_pgpe.quiet_start, os, signal\n"
+        "import mpi_pgpe.cli.quiet_start, os, signal\n"
         "os.kill(os.getpid(), signal.SIGINT)\n"
         "import mpi_pgpe.train\n"
         "print('not reached')\n"
@@ -48,20 +48,20 @@ def test_interrupt_while_the_program_is_loaded_is_quiet():
 def test_an_ignored_interrupt_stays_ignored():
     program = (
         "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-        "import mpi_pgpe.quiet_start\n"
-        "mpi_pgpe.quiet_start.over()\n"
+        "import mpi_pgpe.cli.quiet_start\n"
+        "mpi_pgpe.cli.quiet_start.over()\n"
         "assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN\n"
     )
     assert subprocess.run([sys.executable, "-c", program], timeout=300, check=False).returncode == 0
 
 
 def test_afterwards_interrupts_are_exceptions_again():
-    import mpi_pgpe.quiet_start
+    import mpi_pgpe.cli.quiet_start
 
     before = signal.getsignal(signal.SIGINT)
     try:
-        signal.signal(signal.SIGINT, mpi_pgpe.quiet_start._end)
-        mpi_pgpe.quiet_start.over()
+        signal.signal(signal.SIGINT, mpi_pgpe.cli.quiet_start._end)
+        mpi_pgpe.cli.quiet_start.over()
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, before)

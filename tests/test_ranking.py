@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mpi_pgpe.ranking import centered_ranks, raw
+from mpi_pgpe.search.ranking import centered_ranks, raw
 
 NAN, INF = np.nan, np.inf
 

@@ -13,7 +13,7 @@ import pytest
 from matplotlib import image
 
 from mpi_pgpe import compare, doctor, plot
-from mpi_pgpe.runs import RunError, read_runs
+from mpi_pgpe.runs.reader import RunError, read_runs
 
 pytestmark = pytest.mark.launches
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mpi_pgpe.records.delivery import FIRST_PAUSE, LONGEST_PAUSE, LONGEST_REST, SHARE, SHARE_OF_SERVER, rest
+from mpi_pgpe.runs.mongo.delivery import FIRST_PAUSE, LONGEST_PAUSE, LONGEST_REST, SHARE, SHARE_OF_SERVER, rest
 
 
 def test_a_delivery_that_cost_nothing_may_be_followed_by_the_next():

@@ -17,10 +17,10 @@ import pytest
 from sacred import Experiment
 from sacred.observers import FileStorageObserver
 
-from mpi_pgpe.records import files
-from mpi_pgpe.records.earlier import NotNow, mark_if_dead
-from mpi_pgpe.records.recorder import Recorder
-from mpi_pgpe.records.tamed import capture_by_sacred
+from mpi_pgpe.cli.sacred_patches import capture_by_sacred
+from mpi_pgpe.runs import run_folder
+from mpi_pgpe.runs.mongo.earlier_runs import NotNow, mark_if_dead
+from mpi_pgpe.runs.recorder import Recorder
 
 VALUES = [1.5, float("nan"), float("-inf"), np.float32(0.1), np.int64(7), np.array(2.5), np.bool_(True), 2**70]
 
@@ -89,9 +89,9 @@ def test_values_of_all_kinds(tmp_path):
         observer, lambda run: [observer.record_metrics(i, {"value": value}) for i, value in enumerate(VALUES)] and None
     )
     expected = [1.5, float("nan"), float("-inf"), float(np.float32(0.1)), 7, 2.5, True, 2**70]
-    lines = [json.loads(line) for line in (observer.folder / files.METRIC_LINES).read_text().splitlines()]
+    lines = [json.loads(line) for line in (observer.folder / run_folder.METRIC_LINES).read_text().splitlines()]
     assert repr([line["value"] for line in lines]) == repr(expected)
-    assert repr(files.read_json(observer.folder / files.METRICS)["value"]["values"]) == repr(expected)
+    assert repr(run_folder.read_json(observer.folder / run_folder.METRICS)["value"]["values"]) == repr(expected)
 
 
 def test_metrics_and_output_are_on_disk_before_any_heartbeat(tmp_path):
@@ -102,21 +102,23 @@ def test_metrics_and_output_are_on_disk_before_any_heartbeat(tmp_path):
         with observer.captured():
             observer.record_metrics(1, {"a": 1})
             print("generation 1\nhalf a", end="")
-            seen.extend((observer.folder / name).read_text() for name in (files.METRIC_LINES, files.OUTPUT))
+            seen.extend((observer.folder / name).read_text() for name in (run_folder.METRIC_LINES, run_folder.OUTPUT))
             print(" line \udcff", end="")
 
     record(observer, main)
     assert json.loads(seen[0])["a"] == 1
     assert seen[1] == "generation 1\n"
-    assert (observer.folder / files.OUTPUT).read_text() == "generation 1\nhalf a line \\udcff"
+    assert (observer.folder / run_folder.OUTPUT).read_text() == "generation 1\nhalf a line \\udcff"
 
 
 def test_a_line_cut_off_is_not_read(tmp_path):
-    path = tmp_path / files.METRIC_LINES
+    path = tmp_path / run_folder.METRIC_LINES
     path.write_bytes(b'{"step": 1, "timestamp": "t", "a": 1}\n{"step": 2, "timest')
-    assert [line for line, _ in files.metric_lines(path)] == [{"step": 1, "timestamp": "t", "a": 1}]
-    files.write_metrics(tmp_path)
-    assert files.read_json(tmp_path / files.METRICS) == {"a": {"steps": [1], "timestamps": ["t"], "values": [1]}}
+    assert [line for line, _ in run_folder.metric_lines(path)] == [{"step": 1, "timestamp": "t", "a": 1}]
+    run_folder.write_metrics(tmp_path)
+    assert run_folder.read_json(tmp_path / run_folder.METRICS) == {
+        "a": {"steps": [1], "timestamps": ["t"], "values": [1]}
+    }
 
 
 WRITER = """
@@ -124,7 +126,7 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from test_records_files import record
-from mpi_pgpe.records.recorder import Recorder
+from mpi_pgpe.runs.recorder import Recorder
 observer = Recorder(sys.argv[1])
 def main(run):
     with observer.captured():
@@ -184,14 +186,14 @@ def test_every_file_is_readable_after_kill_9(tmp_path):
         logged = int([line, *writer.stdout.read().splitlines()][-1] or line)  # the last one may be cut off
         writer.wait()
         folder = tmp_path / str(attempt + 1)
-        lines = [line for line, _ in files.metric_lines(folder / files.METRIC_LINES)]
+        lines = [line for line, _ in run_folder.metric_lines(folder / run_folder.METRIC_LINES)]
         assert [line["a"] for line in lines] == list(range(len(lines)))
         assert lines[-1]["a"] >= logged - 1, "metrics of a generation were not on disk"
-        printed = (folder / files.OUTPUT).read_text().splitlines()
+        printed = (folder / run_folder.OUTPUT).read_text().splitlines()
         assert printed[: logged - 1] == [str(step) for step in range(logged - 1)]
         for path in folder.glob("*.json"):
             json.loads(path.read_text())
-        assert files.read_json(folder / files.RUN)["status"] == "RUNNING"
+        assert run_folder.read_json(folder / run_folder.RUN)["status"] == "RUNNING"
         assert len(set((folder / "agent.pickle").read_bytes())) == 1
 
 
@@ -199,7 +201,7 @@ FULL = """
 import resource, signal, sys
 sys.path.insert(0, sys.argv[2])
 from test_records_files import record
-from mpi_pgpe.records.recorder import Recorder
+from mpi_pgpe.runs.recorder import Recorder
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 observer = Recorder(sys.argv[1])
 def main(run):
@@ -219,17 +221,19 @@ def test_what_a_full_disk_refuses_is_written_when_there_is_room(tmp_path, launch
     # The limit on the size of files stands for the end of the disk: writing fails in the middle of a line.
     done = launch("-c", FULL, tmp_path, Path(__file__).parent)
     assert done.returncode == 0, done.stderr
-    assert [line["a"] for line, _ in files.metric_lines(tmp_path / "1" / files.METRIC_LINES)] == list(range(600))
+    assert [line["a"] for line, _ in run_folder.metric_lines(tmp_path / "1" / run_folder.METRIC_LINES)] == list(
+        range(600)
+    )
     assert "cannot be written to" in done.stderr
-    assert files.read_json(tmp_path / "1" / files.METRICS)["a"]["values"] == list(range(600))
+    assert run_folder.read_json(tmp_path / "1" / run_folder.METRICS)["a"]["values"] == list(range(600))
 
 
 def test_a_folder_has_one_writer(tmp_path):
-    held = files.lock(tmp_path)
+    held = run_folder.lock(tmp_path)
     assert held is not None
-    assert files.lock(tmp_path) is None
+    assert run_folder.lock(tmp_path) is None
     held.close()
-    again = files.lock(tmp_path)
+    again = run_folder.lock(tmp_path)
     assert again is not None
     again.close()
 
@@ -238,16 +242,16 @@ def test_a_folder_has_one_writer(tmp_path):
 def test_a_run_on_another_machine_is_dead_after_six_heartbeats(tmp_path, silence, dead):
     observer = Recorder(tmp_path)
     record(observer, lambda run: None, 300)
-    path = observer.folder / files.RUN
+    path = observer.folder / run_folder.RUN
     last = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None) - datetime.timedelta(seconds=silence)
     elsewhere = {"status": "RUNNING", "heartbeat": last.isoformat(), "host": {"hostname": "elsewhere"}}
-    files.write_json(path, files.read_json(path) | elsewhere)
+    run_folder.write_json(path, run_folder.read_json(path) | elsewhere)
     if dead:
         mark_if_dead(observer.folder)
     else:
         with pytest.raises(NotNow, match="going on at elsewhere"):
             mark_if_dead(observer.folder)
-    assert files.read_json(path)["status"] == ("DEAD" if dead else "RUNNING")
+    assert run_folder.read_json(path)["status"] == ("DEAD" if dead else "RUNNING")
 
 
 def test_sources_are_kept_once_and_whole(tmp_path):
@@ -255,6 +259,6 @@ def test_sources_are_kept_once_and_whole(tmp_path):
         observer = Recorder(tmp_path)
         record(observer, lambda run: None)
     kept = list((tmp_path / "_sources").iterdir())
-    sources = files.read_json(observer.folder / files.RUN)["experiment"]["sources"]
+    sources = run_folder.read_json(observer.folder / run_folder.RUN)["experiment"]["sources"]
     assert {os.path.basename(stored) for _, stored in sources} == {path.name for path in kept}
     assert any(path.read_text() == Path(__file__).read_text() for path in kept)

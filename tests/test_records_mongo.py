@@ -18,9 +18,10 @@ from sacred.observers import MongoObserver
 from sacred.utils import SacredError
 
 from mpi_pgpe import compare, doctor, plot, sync
-from mpi_pgpe.records import delivery, files, mirror, stored_files, target
-from mpi_pgpe.records.recorder import Recorder
-from mpi_pgpe.records.tamed import capture_by_sacred
+from mpi_pgpe.cli.sacred_patches import capture_by_sacred
+from mpi_pgpe.runs import run_folder
+from mpi_pgpe.runs.mongo import address, delivery, grid_files, mirror
+from mpi_pgpe.runs.recorder import Recorder
 
 pytestmark = [pytest.mark.launches, pytest.mark.usefixtures("patience")]
 pytest_plugins = ["mongo_fixtures"]
@@ -40,7 +41,7 @@ def test_layout_is_that_of_sacreds_own_observer(server: Server, name: str, tmp_p
         return 1.5
 
     theirs = MongoObserver(f"mongodb://127.0.0.1:{server.port}", name)
-    ours = Recorder(tmp_path / "results", target.parse(f"127.0.0.1:{server.port}:{name}"))
+    ours = Recorder(tmp_path / "results", address.parse(f"127.0.0.1:{server.port}:{name}"))
     record(theirs, lambda run: program(run, run.log_scalar))
     record(ours, lambda run: program(run, lambda metric, value, step: ours.record_metrics(step, {metric: value})))
 
@@ -72,7 +73,7 @@ def test_two_programs_cannot_write_the_same_points(server, name, tmp_path):
     mirrors = [mirror.Mirror(server.client, name, observer.folder) for _ in range(2)]
     for each in mirrors:
         each.update()
-    with open(observer.folder / files.METRIC_LINES, "a") as file:
+    with open(observer.folder / run_folder.METRIC_LINES, "a") as file:
         file.write('{"step": 2, "timestamp": "2026-01-01T00:00:00", "popsize": 40}\n')
     mirrors[0].update()
     with pytest.raises(mirror.Diverged):
@@ -88,7 +89,7 @@ def test_replaced_artifacts_and_what_was_broken_off_leave_nothing_behind(server,
     new = b"new" * 200_000
     (observer.folder / "best.new").write_bytes(new)
     (observer.folder / "best.new").rename(observer.folder / "best.pickle")
-    key = stored_files.object_id("artifact://runs/1/best.pickle", hashlib.sha256(new).hexdigest())
+    key = grid_files.object_id("artifact://runs/1/best.pickle", hashlib.sha256(new).hexdigest())
     stray = [{"files_id": key, "n": n, "data": b"stray"} for n in (1, 7)]
     server.client[name]["fs.chunks"].insert_many(stray)
     each.update()
@@ -114,16 +115,16 @@ def test_a_database_that_was_emptied_is_filled_again(server, name, undisturbed, 
     each = mirror.Mirror(server.client, name, observer.folder)
     each.update()
     server.client.drop_database(name)
-    (observer.folder / files.INFO).write_text('{"resumed_from": "results/2"}')
+    (observer.folder / run_folder.INFO).write_text('{"resumed_from": "results/2"}')
     with pytest.raises(mirror.Diverged, match="run 1 was deleted"):
         each.update()
-    (observer.folder / files.INFO).write_text('{"resumed_from": "results/1"}')
+    (observer.folder / run_folder.INFO).write_text('{"resumed_from": "results/1"}')
     each.update()
     assert state(server, name) == undisturbed
 
 
 def test_nothing_is_sent_by_sync_while_the_run_goes_on(server, name, tmp_path, capsys):
-    observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{server.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{server.port}:{name}"))
     codes = []
     record(observer, lambda run: codes.append(sync.main([str(tmp_path), "-m", f"127.0.0.1:{server.port}:other"])))
     assert codes == [1]
@@ -137,7 +138,7 @@ def test_ids_of_files_and_database_agree(server, name, tmp_path):
     database["runs"].insert_many([{"_id": 6}, {"_id": "seven"}])
 
     def run(mongo: str | None = f"127.0.0.1:{server.port}:{name}", **options: Any) -> tuple[Any, str]:
-        observer = Recorder(tmp_path, None if mongo is None else target.parse(mongo))
+        observer = Recorder(tmp_path, None if mongo is None else address.parse(mongo))
         finished = record(observer, lambda run: None, **options)
         return finished._id, observer.folder.name
 
@@ -167,7 +168,7 @@ def test_wrong_password_and_no_secret_anywhere(tmp_path, caplog, capfd):
     try:
         good = f"mongodb://rosalind:s3cret%2Fword@127.0.0.1:{own.port}/exp?authSource=admin"
         results = tmp_path / "results"
-        observer = Recorder(results, target.parse(good))
+        observer = Recorder(results, address.parse(good))
         record(observer, lambda run: observer.record_metrics(1, {"a": 1}), loglevel="DEBUG")
         from pymongo import MongoClient
 
@@ -175,12 +176,12 @@ def test_wrong_password_and_no_secret_anywhere(tmp_path, caplog, capfd):
             assert client["exp"]["runs"].find_one()["status"] == "COMPLETED"
             everything = repr(list(client["exp"]["runs"].find()))
         for wrong in (good.replace("word@", "words@"), f"127.0.0.1:{own.port}:exp"):
-            observer = Recorder(tmp_path / "saved", target.parse(wrong), lambda config: "stamp")
+            observer = Recorder(tmp_path / "saved", address.parse(wrong), lambda config: "stamp")
             with pytest.raises(SacredError, match=r"[Aa]uth") as refusal:
                 record(observer, lambda run: None, loglevel="DEBUG")
             everything += str(refusal.value)
         with pytest.raises(RuntimeError, match="broken"):
-            record(Recorder(results, target.parse(good)), _fail, loglevel="DEBUG")
+            record(Recorder(results, address.parse(good)), _fail, loglevel="DEBUG")
         everything += caplog.text + "".join(capfd.readouterr())
         everything += "".join(p.read_text() for p in results.glob("*/*") if p.parent.name != "_sources")
         assert "s3cret" not in everything
@@ -219,13 +220,13 @@ def test_status_of_a_failed_run_and_of_an_interrupted_one(server, name, tmp_path
 
     for main, error in ((_fail, RuntimeError), (interrupt, KeyboardInterrupt)):
         with pytest.raises(error):
-            record(Recorder(tmp_path, target.parse(f"127.0.0.1:{server.port}:{name}")), main)
+            record(Recorder(tmp_path, address.parse(f"127.0.0.1:{server.port}:{name}")), main)
     failed, interrupted = server.client[name]["runs"].find()
     assert failed["status"] == "FAILED"
     assert "RuntimeError: broken" in failed["fail_trace"][-1]
     assert interrupted["status"] == "INTERRUPTED"
     for run in (failed, interrupted):
-        on_disk = files.read_json(tmp_path / str(run["_id"]) / files.RUN)
+        on_disk = run_folder.read_json(tmp_path / str(run["_id"]) / run_folder.RUN)
         assert on_disk["status"] == run["status"]
         assert on_disk.get("fail_trace") == run.get("fail_trace")
 
@@ -233,7 +234,7 @@ def test_status_of_a_failed_run_and_of_an_interrupted_one(server, name, tmp_path
 def test_output_of_50_mb_and_an_agent_of_100_mb(server, name, tmp_path):
     content = np.random.default_rng(1).bytes(100 * 2**20)
     line = "x" * 999 + "\n"
-    observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{server.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{server.port}:{name}"))
 
     def main(run: Any) -> None:
         add(observer, run, "agent.pickle", content)
@@ -245,9 +246,9 @@ def test_output_of_50_mb_and_an_agent_of_100_mb(server, name, tmp_path):
     fs = GridFS(server.client[name])
     stored = {artifact["name"]: fs.get(artifact["file_id"]).read() for artifact in run["artifacts"]}
     assert stored["agent.pickle"] == content
-    written = (observer.folder / files.OUTPUT).read_bytes()
+    written = (observer.folder / run_folder.OUTPUT).read_bytes()
     assert len(written) == 50_000 * (1000 + 7)
-    assert stored[files.OUTPUT] == written
+    assert stored[run_folder.OUTPUT] == written
     shown = run["captured_out"].encode()
     assert len(shown) < mirror.LONGEST_OUTPUT
     assert shown[:1000] == written[:1000]
@@ -257,8 +258,8 @@ def test_output_of_50_mb_and_an_agent_of_100_mb(server, name, tmp_path):
 
 def test_more_points_than_a_document_holds_are_told(server, name, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(mirror, "MOST_POINTS", 5)
-    observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{server.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{server.port}:{name}"))
     record(observer, training(observer), loglevel="WARNING")
     assert state(server, name)["metrics"]["popsize"][0] == [1, 2, 3, 4, 5]
     assert caplog.text.count("takes the first 5 points of popsize") == 1
-    assert len(json.loads((observer.folder / files.METRICS).read_text())["popsize"]["steps"]) == GENERATIONS
+    assert len(json.loads((observer.folder / run_folder.METRICS).read_text())["popsize"]["steps"]) == GENERATIONS

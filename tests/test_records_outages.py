@@ -15,9 +15,10 @@ from recorded import GENERATIONS, add, record, state, training
 from sacred.utils import SacredError
 
 from mpi_pgpe import sync
-from mpi_pgpe.records import delivery, files, mirror, stored_files, target
-from mpi_pgpe.records.claims import Refused
-from mpi_pgpe.records.recorder import Recorder
+from mpi_pgpe.runs import run_folder
+from mpi_pgpe.runs.errors import Refused
+from mpi_pgpe.runs.mongo import address, delivery, grid_files, mirror
+from mpi_pgpe.runs.recorder import Recorder
 
 pytestmark = [pytest.mark.launches, pytest.mark.usefixtures("patience")]
 pytest_plugins = ["mongo_fixtures"]
@@ -33,7 +34,7 @@ pytest_plugins = ["mongo_fixtures"]
     ],
 )
 def test_outage(kind, seconds, relay, server, name, undisturbed, tmp_path, caplog):
-    observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{relay.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{relay.port}:{name}"))
     late, on_its_own = threading.Event(), []
 
     def come_back() -> None:
@@ -59,7 +60,7 @@ def test_outage(kind, seconds, relay, server, name, undisturbed, tmp_path, caplo
 
 @pytest.mark.slow
 def test_an_outage_of_hours_in_a_run_of_100000_generations(relay, server, name, tmp_path):
-    observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{relay.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{relay.port}:{name}"))
 
     def main(run: Any) -> None:
         for generation in range(1, 100_001):
@@ -71,7 +72,7 @@ def test_an_outage_of_hours_in_a_run_of_100000_generations(relay, server, name, 
             observer.record_metrics(generation, values | ({} if generation % 10 else {"re_eval_mean": np.nan}))
 
     record(observer, main)
-    recorded = files.read_json(observer.folder / files.METRICS)
+    recorded = run_folder.read_json(observer.folder / run_folder.METRICS)
     delivered = {metric["name"]: metric for metric in server.client[name]["metrics"].find()}
     assert recorded.keys() == delivered.keys() == {"generation", "pop_mean", "re_eval_mean"}
     assert recorded["generation"]["values"] == list(range(1, 100_001))
@@ -84,7 +85,7 @@ def test_an_outage_of_hours_in_a_run_of_100000_generations(relay, server, name, 
 def test_server_killed_and_restarted(name, undisturbed, tmp_path):
     own = Server(tmp_path / "data")
     try:
-        observer = Recorder(tmp_path / "results", target.parse(f"127.0.0.1:{own.port}:{name}"))
+        observer = Recorder(tmp_path / "results", address.parse(f"127.0.0.1:{own.port}:{name}"))
 
         def disturb(generation: int) -> None:
             if generation in {4, 8}:
@@ -100,7 +101,7 @@ def test_server_killed_and_restarted(name, undisturbed, tmp_path):
 
 @pytest.mark.parametrize("after", [5_000, 1_500_000])
 def test_broken_off_in_the_middle_of_an_artifact(after, relay, server, name, undisturbed, tmp_path):
-    observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{relay.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{relay.port}:{name}"))
 
     def disturb(generation: int) -> None:
         if generation == 3:
@@ -118,7 +119,7 @@ def test_broken_off_in_the_middle_of_an_artifact(after, relay, server, name, und
 def test_what_was_written_is_not_written_twice_when_the_answer_is_lost(
     lost, relay, server, name, undisturbed, tmp_path
 ):
-    observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{relay.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{relay.port}:{name}"))
 
     def disturb(generation: int) -> None:
         if generation in {2, 5, 9}:
@@ -131,10 +132,10 @@ def test_what_was_written_is_not_written_twice_when_the_answer_is_lost(
 def test_whichever_answer_is_lost_nothing_is_there_twice(relay, server, name, tmp_path):
     observer = Recorder(tmp_path)
     record(observer, lambda run: add(observer, run, "best.pickle", b"0"))
-    each = mirror.Mirror(target.connect(target.parse(f"127.0.0.1:{relay.port}:{name}")), name, Path(observer.folder))
+    each = mirror.Mirror(address.connect(address.parse(f"127.0.0.1:{relay.port}:{name}")), name, Path(observer.folder))
     lost = 0
     for step in range(1, 12):
-        with open(observer.folder / files.METRIC_LINES, "a") as file:
+        with open(observer.folder / run_folder.METRIC_LINES, "a") as file:
             file.write(f'{{"step": {step}, "timestamp": "2026-01-01T00:00:00", "popsize": {step}}}\n')
         (observer.folder / "new").write_bytes(b"agent %d" % step)
         (observer.folder / "new").rename(observer.folder / "best.pickle")
@@ -153,7 +154,7 @@ def test_whichever_answer_is_lost_nothing_is_there_twice(relay, server, name, tm
 
 
 def test_outage_at_the_last_heartbeat(relay, server, name, undisturbed, tmp_path):
-    observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{relay.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{relay.port}:{name}"))
     main = training(observer)
 
     def until_the_end(run: Any) -> float:
@@ -169,7 +170,7 @@ def test_outage_at_the_last_heartbeat(relay, server, name, undisturbed, tmp_path
 @pytest.mark.parametrize("kind", ["refuses", "freezes"])
 def test_gone_for_good(kind, relay, server, name, undisturbed, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(delivery, "_PATIENCE", 0.5)
-    observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{relay.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{relay.port}:{name}"))
 
     def disturb(generation: int) -> None:
         if generation == 5:
@@ -194,7 +195,7 @@ def test_gone_for_good(kind, relay, server, name, undisturbed, tmp_path, monkeyp
 
 @pytest.mark.parametrize("kind", ["refuses", "freezes"])
 def test_a_run_that_failed_does_not_wait_for_a_server_that_is_away(kind, relay, server, name, tmp_path, capfd):
-    observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{relay.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{relay.port}:{name}"))
 
     def fail(run: Any) -> None:
         (relay.shut if kind == "refuses" else relay.frozen.set)()
@@ -204,7 +205,7 @@ def test_a_run_that_failed_does_not_wait_for_a_server_that_is_away(kind, relay, 
     with pytest.raises(RuntimeError, match="the joint broke"):
         record(observer, fail)
     assert time.monotonic() - began < 60, "half the patience with the server of a run that is complete"
-    assert files.read_json(observer.folder / files.RUN)["status"] == "FAILED"
+    assert run_folder.read_json(observer.folder / run_folder.RUN)["status"] == "FAILED"
     command = f"python -m mpi_pgpe.sync {tmp_path}/1 -m 127.0.0.1:{relay.port}:{name}"
     assert command in capfd.readouterr().err
     relay.shut()
@@ -218,11 +219,13 @@ def test_a_run_that_failed_does_not_wait_for_a_server_that_is_away(kind, relay, 
 
 def test_a_server_that_answers_but_takes_nothing_holds_up_nobody(server, name, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(delivery, "_PATIENCE", 0.5)
-    observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{server.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{server.port}:{name}"))
 
     def disturb(generation: int) -> None:
         if generation == 1:  # somebody else's points are where this run's have to go
-            key = stored_files.object_id(files.read_json(observer.folder / files.RUN)["uid"], "metric", "popsize")
+            key = grid_files.object_id(
+                run_folder.read_json(observer.folder / run_folder.RUN)["uid"], "metric", "popsize"
+            )
             server.client[name]["metrics"].insert_one({"_id": key, "name": "popsize", "steps": [1, 2, 3]})
 
     record(observer, training(observer, disturb))
@@ -232,7 +235,7 @@ def test_a_server_that_answers_but_takes_nothing_holds_up_nobody(server, name, t
 def test_nothing_listens(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     port = free_port()
-    observer = Recorder("saved_agents", target.parse(f"127.0.0.1:{port}:db"), lambda config: "stamp")
+    observer = Recorder("saved_agents", address.parse(f"127.0.0.1:{port}:db"), lambda config: "stamp")
     started = []
     with pytest.raises(SacredError, match=rf"127\.0\.0\.1:{port}/db cannot be used: .*refused"):
         record(observer, started.append)
@@ -246,7 +249,7 @@ def test_unreachable_at_the_start_with_files_beside_it(
 ):
     server.client[name]["runs"].insert_one({"_id": other})
     relay.shut()
-    observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{relay.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{relay.port}:{name}"))
 
     def disturb(generation: int) -> None:
         if generation == 1:
@@ -264,7 +267,7 @@ def test_unreachable_at_the_start_with_files_beside_it(
 def test_a_run_that_is_refused_leaves_no_record(kind, relay, server, name, tmp_path, monkeypatch, capfd):
     if kind == "unreachable from the start":
         relay.shut()
-    observer = Recorder(tmp_path, target.parse(f"127.0.0.1:{relay.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{relay.port}:{name}"))
 
     def main(run: Any) -> None:
         if kind == "gone":
@@ -278,7 +281,7 @@ def test_a_run_that_is_refused_leaves_no_record(kind, relay, server, name, tmp_p
     recorded = [path.name for path in tmp_path.iterdir() if path.name != "_sources"]
     if kind == "gone":  # what cannot be taken back is told, and shown as it was
         assert f"python -m mpi_pgpe.sync {tmp_path}/1" in capfd.readouterr().err
-        assert files.read_json(tmp_path / "1" / files.RUN)["status"] == "FAILED"
+        assert run_folder.read_json(tmp_path / "1" / run_folder.RUN)["status"] == "FAILED"
     else:
         assert recorded == []
         assert server.client[name]["runs"].count_documents({}) == 0

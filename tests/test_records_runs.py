@@ -14,7 +14,7 @@ from mongo_server import Relay
 from programs import mpiexec
 
 from mpi_pgpe import sync
-from mpi_pgpe.records import files
+from mpi_pgpe.runs import run_folder
 
 pytestmark = pytest.mark.launches
 pytest_plugins = ["mongo_fixtures"]
@@ -50,11 +50,11 @@ class Failing(CartPoleEnv):
 # Eight programs in the shape of one that loads sacred once.
 EIGHT = """
 import os, sys, time
-from mpi_pgpe.records import delivery
-from mpi_pgpe.records.recorder import Recorder
-from mpi_pgpe.records.target import parse
+from mpi_pgpe.runs.mongo import delivery
+from mpi_pgpe.runs.recorder import Recorder
+from mpi_pgpe.runs.mongo.address import parse
 from sacred import Experiment
-import pymongo, mpi_pgpe.records.mirror
+import pymongo, mpi_pgpe.runs.mongo.mirror
 delivery._PATIENCE = 120  # however slow the machine is
 begin = time.time() + 1
 def program(number):
@@ -108,13 +108,13 @@ def test_killed_and_delivered_by_sync(server, tmp_path, capsys):
     for _ in range(2):
         assert sync.main([str(tmp_path / "results"), "-m", mongo]) == 0
         printed = capsys.readouterr().out
-        lines = [line for line, _ in files.metric_lines(tmp_path / "results/1/metrics.jsonl")]
+        lines = [line for line, _ in run_folder.metric_lines(tmp_path / "results/1/metrics.jsonl")]
         assert len(lines) >= 30
         assert (
             f"run 1 in 127.0.0.1:{server.port}/killed (DEAD, {sum(map(len, lines)) - 2 * len(lines)} points" in printed
         )
         (run,) = runs.find()
-        assert run["status"] == files.read_json(tmp_path / "results/1/run.json")["status"] == "DEAD"
+        assert run["status"] == run_folder.read_json(tmp_path / "results/1/run.json")["status"] == "DEAD"
         assert run["stop_time"] >= run["start_time"]
         for metric in server.client["killed"]["metrics"].find():
             steps = [line["step"] for line in lines if metric["name"] in line]
@@ -131,10 +131,10 @@ def test_eight_runs_at_once(server, tmp_path, launch):
     assert len(runs) == 8
     for run in runs:
         (folder,) = tmp_path.glob(f"results/*/{run['_id']}")
-        assert run["uid"] == files.read_json(folder / files.RUN)["uid"]
+        assert run["uid"] == run_folder.read_json(folder / run_folder.RUN)["uid"]
         assert run["status"] == "COMPLETED"
         values = database["metrics"].find_one({"run_id": run["_id"], "name": "a"})["values"]
-        assert values == files.read_json(folder / files.METRICS)["a"]["values"]
+        assert values == run_folder.read_json(folder / run_folder.METRICS)["a"]["values"]
         assert len(values) == 20
     assert {path.name for path in tmp_path.glob("results/*/*")} == {str(run["_id"]) for run in runs}
 
@@ -149,7 +149,7 @@ def test_a_failure_on_another_rank_is_recorded_with_its_trace(server, tmp_path):
     assert program.returncode != 0
     if "to deliver the rest" in output:  # a failed run does not wait for a slow machine
         assert sync.main([str(tmp_path / "results/1"), "-m", f"127.0.0.1:{server.port}:failed"]) == 0
-    recorded = (files.read_json(tmp_path / "results/1/run.json"), server.client["failed"]["runs"].find_one())
+    recorded = (run_folder.read_json(tmp_path / "results/1/run.json"), server.client["failed"]["runs"].find_one())
     for run in recorded:
         assert run["status"] == "FAILED", output
         trace = "".join(run["fail_trace"])
@@ -166,7 +166,7 @@ def test_a_run_that_is_told_to_stop_is_interrupted(server, tmp_path):
     assert program.returncode not in {0, -signal.SIGTERM}
     if "to deliver the rest" in output:  # on a slow machine
         assert sync.main([str(tmp_path / "results/1"), "-m", f"127.0.0.1:{server.port}:{name}"]) == 0
-    for run in (files.read_json(tmp_path / "results/1/run.json"), server.client[name]["runs"].find_one()):
+    for run in (run_folder.read_json(tmp_path / "results/1/run.json"), server.client[name]["runs"].find_one()):
         assert run["status"] == "INTERRUPTED"
     assert len(server.client[name]["metrics"].find_one({"name": "generation"})["values"]) >= 20
 
@@ -181,7 +181,7 @@ def test_rank_0_alone_connects_and_nobody_starts_a_process(server, tmp_path, lau
     assert relay.connections > 0
     assert "STARTED A PROCESS" not in done.stdout
     assert "seed 17, 3 ranks" in done.stdout
-    assert files.read_json(tmp_path / "results/1/config.json")["seed"] == 17
+    assert run_folder.read_json(tmp_path / "results/1/config.json")["seed"] == 17
     relay.shut()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mpi_pgpe.records.target import BadTarget, chosen, hide_secrets, parse, without_secrets
+from mpi_pgpe.runs.mongo.address import BadTarget, chosen, hide_secrets, parse, without_secrets
 
 
 @pytest.mark.parametrize(

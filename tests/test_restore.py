@@ -10,7 +10,8 @@ import torch
 from test_agents import BOX, make_agent
 
 from mpi_pgpe.agents import AgentFileError, write_agent
-from mpi_pgpe.policies import ActionSpace, Policy
+from mpi_pgpe.policies.network import Policy
+from mpi_pgpe.policies.spaces import ActionSpace
 from mpi_pgpe.restore import policy_metadata, to_torch_module
 
 OBSERVATIONS = np.random.default_rng(1).normal(2, 3, (100, 4)).astype(np.float32)

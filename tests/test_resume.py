@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from programs import mpiexec, run_program
 
-from mpi_pgpe.records.files import metric_lines
+from mpi_pgpe.runs.run_folder import metric_lines
 
 pytestmark = [pytest.mark.launches, pytest.mark.slow]
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from families import random_policy
 
-from mpi_pgpe import envs, rollout
-from mpi_pgpe.rollout import Episode, Rollout
+from mpi_pgpe import envs
+from mpi_pgpe.training import rollout
+from mpi_pgpe.training.rollout import Episode, Rollout
 
 pytestmark = pytest.mark.serial
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpi_pgpe.schedule import COLUMNS, RecentMean, Rounds, Usage, holds_two
+from mpi_pgpe.parallel.load import RecentMean, Usage, holds_two
+from mpi_pgpe.parallel.rounds import COLUMNS, Rounds
 
 
 def results_of(steps: list[int]) -> np.ndarray:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from mpi_pgpe.settings import BadSettings, Settings
+from mpi_pgpe.training.settings import BadSettings, Settings
 
 GOOD = {"env_name": "Some-v0", "seed": 1}
 NAN, INF = math.nan, math.inf

@@ -8,16 +8,16 @@ import time
 
 import pytest
 
-from mpi_pgpe import interruption
-from mpi_pgpe.interruption import Interruption
-from mpi_pgpe.watch import EpisodeTimeout, Watch
+from mpi_pgpe.cli import stop_requests
+from mpi_pgpe.cli.stop_requests import Interruption
+from mpi_pgpe.parallel.episode_timeout import EpisodeTimeout, Watch
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time since the program was loaded; tests set its only element."""
     now = [0.0]
-    monkeypatch.setattr(interruption.time, "monotonic", lambda: interruption._STARTED + now[0])
+    monkeypatch.setattr(stop_requests.time, "monotonic", lambda: stop_requests._STARTED + now[0])
     return now
 
 
@@ -48,7 +48,7 @@ def test_a_generation_that_takes_too_long_is_given_up_even_if_it_should_be_finis
     assert stop.give_up()
 
 
-@pytest.mark.parametrize("number", interruption.SIGNALS)
+@pytest.mark.parametrize("number", stop_requests.SIGNALS)
 @pytest.mark.parametrize("finish", [True, False])
 def test_signals_are_requests_while_listening(number: signal.Signals, finish: bool) -> None:
     stop = Interruption(None, finish_generation=finish)

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from mpi_pgpe.agents import Agent, write_agent
-from mpi_pgpe.moments import Moments
-from mpi_pgpe.policies import ActionSpace, PolicyShape
+from mpi_pgpe.policies.network import PolicyShape
+from mpi_pgpe.policies.normalization import Moments
+from mpi_pgpe.policies.spaces import ActionSpace
 from mpi_pgpe.restore import to_numpy_policy, to_torch_module
 
 OBSERVATIONS = torch.from_numpy(np.random.default_rng(1).normal(2, 3, (7, 4)).astype(np.float32))

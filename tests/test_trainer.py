@@ -11,8 +11,8 @@ import pytest
 from runs import outcome, train
 
 from mpi_pgpe.agents import read_agent
-from mpi_pgpe.farm import Farm
-from mpi_pgpe.reports import MEASURED
+from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.training.metrics import MEASURED
 
 CARTPOLE = {"env_name": "CartPole-v1"}
 PENDULUM = {"env_name": "Pendulum-v1", "max_episode_length": 30, "niters": 2}

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from programs import OPENMPI, needs_openmpi, processes, wait_until
 
-from mpi_pgpe.reports import MEASURED
+from mpi_pgpe.training.metrics import MEASURED
 
 pytestmark = [pytest.mark.launches, needs_openmpi]
 HERE = Path(__file__).parent

@@ -14,7 +14,8 @@ import mujoco
 import numpy as np
 import pytest
 
-from mpi_pgpe.envs import mujoco_py_setup, mujoco_v2
+from mpi_pgpe.envs.mujoco import mujoco_py_setup
+from mpi_pgpe.envs.mujoco import v2 as mujoco_v2
 
 pytestmark = pytest.mark.serial
 

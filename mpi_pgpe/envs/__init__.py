@@ -1,7 +1,16 @@
-"""Environments behind one small interface; nothing outside this package imports a simulator.
+"""Environments behind one small interface; nothing outside this room imports a simulator.
 
 check_name("HumanoidBulletEnv-v0")       # raises UnknownEnvironment with the nearest names
 env = make("HumanoidBulletEnv-v0", {})   # an Environment (see interface.py)
+
+    interface, adapter           what training needs of an environment, and how it is had
+    registry, registration       names and libraries; names of our own
+    patches, verified_versions   what is put right in simulators, and the versions that the fast paths are proved for
+    fast_bullet, mujoco/         the same episodes in less time
+    rendering, quiet, survey     frames, silence, what is installed here
+    kept                         what an environment keeps from one episode to the next
+
+May import: policies, base; of third parties numpy, gym, gymnasium and the simulators, when they are asked for.
 """
 
 from mpi_pgpe.envs.adapter import check_name, make

@@ -12,23 +12,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe.envs import fast_bullet, fast_mujoco, fast_mujoco_py, libraries, mends, mujoco_py_setup
+from mpi_pgpe.envs import fast_bullet, patches, registry
 from mpi_pgpe.envs.interface import Stretch, UnknownEnvironment, UnsupportedEnvironment
+from mpi_pgpe.envs.mujoco import gymnasium_fast, mujoco_py_fast, mujoco_py_setup
 from mpi_pgpe.envs.quiet import silent_output
 from mpi_pgpe.envs.rendering import deferred, prepare_headless
-from mpi_pgpe.policies import ActionSpace
+from mpi_pgpe.policies.spaces import ActionSpace
 
 
 def check_name(name: str) -> None:
     """Raise UnknownEnvironment unless `name` can be made here; makes no environment."""
-    libraries.resolve(name)
+    registry.resolve(name)
 
 
 def make(name: str, config: Mapping[str, Any], fast: bool = True) -> AdaptedEnvironment:
     """Make an environment.
 
     Args:
-        name: see `libraries.resolve`.
+        name: see `registry.resolve`.
         config: keyword arguments for the environment (for gym.make or gymnasium.make, or the class).
         fast: whether to use a fast path with the same results, where there is one.
 
@@ -47,7 +48,7 @@ class AdaptedEnvironment:
         self.name = name
         self._fast = fast
         self._config = dict(config)
-        self._served = libraries.resolve(name)
+        self._served = registry.resolve(name)
         self.close = lambda: None
         left_slow = self._make()
         if left_slow:
@@ -66,11 +67,11 @@ class AdaptedEnvironment:
             innermost = _innermost(env)
             if self._config.get("render_mode") == "human" and hasattr(innermost, "isRender"):
                 innermost.render(mode="human")  # PyBullet opens its window at the first reset
-            mends.mend(innermost, self._config)
+            patches.mend(innermost, self._config)
             left_slow = None
             if self._fast:
-                left_slow = fast_bullet.quicken(innermost) or fast_mujoco.quicken(env) or fast_mujoco_py.quicken(env)
-        self.origin = libraries.origin(self._served, env)
+                left_slow = fast_bullet.quicken(innermost) or gymnasium_fast.quicken(env) or mujoco_py_fast.quicken(env)
+        self.origin = registry.origin(self._served, env)
         self._env = env
         self.close = env.close
         metadata = getattr(env, "metadata", None) or {}
@@ -90,19 +91,19 @@ class AdaptedEnvironment:
             if served.library is None:
                 assert served.creator is not None
                 return served.creator(**self._config)
-            if libraries.needs(served) == "mujoco" and served.library == "gym":
+            if registry.needs(served) == "mujoco" and served.library == "gym":
                 mujoco_py_setup.import_gyms_tasks()
-            with libraries.path_in_order():
-                return libraries.load(served.library).make(served.id, **{"disable_env_checker": True} | self._config)
+            with registry.path_in_order():
+                return registry.load(served.library).make(served.id, **{"disable_env_checker": True} | self._config)
         except ImportError as error:  # DependencyNotInstalled among them
             raise UnknownEnvironment(
-                f"environment {self.name!r} cannot be made: {error}{libraries.command_for(error)}"
+                f"environment {self.name!r} cannot be made: {error}{registry.command_for(error)}"
             ) from error
         except TypeError as error:
             if "Descriptors cannot be created directly" in str(error):  # protobuf's word, with advice for the authors
                 raise UnknownEnvironment(
                     f"environment {self.name!r} cannot be made: it needs an older protobuf than the one that is "
-                    f"installed; install it with: {libraries.INSTALL['google']}"
+                    f"installed; install it with: {registry.INSTALL['google']}"
                 ) from error
             if "argument" not in str(error):  # not about those that it was given
                 raise
@@ -142,7 +143,7 @@ class AdaptedEnvironment:
         return np.asarray(picture, np.uint8)[..., :3]
 
 
-_NEW_API = ("gym.", "gymnasium.", "mpi_pgpe.envs.mujoco_v2")  # whose environments step in 5-tuples
+_NEW_API = ("gym.", "gymnasium.", "mpi_pgpe.envs.mujoco.v2")  # whose environments step in 5-tuples
 _COUNTING_OR_CHECKING = {"TimeLimit", "OrderEnforcing", "PassiveEnvChecker"}
 
 

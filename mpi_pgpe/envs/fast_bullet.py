@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from mpi_pgpe.envs.proved import why_not
-from mpi_pgpe.numpy_core import clip
+from mpi_pgpe.base.fast_numpy import clip
+from mpi_pgpe.envs.verified_versions import why_not
 
 PROVED = {"pybullet": {"3.2.7"}, "numpy": {"1"}}
 """The versions that the equality of bits was proved with (tests/test_fast_bullet.py)."""

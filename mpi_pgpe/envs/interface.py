@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe.policies import ActionSpace
+from mpi_pgpe.policies.spaces import ActionSpace
 
 
 class UnknownEnvironment(ValueError):

@@ -44,7 +44,7 @@ def _register_mujoco_v2(library: str, registration) -> None:  # type: ignore[no-
         if id not in registration.registry:
             registration.register(
                 id=id,
-                entry_point="mpi_pgpe.envs.mujoco_v2:make",
+                entry_point="mpi_pgpe.envs.mujoco.v2:make",
                 kwargs={"task": task, "library": library},
                 max_episode_steps=1000,
                 disable_env_checker=True,

@@ -10,8 +10,8 @@ import numpy as np
 
 from mpi_pgpe.envs.adapter import make
 from mpi_pgpe.envs.interface import UnknownEnvironment, UnsupportedEnvironment
-from mpi_pgpe.envs.libraries import INSTALL
-from mpi_pgpe.envs.mujoco_py_setup import INSTALL as INSTALL_MUJOCO_PY
+from mpi_pgpe.envs.mujoco.mujoco_py_setup import INSTALL as INSTALL_MUJOCO_PY
+from mpi_pgpe.envs.registry import INSTALL
 
 # (family, one of its environments, how to install what it needs)
 FAMILIES = (

@@ -9,8 +9,9 @@ import sys
 import numpy as np
 
 from mpi_pgpe.agents import Agent, read_agent, write_agent
-from mpi_pgpe.moments import Moments
-from mpi_pgpe.policies import ActionSpace, PolicyShape
+from mpi_pgpe.policies.network import PolicyShape
+from mpi_pgpe.policies.normalization import Moments
+from mpi_pgpe.policies.spaces import ActionSpace
 
 
 def agent() -> Agent:

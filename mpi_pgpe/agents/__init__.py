@@ -1,0 +1,16 @@
+"""The saved agent: what training leaves, read without running anything that the file brings.
+
+    agent                     the agent in memory
+    file                      its file, written and read
+    safe_pickle, plain_data   pickles as data
+    pgpelib                   agents of pgpelib (2020)
+    torch_module              agents as torch modules; the only place that imports torch
+    __main__                  the command `python -m mpi_pgpe.agents`
+
+May import: policies, base; of third parties numpy and, in torch_module alone, torch.
+"""
+
+from mpi_pgpe.agents.agent import Agent
+from mpi_pgpe.agents.file import AgentFileError, read_agent, write_agent
+
+__all__ = ["Agent", "AgentFileError", "read_agent", "write_agent"]

@@ -1,0 +1,84 @@
+"""Look at saved agents, and convert them: `python -m mpi_pgpe.agents show FILE`, `... convert FILE OUT`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from mpi_pgpe.agents.agent import Agent
+from mpi_pgpe.agents.file import AgentFileError, read_agent, write_agent
+from mpi_pgpe.base.arguments import add_json
+from mpi_pgpe.base.text import json_line, printable
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = argparse.ArgumentParser(prog="python -m mpi_pgpe.agents", description="Look at saved agents, and convert them.")
+    commands = p.add_subparsers(dest="command", required=True)
+    show = commands.add_parser("show", help="print what is known of a saved agent")
+    show.add_argument("file", help="a saved agent (.pickle), of this program or of pgpelib (2020)")
+    add_json(show)
+    convert = commands.add_parser("convert", help="write a saved agent of pgpelib (2020) in the format of this program")
+    convert.add_argument("file", help="the agent of pgpelib")
+    convert.add_argument("out", help="the file to write")
+    return p
+
+
+def description(agent: Agent) -> dict[str, Any]:
+    """What `show` prints of an agent."""
+    shape, space, moments = agent.shape, agent.action_space, agent.moments
+    policy = {"parameters": shape.num_parameters} | asdict(shape)
+    if not shape.hidden:
+        del policy["activation"]
+    return {
+        "policy": policy,
+        "action_space": {"discrete": space.size, "start": space.start}
+        if space.low is None or space.high is None
+        else {"low": space.low.tolist(), "high": space.high.tolist()},
+        "normalization": None
+        if moments is None
+        else {"count": moments.count, "mean": moments.mean().tolist(), "stdev": moments.stdev().tolist()},
+        "metadata": agent.metadata,
+    }
+
+
+def _print(name: str, value: Any, indent: int = 0) -> None:
+    if isinstance(value, dict) and value:
+        print(f"{' ' * indent}{printable(name)}:")
+        for key, item in value.items():
+            _print(str(key), item, indent + 2)
+        return
+    if isinstance(value, (list, tuple)):
+        items = [f"{item:.6g}" if isinstance(item, float) else str(item) for item in value]
+        value = " ".join(items if len(items) <= 12 else [*items[:6], "...", *items[-3:], f"({len(items)} in all)"])
+    print(f"{' ' * indent}{printable(name)}: {printable(str(value))}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    args = parser().parse_args(argv)
+    try:
+        agent = read_agent(args.file)
+        if args.command == "convert":
+            write_agent(args.out, agent)
+            print(args.out)
+            return 0
+    except AgentFileError as error:
+        print(f"agents: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"agents: {args.out}: cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
+    shown = {"file": args.file} | description(agent)
+    if args.json:
+        print(json_line(shown))
+    else:
+        for name, value in shown.items():
+            _print(name, value)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,250 @@
+"""The saved agent: a pickle of plain data, written atomically and read without running anything.
+
+Arrays are stored as (dtype, shape, bytes), so that the pickle holds built-in types alone: its reader
+(safe_pickle.py) needs no class at all and refuses any that a file names, and the file does not depend on
+the versions of numpy or Python. A checksum follows the pickle (pickle itself ignores what follows), so that
+damage is noticed wherever it is. `python -m mpi_pgpe.agents` shows and converts such files.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import pickle
+import reprlib
+import stat
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpi_pgpe.agents.agent import Agent
+from mpi_pgpe.agents.pgpelib import POLICIES, read_pgpelib
+from mpi_pgpe.agents.plain_data import plain
+from mpi_pgpe.agents.safe_pickle import BadPickle, ForeignName, load
+from mpi_pgpe.base.atomic_file import write_atomically
+from mpi_pgpe.base.text import printable
+from mpi_pgpe.policies.network import ACTIVATIONS, MOST_HIDDEN, PolicyShape
+from mpi_pgpe.policies.normalization import Moments
+from mpi_pgpe.policies.spaces import ActionSpace
+
+FORMAT = "mpi_pgpe agent"
+VERSION = 2  # 1 had no checksum
+_LARGEST_FILE = 2**28  # bytes; far beyond any policy that fits this program
+
+
+class AgentFileError(ValueError):
+    """The file is missing, damaged or not a saved agent of this program."""
+
+
+def write_agent(path: str | os.PathLike[str], agent: Agent) -> None:
+    """Write `agent` to `path`: all of it or nothing, even if the machine fails meanwhile.
+
+    Raises:
+        ValueError: the metadata is not plain data.
+    """
+    write_atomically(path, to_bytes(agent))
+
+
+def to_bytes(agent: Agent) -> bytes:
+    """The content of the file that `write_agent` writes."""
+    space, moments = agent.action_space, agent.moments
+    content = pickle.dumps(
+        _by_value(
+            {
+                "format": FORMAT,
+                "version": VERSION,
+                "parameters": _pack(agent.parameters),
+                "observation_size": agent.shape.observation_size,
+                "action_size": agent.shape.action_size,
+                "hidden": list(agent.shape.hidden),
+                "activation": agent.shape.activation,
+                "output_activation": agent.shape.output_activation,
+                "action_low": None if space.low is None else _pack(space.low),
+                "action_high": None if space.high is None else _pack(space.high),
+                "action_start": space.start,
+                "moments": None
+                if moments is None
+                else {"count": moments.count, "sum": _pack(moments.sum), "sumsq": _pack(moments.sumsq)},
+                "metadata": _plain_metadata(agent.metadata),
+            }
+        ),
+        protocol=4,
+    )
+    return content + checksum(content)
+
+
+def checksum(content: bytes | memoryview) -> bytes:
+    """What follows a pickle in the file."""
+    return hashlib.sha256(content).digest()
+
+
+def _by_value(data: Any) -> Any:
+    """The same plain data, with equal texts as one object: pickle writes an object that it has met as a reference."""
+    if isinstance(data, str):
+        return sys.intern(data)
+    if isinstance(data, dict):
+        return {_by_value(key): _by_value(value) for key, value in data.items()}
+    return type(data)(map(_by_value, data)) if isinstance(data, (list, tuple)) else data
+
+
+def read_agent(path: str | os.PathLike[str]) -> Agent:
+    """Read a saved agent, one of this program or of pgpelib (2020); runs no code that the file brings.
+
+    Raises:
+        AgentFileError: the file is missing, damaged, or not a saved agent.
+    """
+    try:
+        return agent_from_bytes(_content(path))
+    except OSError as error:
+        best = Path(path, "best.pickle")
+        hint = f"; did you mean {best}?" if best.is_file() else ""
+        raise AgentFileError(f"{path}: cannot be read: {error.strerror or error}{hint}") from None
+    except AgentFileError as error:
+        raise AgentFileError(f"{path}: {error}") from None
+
+
+def agent_from_bytes(content: bytes) -> Agent:
+    """The agent in the content of a saved file.
+
+    Raises:
+        AgentFileError: it holds no agent, or is damaged.
+    """
+    try:
+        return _usable(_read(content))
+    except AgentFileError as error:
+        raise AgentFileError(printable(str(error))) from None
+    except BadPickle as error:
+        raise AgentFileError(printable(f"expected a saved agent: {error}")) from None
+    except Exception as error:  # what is missing or odd in a file can raise almost anything
+        raise AgentFileError(
+            printable(
+                f"expected a saved agent, but something in it is missing or odd ({type(error).__name__}: {error})"
+            )
+        ) from None
+
+
+def _read(content: bytes) -> Agent:
+    try:
+        data, end = load(content)
+    except ForeignName as foreign:
+        if foreign.name not in POLICIES:
+            raise
+        return Agent(**read_pgpelib(content))
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise AgentFileError("expected a saved agent of mpi_pgpe, got a pickle of something else")
+    version = data["version"]
+    if type(version) is not int or not 1 <= version <= VERSION:
+        raise AgentFileError(
+            f"expected format version 1 to {VERSION}, got {reprlib.repr(version)}; a newer mpi_pgpe may read it"
+        )
+    pickled, rest = memoryview(content)[:end], content[end:]
+    if rest != (b"" if version == 1 else checksum(pickled)):
+        raise AgentFileError("expected a saved agent, but the file is damaged: its checksum is not that of its content")
+    return _agent(data)
+
+
+def _usable(agent: Agent) -> Agent:
+    """The agent, if its numbers can be computed with."""
+    space, moments = agent.action_space, agent.moments
+    if not np.isfinite(agent.parameters).all() or not (moments is None or moments.finite()):
+        raise AgentFileError("expected finite parameters and moments, got others")
+    if moments is not None:
+        with np.errstate(over="raise"):  # what those who compute with the policy would be warned of, again and again
+            moments.mean().astype(np.float32), moments.stdev().astype(np.float32)
+    if space.low is not None and space.high is not None and not (space.low <= space.high).all():
+        raise AgentFileError("expected lower bounds of actions below the upper ones, got others")
+    return agent
+
+
+def _content(path: str | os.PathLike[str]) -> bytes:
+    status = os.stat(path)
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, a device may never end
+        raise AgentFileError("expected a saved agent, got something that is not a file")
+    if status.st_size > _LARGEST_FILE:
+        raise AgentFileError(f"expected a saved agent, got a file of over {_LARGEST_FILE} bytes")
+    return Path(path).read_bytes()
+
+
+def _agent(data: dict[str, Any]) -> Agent:
+    if len(data["hidden"]) > MOST_HIDDEN:
+        raise AgentFileError(f"expected at most {MOST_HIDDEN} hidden layers, got {len(data['hidden'])}")
+    shape = PolicyShape(
+        _size(data["observation_size"]),
+        _size(data["action_size"]),
+        tuple(map(_size, data["hidden"])),
+        _activation(data.get("activation", "tanh")),
+        _activation(data.get("output_activation", "identity")),
+    )
+    parameters = _unpack("parameters", data["parameters"], shape.num_parameters)
+    low, high = (
+        None if data[name] is None else _unpack(name, data[name], shape.action_size)
+        for name in ("action_low", "action_high")
+    )
+    if (low is None) != (high is None):
+        raise AgentFileError("action_low and action_high: expected both or neither")
+    moments = None
+    if data["moments"] is not None:
+        size, count = shape.observation_size, _whole(data["moments"]["count"], 0, 2**63)
+        moments = Moments(size, count, *(_unpack(name, data["moments"][name], size) for name in ("sum", "sumsq")))
+    if type(data["metadata"]) is not dict:
+        raise AgentFileError("metadata: expected a dictionary")
+    space = ActionSpace(shape.action_size, low, high, _whole(data["action_start"], -(2**31), 2**31))
+    return Agent(parameters, shape, space, moments, plain(data["metadata"]))
+
+
+def _size(value: Any) -> int:
+    return _whole(value, 1, _LARGEST_FILE)
+
+
+def _whole(value: Any, least: int, most: int) -> int:
+    if type(value) is not int or not least <= value <= most:
+        raise AgentFileError(f"expected a whole number from {least} to {most}, got {reprlib.repr(value)}")
+    return value
+
+
+def _activation(value: Any) -> str:
+    if type(value) is not str or value not in ACTIVATIONS:
+        raise AgentFileError(f"expected an activation, one of {', '.join(ACTIVATIONS)}, got {reprlib.repr(value)}")
+    return value
+
+
+def _plain_metadata(metadata: dict[str, Any]) -> Any:
+    def convert(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return dict(value)
+        kinds: tuple[Callable[[Any], Any], ...] = (str, list, tuple)
+        for kind in kinds:
+            if isinstance(value, kind):  # type: ignore[arg-type]  # sacred hands out subclasses
+                return kind(value)
+        raise ValueError(
+            f"metadata: expected plain data (dictionaries, lists, numbers, text), got {type(value).__name__}"
+        )
+
+    return plain(metadata, convert)
+
+
+def _pack(array: NDArray[Any]) -> dict[str, Any]:
+    little_endian = array.astype(array.dtype.newbyteorder("<"))
+    return {"dtype": little_endian.dtype.str, "shape": list(array.shape), "bytes": little_endian.tobytes()}
+
+
+_DTYPES = {"parameters": "<f4", "action_low": "<f4", "action_high": "<f4", "sum": "<f8", "sumsq": "<f8"}
+
+
+def _unpack(name: str, packed: dict[str, Any], size: int) -> NDArray[Any]:
+    dtype, shape, content = packed["dtype"], packed["shape"], packed["bytes"]
+    if (dtype, shape) != (_DTYPES[name], [size]) or type(content) is not bytes:
+        got = (
+            f"{reprlib.repr(shape)} and {reprlib.repr(dtype)}"  # a file can hold what would take for ever to write out
+        )
+        raise AgentFileError(f"{name}: expected shape [{size}] and dtype {_DTYPES[name]}, got {got}")
+    if len(content) != np.dtype(dtype).itemsize * size:
+        raise AgentFileError(f"{name}: expected {size} numbers, got {len(content)} bytes")
+    return np.frombuffer(content, dtype).astype(np.dtype(dtype).newbyteorder("="))

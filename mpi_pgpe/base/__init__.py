@@ -1,0 +1,12 @@
+"""What knows nothing of reinforcement learning: small tools that every room may use.
+
+    checks        numbers and flags that are refused in one line if they cannot be
+    text          JSON in one line, text that is fit for a terminal
+    arguments     of several command lines
+    atomic_file   files that are there whole or not at all
+    exact_sums    sums with the same bits in any order
+    state         plain data with arrays, and its digest
+    fast_numpy    two functions of numpy without the Python around them
+
+May import: nothing else of this package; of third parties numpy alone.
+"""

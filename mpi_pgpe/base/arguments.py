@@ -1,0 +1,26 @@
+"""Arguments that several command lines take."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """The option --json."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")
+
+
+def at_least(least: int) -> Any:
+    """The type of an argument: a whole number of at least `least`."""
+
+    def convert(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least:
+            raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, got {text!r}")
+        return number
+
+    return convert

@@ -1,0 +1,229 @@
+"""Which library serves the name of an environment, and what has to be installed for it."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import functools
+import importlib
+import importlib.metadata
+import importlib.util
+import io
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mpi_pgpe.envs import registration
+from mpi_pgpe.envs.interface import UnknownEnvironment
+from mpi_pgpe.envs.mujoco import mujoco_py_setup
+from mpi_pgpe.envs.rendering import deferred
+
+INSTALL = {
+    "gym": "pip install gym==0.26.2",
+    "gymnasium": "pip install gymnasium==1.4.0",
+    "pybullet": "pip install pybullet==3.2.7",
+    "Box2D": "pip install Box2D==2.3.10 pygame-ce",
+    "mujoco": "pip install gymnasium==1.4.0 mujoco imageio",
+    "google": 'pip install "protobuf<3.21"',  # which the Minitaurs of pybullet_envs need
+}
+"""What installs a library or simulator, by the name of its module."""
+
+_PACKAGED_IN = {"jax": '"gymnasium[jax]"', "cv2": "opencv-python"}
+
+_DISTRIBUTIONS = {"mujoco_py": "mujoco-py"}  # of modules that are packaged under another name
+
+
+def command_for(error: ImportError) -> str:
+    """What to say of how to install what an environment turned out to lack, if the error tells."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return ""  # the libraries' own errors name their command
+    module = error.name.partition(".")[0]
+    return f"; install it with: {INSTALL.get(module) or f'pip install {_PACKAGED_IN.get(module, module)}'}"
+
+
+@dataclass(frozen=True)
+class Served:
+    """What serves a name: the class or function `creator`, or else `library` under the name `id`."""
+
+    library: str | None
+    id: str
+    creator: Callable[..., Any] | None = None
+
+
+@functools.cache
+def load(library: str) -> Any:
+    """Import gym or gymnasium, with the environments that this package adds to it.
+
+    Raises:
+        UnknownEnvironment: it is not installed.
+    """
+    try:
+        with contextlib.redirect_stderr(io.StringIO()), deferred():  # gym's notice of retirement, once per rank
+            module = importlib.import_module(library)
+            if library == "gym":
+                importlib.import_module("gym.wrappers.compatibility")
+    except ImportError as error:
+        raise UnknownEnvironment(f"{library} cannot be imported ({error}); {INSTALL[library]}") from None
+    module.logger.min_level = module.logger.ERROR
+    if library == "gym":
+        registration.register()
+    else:
+        registration.register_with_gymnasium()
+    return module
+
+
+@contextlib.contextmanager
+def path_in_order() -> Iterator[None]:
+    """Meanwhile, modules may add to Python's path, but not put anything before what was there.
+
+    pybullet_envs puts its parent folder first, so that what is installed beside it would hide the user's modules.
+    """
+    before = list(sys.path)
+    try:
+        yield
+    finally:
+        sys.path[:] = before + [entry for entry in sys.path if entry not in before]
+
+
+def registry(library: str) -> Mapping[str, Any]:
+    """Specifications of a library's environments by their ids; an id names none if it is not installed."""
+    if importlib.util.find_spec(library) is None:
+        return {}
+    return load(library).envs.registration.registry
+
+
+def resolve(name: str) -> Served:
+    """Find what serves a name; makes no environment.
+
+    Args:
+        name: an id, looked up in gym and then in gymnasium; `gym/ID` or `gymnasium/ID`; `module:ID`,
+            where importing the module registers the id with either of them; or `module:Class`.
+
+    Raises:
+        UnknownEnvironment: nothing does, or what does is not installed.
+    """
+    if not isinstance(name, str) or not name:
+        raise UnknownEnvironment(f"expected the name of an environment, got {name!r}")
+    libraries, rest = ["gym", "gymnasium"], name
+    for library in libraries:
+        if name.startswith(f"{library}/"):
+            libraries, rest = [library], name.removeprefix(f"{library}/")
+            load(library)  # if it is not installed, that is what to say
+            break
+    module_name, _, rest = rest.rpartition(":")
+    if module_name:
+        creator = getattr(_import(name, module_name), rest, None)
+        if callable(creator):
+            return Served(None, rest, creator)
+    refusals = []
+    for library in libraries:
+        spec = registry(library).get(rest)
+        if spec is None:
+            continue
+        refusal = _what_is_missing(library, rest, str(spec.entry_point))
+        if refusal is None:
+            return Served(library, rest)
+        refusals.append(f"environment {name!r} {refusal}")
+    raise UnknownEnvironment(refusals[0] if refusals else _not_found(libraries, module_name, rest))
+
+
+def _import(name: str, module_name: str) -> Any:
+    for library in ("gym", "gymnasium"):  # first and quietly, in case that the module imports them
+        registry(library)
+    try:
+        with deferred():
+            return importlib.import_module(module_name)
+    except (ImportError, TypeError) as error:  # TypeError: a relative name
+        raise UnknownEnvironment(
+            f"environment {name!r}: expected `module:ID` or `module:Class`, but module {module_name!r} cannot "
+            f"be imported ({error}); is it on PYTHONPATH?"
+        ) from None
+
+
+def _not_found(libraries: list[str], module_name: str, rest: str) -> str:
+    if "BulletEnv" in rest and importlib.util.find_spec("pybullet_envs") is None:
+        return f"environment {rest!r} needs pybullet, which is not installed; install it with: {INSTALL['pybullet']}"
+    known = sorted({id for library in libraries for id in registry(library)})
+    near = difflib.get_close_matches(rest, known, n=3, cutoff=0.6) or [
+        id for id in known if rest and rest.lower() in id.lower()
+    ]
+    hint = f"; did you mean {' or '.join(near[:3])}?" if near else ""
+    where = f"module {module_name!r} has no class and registered no environment" if module_name else "no environment"
+    searched = [library for library in libraries if importlib.util.find_spec(library) is not None]
+    return f"{where} {rest!r} in {' or '.join(searched) or 'gym or gymnasium, neither of which is installed'}{hint}"
+
+
+# Environments that a library registers without having their simulator: (library, what the entry point begins
+# with, module that has to be there).
+_SIMULATORS = [
+    ("gym", r"gym\.envs\.mujoco(:|\.\w+_v3)", "mujoco_py"),
+    ("gym", r"gym\.envs\.mujoco\.\w+_v4", "mujoco"),
+    ("gymnasium", r"gymnasium\.envs\.mujoco", "mujoco"),
+    ("", r"mpi_pgpe\.envs\.mujoco\.v2", "mujoco"),
+    ("", r"(gym|gymnasium)\.envs\.box2d", "Box2D"),
+    ("", r"pybullet_envs|mpi_pgpe\.envs\.tiny_traj", "pybullet"),
+]
+
+
+def simulator(library: str, entry_point: str) -> str | None:
+    """The module of the simulator that an entry point needs, if it is one of those known here."""
+    for served_by, pattern, module in _SIMULATORS:
+        if served_by in ("", library) and re.match(pattern, entry_point):
+            return module
+    return None
+
+
+def needs(served: Served) -> str | None:
+    """The module of the simulator that an environment of a library needs, likewise."""
+    if served.library is None:
+        return None
+    return simulator(served.library, str(registry(served.library)[served.id].entry_point))
+
+
+def _what_is_missing(library: str, id: str, entry_point: str) -> str | None:
+    """What keeps an environment from being made, and what to do about it; None if nothing is known to."""
+    if library == "gymnasium" and "_raise_mujoco_py_error" in entry_point:
+        return f"is not in gymnasium, which begins at -v4; gym has it, by mujoco-py{_on_todays_mujoco(id)}"
+    module = simulator(library, entry_point)
+    if module == "mujoco_py":
+        missing = mujoco_py_setup.what_is_missing()
+        command = f"{mujoco_py_setup.INSTALL}{_on_todays_mujoco(id)}"
+        return missing and f"needs mujoco-py, but {missing}; install it with: {command}"
+    if module is not None and importlib.util.find_spec(module) is None:
+        return f"needs {module}, which is not installed; install it with: {INSTALL[module]}"
+    if module == "mujoco" and entry_point.startswith("mpi_pgpe") and importlib.util.find_spec("gymnasium") is None:
+        return f"needs the models that come with gymnasium; install it with: {INSTALL['mujoco']}"
+    if re.match(r"gym\.envs\.mujoco\.(walker2d|hopper|swimmer)_v4", entry_point) and _mujoco_version() > (2, 3, 3):
+        return (
+            "of gym 0.26 has a model that MuJoCo reads up to 2.3.3: choose gymnasium's "
+            f"({INSTALL['mujoco']}), or pip install mujoco==2.3.3 imageio"
+        )
+    return None
+
+
+def _on_todays_mujoco(id: str) -> str:
+    """What to say of the package's own environment in place of one of mujoco-py's, if there is one."""
+    task = id.rpartition("-")[0]
+    return f" (the physics of v2 without mujoco-py: mpi_pgpe/{task}-v2)" if task in registration.MUJOCO_V2 else ""
+
+
+def _mujoco_version() -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", importlib.metadata.version("mujoco"))[:3])
+
+
+def origin(served: Served, env: Any) -> dict[str, str]:
+    """The library and the simulator behind an environment, with their versions.
+
+    For a user's own class: the libraries that it is built on, or may be, and the simulators that the process has
+    loaded.
+    """
+    if served.library is None:
+        built_on = {cls.__module__.partition(".")[0] for cls in type(env).__mro__}
+        libraries = [m for m in ("gym", "gymnasium") if m in built_on] or ["gym", "gymnasium"]
+        modules = [m for m in (*libraries, *dict.fromkeys(m for _, _, m in _SIMULATORS)) if m in sys.modules]
+    else:
+        needed = needs(served)
+        modules = [served.library, *([needed] if needed else [])]
+    return {_DISTRIBUTIONS.get(m, m): importlib.metadata.version(_DISTRIBUTIONS.get(m, m)) for m in modules}

@@ -1,0 +1,11 @@
+"""Work for many processes, with no word of reinforcement learning: tasks go out to the ranks, numbers come back.
+
+    farm, dispatcher, messages        rank 0 hands out tasks, and the others run them
+    rounds, load, tasks               which tasks are needed, how long they take, what may end one
+    world                             what rank 0 tells all ranks, what they add up, and how they part
+    fault_tolerance, host_watch       lost ranks and lost hosts
+    episode_timeout                   tasks that do not return
+    launcher, one_thread, clock       mpiexec and srun, threads of a rank, where its time goes
+
+May import: base; of third parties numpy and, in farm alone, mpi4py.
+"""

@@ -1,0 +1,8 @@
+"""Policies: from an observation to an action, in numpy alone.
+
+    network         linear and multilayer policies on one flat vector of parameters
+    spaces          the actions that a policy can take
+    normalization   moments of the observations, by which they are normalized
+
+May import: base; of third parties numpy alone.
+"""

@@ -1,0 +1,12 @@
+"""A run on disk: the folder of its record and a copy in MongoDB, its agents and checkpoints, and reading them again.
+
+    recorder -> mongo/delivery -> mongo/mirror      sync -> mongo/mirror
+    run_id      place             run_folder        output_capture
+    saved_agents, checkpoint, keeper, resume        what a run saves, and going on with it
+    reader                                          recorded runs for plot and compare
+
+The folder comes first and is complete by itself; what MongoDB holds is made from it and can be made
+again at any time (`python -m mpi_pgpe.sync`). So training waits for a disk, never for a database.
+
+May import: training, agents, base; of third parties numpy and sacred's observers and, in mongo/ and place, pymongo.
+"""

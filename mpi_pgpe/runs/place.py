@@ -1,0 +1,87 @@
+"""Where a run is recorded: a folder of its own and, if there is a database, its document there, under one id."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mpi_pgpe.runs.errors import Refused
+from mpi_pgpe.runs.mongo.address import Target, Unreachable, connect, reason
+from mpi_pgpe.runs.run_id import claim
+
+if TYPE_CHECKING:
+    from pymongo import MongoClient
+
+    from mpi_pgpe.runs.mongo.mirror import Mirror
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Place:
+    """Where a run is recorded.
+
+    Attributes:
+        folder: made just now.
+        id: of the run.
+        client: of the database, if it was reached.
+        mirror: of the folder, with the run's document in the database, if it was reached.
+        trouble: why it was not reached, if it should have been.
+    """
+
+    folder: Path
+    id: int | str
+    client: MongoClient[dict[str, Any]] | None = None
+    mirror: Mirror | None = None
+    trouble: str | None = None
+
+
+def find_place(
+    basedir: Path, wanted: str | None, folder_name: str | None, target: Target | None, entry: dict[str, Any]
+) -> Place:
+    """Make a run's folder, and its document in the database.
+
+    If the database cannot be used and the folder has the id for its name (-F), a warning is all.
+
+    Args:
+        wanted: the id that the user gave with -i, or None.
+        folder_name: of the folder; None: the id.
+        entry: of the run, for its document.
+
+    Raises:
+        Refused: `wanted` is taken; or the database, in which alone the run was to be recorded, cannot be used.
+    """
+    os.makedirs(basedir, exist_ok=True)
+    trouble = None
+    if target is not None:
+        try:
+            return _find_in_database(basedir, wanted, folder_name, target, entry)
+        except Unreachable as error:
+            trouble = str(error)
+            why = f"the MongoDB at {target.shown} cannot be used: {error}"
+            if folder_name:
+                raise Refused(f"{why}. Start it, correct the address, or record in files with -F FOLDER") from None
+            _log.warning("%s. The run is recorded in files, and delivered when the database is there", why)
+    folder, run_id = claim(basedir, wanted, folder_name)
+    return Place(Path(folder), run_id, trouble=trouble)
+
+
+def _find_in_database(
+    basedir: Path, wanted: str | None, folder_name: str | None, target: Target, entry: dict[str, Any]
+) -> Place:
+    from pymongo.errors import PyMongoError
+
+    from mpi_pgpe.runs.mongo.mirror import Mirror  # here, because it needs pymongo
+
+    client = connect(target)
+    mirror = Mirror(client, target.database, basedir)
+    try:
+        folder, run_id = claim(basedir, wanted, folder_name, mirror.next_id, lambda i: mirror.claim(i, entry))
+    except PyMongoError as error:  # it answers, but does not let us in
+        client.close()
+        raise Unreachable(target.scrub(reason(error))) from None
+    mirror.folder = Path(folder)
+    return Place(mirror.folder, run_id, client, mirror)

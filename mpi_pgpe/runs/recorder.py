@@ -1,0 +1,295 @@
+"""What sacred reports of a run, written to the run's folder; and the folder handed on to MongoDB."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import logging
+import os
+import shutil
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from sacred.dependencies import get_digest
+from sacred.observers import FileStorageObserver
+from sacred.serializer import flatten
+
+from mpi_pgpe.base.atomic_file import write_atomically
+from mpi_pgpe.runs import run_folder
+from mpi_pgpe.runs.mongo.address import Target
+from mpi_pgpe.runs.mongo.delivery import Delivery
+from mpi_pgpe.runs.mongo.earlier_runs import last_step
+from mpi_pgpe.runs.output_capture import captured
+from mpi_pgpe.runs.place import find_place
+
+METRICS_SHARE = 1 / 300  # of the time may go into writing metrics.json, which grows with the run
+
+_log = logging.getLogger(__name__)
+
+
+class Recorder(FileStorageObserver):
+    """The observer behind -F and -m.
+
+    It differs from sacred's FileStorageObserver in this: no file is ever half written; metrics and output
+    are on disk as soon as they are there, not at the next heartbeat; and there may be a database besides.
+
+    Args:
+        basedir: where the run's folder is made.
+        target: the database that gets the run as well.
+        folder_name: of the run's folder, given the configuration; None: its id.
+        capture: whether the output belongs to the record.
+    """
+
+    dir: Any
+    run_entry: Any
+
+    def __init__(
+        self,
+        basedir: str | os.PathLike[str],
+        target: Target | None = None,
+        folder_name: Callable[[dict[str, Any]], str] | None = None,
+        capture: bool = True,
+    ) -> None:
+        super().__init__(Path(basedir))
+        self._capture = capture
+        self._target = target
+        self._folder_name = folder_name
+        self._guard = threading.RLock()  # sacred's heartbeat is a thread of its own
+        self._delivery: Delivery | None = None
+        self._held: IO[bytes] | None = None
+        self._metrics_next = 0.0
+        self._full = False
+        self._withdrawn = False
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder; there is one as soon as the run has started."""
+        return Path(self.dir)
+
+    # -- the start ----------------------------------------------------------------------------------------
+
+    def queued_event(self, ex_info, command, host_info, queue_time, config, meta_info, _id):  # type: ignore
+        """Record a run that somebody else is to start."""
+        given = self._start("QUEUED", ex_info, command, host_info, queue_time, config, meta_info, _id)
+        self.join()
+        return given
+
+    def started_event(self, ex_info, command, host_info, start_time, config, meta_info, _id):  # type: ignore
+        """Make the run's folder, and its document in the database, under one id; returns the id."""
+        return self._start("RUNNING", ex_info, command, host_info, start_time, config, meta_info, _id)
+
+    def _start(
+        self,
+        status: str,
+        ex_info: dict[str, Any],
+        command: str,
+        host_info: dict[str, Any],
+        start_time: datetime.datetime,
+        config: dict[str, Any],
+        meta_info: dict[str, Any],
+        wanted: str | None,
+    ) -> int | str | None:
+        entry = {
+            "uid": uuid.uuid4().hex,
+            "experiment": flatten(dict(ex_info) | {"sources": []}),
+            "command": command,
+            "host": flatten(dict(host_info)),
+            "start_time": start_time.isoformat(),
+            "meta": flatten(meta_info),
+            "status": status,
+            "resources": [],
+            "artifacts": [],
+            "heartbeat": None,
+            "result": None,
+        }
+        place = find_place(
+            Path(self.basedir), wanted, self._folder_name and self._folder_name(config), self._target, entry
+        )
+        self.dir = str(place.folder)
+        entry["experiment"]["sources"] = self.save_sources(ex_info)
+        self._open(entry, config)
+        if self._target is not None:
+            run_folder.write_json(self.folder / run_folder.MONGO, {"database": self._target.shown, "id": place.id})
+            self._delivery = Delivery(self._target, self.folder, place.client, place.mirror, place.trouble)
+            self._delivery.start()
+            self._delivery.wake()
+        return place.id
+
+    def _open(self, entry: dict[str, Any], config: dict[str, Any]) -> None:
+        """Begin the folder's files."""
+        self._held = run_folder.lock(self.folder)
+        self._lines = run_folder.Appended(self.folder / run_folder.METRIC_LINES)
+        self._output = run_folder.Appended(self.folder / run_folder.OUTPUT)
+        self.run_entry, self.config, self.info = entry, flatten(config), {}
+        self.save_json(self.config, run_folder.CONFIG)
+        self.save_json(self.run_entry, run_folder.RUN)
+
+    @property
+    def database(self) -> str | None:
+        """Where the run goes besides its folder."""
+        return None if self._target is None else self._target.shown
+
+    def last_step(self, run: Mapping[str, Any]) -> int | None:
+        """The last step that the database has of an earlier run, by `id` and `database`; None if that is not known."""
+        if self._target is None or run.get("database") != self.database:
+            return None
+        return last_step(run["id"], self._target)
+
+    def continues(self, runs: Iterable[Mapping[str, Any]]) -> None:
+        """Have the database get what it lacks of the runs before this one, by their `folder`."""
+        if self._target is not None and self._delivery is not None:
+            folders = [Path(run["folder"]) for run in runs]
+            there = [f for f in folders if run_folder.read_json(f / run_folder.MONGO).get("database") == self.database]
+            self._delivery.also(there)
+
+    # -- during the run -----------------------------------------------------------------------------------
+
+    def record_metrics(self, step: int, metrics: dict[str, Any]) -> None:
+        """Write the metrics of a step to disk, now."""
+        if self.run_entry is None:  # -u
+            return
+        now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+        line = {run_folder.STEP: step, run_folder.TIMESTAMP: now.isoformat()} | metrics
+        self._safely(lambda: self._lines.append(json.dumps(line, default=run_folder.plain).encode() + b"\n"))
+
+    def log_metrics(self, metrics_by_name: Any, info: Any) -> None:
+        """Nothing: at the heartbeat, when sacred calls this, `record_metrics` has written them already."""
+
+    @contextlib.contextmanager
+    def captured(self) -> Iterator[None]:
+        """Write what is printed meanwhile to the run's output, line by line."""
+        if self.run_entry is None or not self._capture:
+            yield
+            return
+        with captured(lambda text: self._safely(lambda: self._output.append(text.encode(errors="backslashreplace")))):
+            yield
+
+    def heartbeat_event(self, info: Any, captured_out: str, beat_time: datetime.datetime, result: Any) -> None:
+        """Show that the run is alive."""
+        with self._guard:
+            self.run_entry["heartbeat"] = beat_time.isoformat()
+            self.run_entry["result"] = result
+            self._safely(lambda: self._beat(info))
+        self._wake()
+
+    def _beat(self, info: dict[str, Any]) -> None:
+        self.save_json(self.run_entry, run_folder.RUN)
+        if info != self.info:
+            self.save_json(info, run_folder.INFO)
+            self.info = dict(info)
+        if time.monotonic() > self._metrics_next:
+            self._write_metrics()
+
+    def _write_metrics(self) -> None:
+        began = time.monotonic()
+        run_folder.write_metrics(self.folder)
+        ended = time.monotonic()
+        self._metrics_next = ended + (ended - began) / METRICS_SHARE
+
+    def artifact_event(self, name: str, filename: str, metadata: Any = None, content_type: Any = None) -> None:
+        """Copy a file into the run's folder, if it is not there, and hand it on."""
+        with self._guard:
+            self._safely(lambda: self._add_artifact(name, filename))
+        self._wake()
+
+    def _add_artifact(self, name: str, filename: str) -> None:
+        place = self.folder / name
+        if not (place.exists() and place.samefile(filename)):
+            aside = self.folder / f".{name}.new"
+            self.save_file(filename, aside.name)
+            os.replace(aside, place)
+        if name not in self.run_entry["artifacts"]:
+            self.run_entry["artifacts"].append(name)
+            self.save_json(self.run_entry, run_folder.RUN)
+
+    def resource_event(self, filename: str) -> None:
+        """Keep a file that the run reads."""
+        with self._guard:
+            self._safely(lambda: FileStorageObserver.resource_event(self, filename))
+
+    def _wake(self) -> None:
+        if self._delivery is not None:
+            self._delivery.wake()
+
+    def _safely(self, write: Callable[[], None]) -> None:
+        """Write; a full disk is told once and stops neither the training nor later attempts."""
+        with self._guard:
+            try:
+                write()
+            except OSError as error:
+                first, self._full = not self._full, True
+                if first:
+                    _log.error("%s cannot be written to: %s. Training goes on; make room", self.dir, error.strerror)
+            else:
+                again, self._full = self._full, False
+                if again:
+                    _log.warning("%s can be written to again", self.dir)
+
+    # -- the end ------------------------------------------------------------------------------------------
+
+    def completed_event(self, stop_time: datetime.datetime, result: Any) -> None:
+        """The run came to its end."""
+        self._end("COMPLETED", stop_time, result=result)
+
+    def interrupted_event(self, interrupt_time: datetime.datetime, status: str) -> None:
+        """The run was told to stop."""
+        self._end(status, interrupt_time)
+
+    def failed_event(self, fail_time: datetime.datetime, fail_trace: list[str]) -> None:
+        """The run failed."""
+        self._end("FAILED", fail_time, fail_trace=fail_trace)
+
+    def _end(self, status: str, stop_time: datetime.datetime, **entries: Any) -> None:
+        if self.run_entry is None:  # it did not even start
+            return
+        with self._guard:
+            self.run_entry |= {"status": status, "stop_time": stop_time.isoformat(), **entries}
+            last = self._lines.finish, self._output.finish, self._write_metrics
+            for write in (*last, lambda: self.save_json(self.run_entry, run_folder.RUN)):
+                self._safely(write)
+            if self._full:
+                _log.error("%s could not be written to at the end: the record of this run is not complete", self.dir)
+
+    def withdraw(self) -> None:
+        """The run is refused after all: at its end nothing stays of its record."""
+        self._withdrawn = True
+        if self._delivery is not None:
+            self._delivery.withdraw()
+
+    def join(self) -> None:
+        """Wait for the delivery to MongoDB while there is hope, and say how to do the rest."""
+        target, why = self._target, None
+        failed = self.run_entry is not None and self.run_entry["status"] == "FAILED" and not self._withdrawn
+        if target is not None and self._delivery is not None and (why := self._delivery.finish(hurry=failed)):
+            print(
+                f"MongoDB {target.shown} has not got all of this run ({why}). "
+                f"The record is complete in {self.dir}; to deliver the rest:\n"
+                f"  python -m mpi_pgpe.sync {self.dir}{target.option}",
+                file=sys.stderr,
+                flush=True,
+            )
+        if self._held is not None:
+            self._held.close()
+            if self._withdrawn and why is None:
+                shutil.rmtree(self.folder, ignore_errors=True)
+
+    # -- how FileStorageObserver writes -------------------------------------------------------------------
+
+    def save_json(self, obj: Any, filename: str) -> None:
+        """Replace a file of the run's folder by one rename."""
+        run_folder.write_json(self.folder / filename, obj)
+
+    def find_or_save(self, filename: str, store_dir: Path) -> Path:
+        """Keep a source file or resource once for all runs; returns its place."""
+        name, suffix = os.path.splitext(os.path.basename(filename))
+        place = Path(store_dir) / f"{name}_{get_digest(filename)}{suffix}"
+        if not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(place, Path(filename).read_bytes())
+        return place

@@ -1,0 +1,52 @@
+"""The agents of a run on disk, and the folders that they go to."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from mpi_pgpe.agents.agent import Agent
+from mpi_pgpe.agents.file import write_agent
+from mpi_pgpe.training.metrics import Report
+from mpi_pgpe.training.settings import Settings
+
+AGENTS = Path("saved_agents")
+"""Where the agents and checkpoints of runs without -F go."""
+
+
+def agents_folder(settings: Settings) -> Path:
+    """A new folder for the agents of a run that is not recorded."""
+    folder = AGENTS / agents_folder_name(settings.env_name)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def agents_folder_name(env_name: str) -> str:
+    """A name that no other run has."""
+    return f"{time.strftime('%Y_%m_%d_%H_%M_%S')}_{_file_name(env_name)}_{os.getpid()}"
+
+
+def save(report: Report, settings: Settings, folder: Path, add_artifact: Callable[[str, str], None]) -> Path | None:
+    """Write the agents of a report, and record them as artifacts; returns the path of the center's."""
+
+    def write(name: str, agent: Agent) -> Path:
+        path = folder / name
+        try:
+            write_agent(path, agent)
+            add_artifact(str(path), name)  # the recorder finds it in its place already
+        except OSError as error:
+            print(f"cannot save {path}: {error.strerror or error}; the run goes on", file=sys.stderr, flush=True)
+        return path
+
+    if report.best is not None:
+        write("best.pickle", report.best)
+    if report.agent is None:
+        return None
+    return write(f"{_file_name(settings.env_name)}_seed{settings.seed}_iter{report.generation}.pickle", report.agent)
+
+
+def _file_name(env_name: str) -> str:
+    return env_name.rpartition(":")[2].rpartition("/")[2]

@@ -1,0 +1,10 @@
+"""Training: generations of episodes, evaluated by all ranks, and what comes of each.
+
+    trainer                   one generation after another, on rank 0; begin here
+    team, evaluator, job      what all ranks do together, what each does by itself, what they are told
+    rollout                   one episode of one policy in one environment
+    settings, initial_agent   of a run, checked before any work begins
+    metrics                   what a generation brought
+
+May import: search, policies, envs, parallel, agents, base; of third parties numpy alone.
+"""

@@ -1,0 +1,205 @@
+"""What a rank does by itself: evaluate directions of the distribution, or its center.
+
+A direction is evaluated as a mirrored pair of solutions, each in episodes of its own. The moments of
+their observations stay here, kept by direction.
+"""
+
+from __future__ import annotations
+
+import functools
+import traceback
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpi_pgpe.parallel.clock import OTHER, PHYSICS, POLICY
+from mpi_pgpe.parallel.episode_timeout import Watch
+from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.parallel.rounds import COLUMNS
+from mpi_pgpe.parallel.tasks import BREAKS, Poll, TaskFailed
+from mpi_pgpe.policies.network import Policy, PolicyShape
+from mpi_pgpe.policies.normalization import Moments
+from mpi_pgpe.search.noise import Noise
+from mpi_pgpe.search.pgpe import mirrored_pair
+from mpi_pgpe.search.seeds import episode_seed, seed_table
+from mpi_pgpe.training.job import RE_EVALUATION, TRAINING, Distribution, Job
+from mpi_pgpe.training.rollout import Episode, Rollout
+
+if TYPE_CHECKING:
+    from mpi_pgpe.envs import Environment
+
+
+class Evaluator:
+    """Runs the tasks of one rank."""
+
+    job: Job
+
+    def __init__(self, farm: Farm) -> None:
+        self.farm = farm
+        self._rollouts: dict[int, tuple[Rollout, Policy]] = {}
+        self._kept: dict[int, Moments] = {}  # by direction, of the generation `_kept_of`
+        self._kept_of = -1
+
+    def _take_job(self, job: Job) -> None:
+        self.job = job
+        self.farm.episode_limit = job.episode_timeout
+        self._watch = None if job.episode_timeout is None else Watch(job.episode_timeout)
+
+    def environment(self, purpose: int) -> Environment:
+        """The environment of this rank for training or for re-evaluation, made when first needed.
+
+        Raises:
+            UnknownEnvironment, UnsupportedEnvironment: it cannot be had.
+            TaskFailed: it raised something else when it was made.
+        """
+        from mpi_pgpe.envs import UnknownEnvironment, UnsupportedEnvironment
+
+        try:
+            return self._rollout(purpose)[0].env
+        except (UnknownEnvironment, UnsupportedEnvironment):
+            raise
+        except (Exception, SystemExit) as error:
+            name = self.job.env_name if purpose == TRAINING else self.job.re_eval_env_name
+            raise TaskFailed(
+                f"environment {name!r} failed on rank {self.farm.members[self.farm.rank]} when it was made: "
+                f"{type(error).__name__}: {error}\n\n{traceback.format_exc()}"
+            ) from error
+
+    def _rollout(self, purpose: int) -> tuple[Rollout, Policy]:
+        if purpose not in self._rollouts:
+            from mpi_pgpe import envs  # here, so that importing this module loads no simulator
+
+            job = self.job
+            if purpose == TRAINING:
+                name, config, limit = job.env_name, job.env_config, job.max_episode_length
+            else:
+                name, config, limit = job.re_eval_env_name, job.re_eval_env_config, None
+            with self.farm.clock.during(OTHER), warnings.catch_warnings():
+                if self.farm.rank > 0:
+                    warnings.simplefilter("ignore")  # rank 0 says it for all
+                env = envs.make(name, config, job.env_fast)
+            shape = PolicyShape(env.observation_size, env.action_space.size, job.hidden)
+            rollout = Rollout(env, limit)
+            if job.profile:
+                rollout.timed = functools.partial(self.farm.clock.timed, PHYSICS)
+            self._rollouts[purpose] = rollout, Policy(shape, env.action_space)
+        return self._rollouts[purpose]
+
+    def _begin(self, purpose: int, distribution: Distribution, owners: NDArray[np.int32]) -> None:
+        """Get ready; `owners`, if any, are the ranks whose results of the generation stand."""
+        self._purpose, self._distribution = purpose, distribution
+        if purpose != TRAINING:
+            return
+        size, me = len(distribution.center), self.farm.members[self.farm.rank]
+        mine = np.flatnonzero(owners == me) if self._kept_of == distribution.generation else ()
+        self._kept = {task: self._kept[task] for task in mine if task in self._kept}
+        self._kept_of = distribution.generation
+        self._noise = Noise(size)
+        self._delta = np.empty(size, np.float32)
+        self._pair = np.empty((2, size), np.float32)
+
+    def _run(self, task: int, poll: Poll | None) -> NDArray[np.float64]:
+        """Run a direction's mirrored pair (training) or one episode of the center (re-evaluation)."""
+        with self.farm.clock.during(POLICY):
+            return self._result(task, poll)
+
+    def _result(self, task: int, poll: Poll | None) -> NDArray[np.float64]:
+        result = np.zeros(COLUMNS)
+        d = self._distribution
+        if self._purpose == RE_EVALUATION:
+            result[:2] = self._fitness(task, 0, self._environment_seeds(task, 0), d.center, None, poll)
+            return result
+        np.multiply(d.stdev, self._noise.direction(self._seeds(task + 1)[task], self._delta), self._delta)
+        mirrored_pair(d.center, self._delta, self._pair)
+        moments = None if d.mean is None else Moments(len(d.mean))
+        # Before both episodes: after one the caches are the simulator's, and this takes ten times as long.
+        seeds = [self._environment_seeds(task, sign) for sign in (0, 1)]
+        for sign, parameters in enumerate(self._pair):
+            result[2 * sign : 2 * sign + 2] = self._fitness(task, sign, seeds[sign], parameters, moments, poll)
+        if moments is not None:
+            self._kept[task] = moments
+        return result
+
+    def _seeds(self, count: int) -> NDArray[np.uint64]:
+        """The seeds of the first `count` directions of the generation."""
+        d = self._distribution
+        if count > len(d.seeds):  # a generation of more rounds than its broadcast table foresaw
+            d.seeds = seed_table(self.job.seed, d.generation, max(count, 2 * len(d.seeds)))
+        return d.seeds[:count]
+
+    def _environment_seeds(self, task: int, sign: int) -> list[int]:
+        """Of the episodes of one solution."""
+        job, generation = self.job, self._distribution.generation
+        if self._purpose == RE_EVALUATION:
+            return [episode_seed(job.seed, RE_EVALUATION, generation, task, 0, 0)]
+        sign = 0 if job.common_random_numbers else sign
+        return [episode_seed(job.seed, TRAINING, generation, task, sign, number) for number in range(job.num_episodes)]
+
+    def _fitness(
+        self,
+        task: int,
+        sign: int,
+        seeds: list[int],
+        parameters: NDArray[np.float32],
+        moments: Moments | None,
+        poll: Poll | None,
+    ) -> tuple[float, int]:
+        """(fitness, interactions) of one solution: the mean over its episodes, and their sum."""
+        fitness, interactions = 0.0, 0
+        for seed in seeds:
+            episode = self._episode(task, sign, seed, parameters, moments is not None, poll)
+            fitness += episode.total_reward
+            if self._purpose == TRAINING:
+                fitness -= self.job.decrease_rewards_by * episode.steps
+            interactions += episode.steps
+            if moments is not None and episode.moments is not None and episode.moments.finite():
+                moments.merge(episode.moments)
+        return fitness / len(seeds), interactions
+
+    def _episode(
+        self,
+        task: int,
+        sign: int,
+        seed: int,
+        parameters: NDArray[np.float32],
+        collect_moments: bool,
+        poll: Poll | None,
+    ) -> Episode:
+        d, job = self._distribution, self.job
+        try:
+            rollout, policy = self._rollout(self._purpose)
+            policy.load(parameters, d.mean, d.obs_stdev)
+            if not job.env_reuse:
+                rollout.renew()
+
+            def episode(poll: Poll | None) -> Episode:
+                return rollout.run(policy, seed, collect_moments=collect_moments, between_steps=poll)
+
+            if self._watch is None:
+                return episode(poll)
+            self.farm.begins(self._where(task, sign, seed))
+            return self._watch.run(episode, poll)
+        except BREAKS:
+            raise
+        except (Exception, SystemExit, GeneratorExit) as error:  # not Ctrl-C
+            message = f"{self._where(task, sign, seed)}: {type(error).__name__}: {error}\n\n{traceback.format_exc()}"
+            if job.on_episode_error == "fail" or self._purpose not in self._rollouts:
+                raise TaskFailed(message) from error
+            self._rollouts[self._purpose][0].env.remake()  # it may be in any state
+            self.farm.remarks.append(message)
+            return Episode(np.nan, 0, False, None)  # NaN is the worst fitness
+
+    def _where(self, task: int, sign: int, seed: int) -> str:
+        generation, job = self._distribution.generation, self.job
+        training = self._purpose == TRAINING
+        place = (
+            f"generation {generation + 1}, direction {task}, sign {'+-'[sign]}"
+            if training
+            else f"re-evaluation after generation {generation}, episode {task}"
+        )
+        return (
+            f"environment {(job.env_name if training else job.re_eval_env_name)!r} failed on rank "
+            f"{self.farm.members[self.farm.rank]} ({place}, environment seed {seed})"
+        )

@@ -1,0 +1,54 @@
+"""`init_from`: the saved agent that training begins with."""
+
+from __future__ import annotations
+
+from mpi_pgpe.agents.agent import Agent
+from mpi_pgpe.agents.file import AgentFileError, read_agent
+from mpi_pgpe.policies.network import PolicyShape
+from mpi_pgpe.policies.spaces import ActionSpace
+from mpi_pgpe.training.settings import BadSettings, Settings
+
+
+def initial_agent(settings: Settings) -> Agent | None:
+    """The agent that training begins with, or None; makes no environment.
+
+    Raises:
+        BadSettings: its file cannot be read, or it does not fit the settings.
+    """
+    if settings.init_from is None:
+        return None
+    try:
+        agent = read_agent(settings.init_from)
+    except AgentFileError as error:
+        raise BadSettings(f"init_from: {error}") from None
+    shape = agent.shape
+    if (shape.hidden, shape.output_activation) != (settings.hidden, "identity") or (
+        shape.hidden and shape.activation != "tanh"
+    ):
+        raise BadSettings(
+            f"init_from: expected a policy with hidden layers {list(settings.hidden)} (tanh), as num_hidden and "
+            f"hidden_size say, got {shape} in {settings.init_from}"
+        )
+    if (agent.moments is not None) != settings.obs_norm:
+        has = "no normalization" if agent.moments is None else "a normalization"
+        raise BadSettings(
+            f"init_from: the agent in {settings.init_from} has {has} of observations, "
+            f"but obs_norm={settings.obs_norm}; set obs_norm={not settings.obs_norm}"
+        )
+    return agent
+
+
+def fitting(settings: Settings, shape: PolicyShape, space: ActionSpace) -> Agent | None:
+    """The agent that training begins with, or None; `shape` and `space` are those that the environment needs.
+
+    Raises:
+        BadSettings: see `initial_agent`; or it does not fit the environment.
+    """
+    agent = initial_agent(settings)
+    if agent is not None and (agent.shape != shape or agent.action_space.discrete != space.discrete):
+        ours, its = ("discrete" if s.discrete else "continuous" for s in (space, agent.action_space))
+        raise BadSettings(
+            f"init_from: expected a policy of shape {shape} with {ours} actions, as {settings.env_name} "
+            f"has them, got {agent.shape} with {its} actions in {settings.init_from}"
+        )
+    return agent

@@ -1,0 +1,174 @@
+"""What all ranks do together: evaluate a population or the center, and sum over directions.
+
+Rank 0 calls `start`, `evaluate`, `sum_directions`, `moments` and `stop`; the other ranks `serve`. Each call tells the
+others to enter the same method, so one piece of code runs on every rank, and on one rank alone.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpi_pgpe.base.exact_sums import exact_parts, from_parts, largest
+from mpi_pgpe.parallel.clock import UPDATE
+from mpi_pgpe.parallel.fault_tolerance import RanksLost
+from mpi_pgpe.parallel.load import Usage
+from mpi_pgpe.parallel.rounds import Rounds
+from mpi_pgpe.policies.normalization import Moments
+from mpi_pgpe.search.noise import weighted_sums
+from mpi_pgpe.training.evaluator import Evaluator
+from mpi_pgpe.training.job import TRAINING, Distribution, Job
+
+T = TypeVar("T")
+
+_START, _EVALUATE, _SUM, _MOMENTS, _TIMES, _STOP = range(6)  # commands
+
+
+class Team(Evaluator):
+    """The ranks at work on one job."""
+
+    # -- rank 0 -----------------------------------------------------------------------------------------
+
+    def start(self, job: Job) -> None:
+        """Tell every rank what the job is; before anything else."""
+        self._take_job(job)
+        self._insist(lambda: None, told=False)
+
+    def evaluate(self, purpose: int, distribution: Distribution, tasks: Rounds) -> None:
+        """Run the tasks: directions of the distribution, or episodes of its center."""
+        self.farm.usage = Usage()
+        self._purpose, self._distribution, self._tasks = purpose, distribution, tasks
+        self._insist(self._evaluate)
+
+    def sum_directions(
+        self, size: int, seeds: NDArray[np.uint64], a: NDArray[np.int64], b: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """noise.weighted_sums, computed by all ranks together."""
+
+        def work() -> NDArray[np.int64]:
+            self.farm.tell(_SUM, a.astype(np.int32), b.astype(np.int32))
+            return self._sum(size, seeds, a, b)
+
+        return self._insist(work)
+
+    def moments(self, directions: int) -> Moments:
+        """The moments of the observations in the first `directions` directions of the generation."""
+
+        def work() -> Moments:
+            if not self._tasks.complete:  # a rank was lost with what it kept
+                self._evaluate()
+            self.farm.tell(_MOMENTS, np.array([directions], np.int64))
+            return self._collect_moments(directions)
+
+        return self._insist(work)
+
+    def times(self) -> NDArray[np.float64]:
+        """Seconds of each rank in each of clock.PHASES, shape (farm.size, len(PHASES))."""
+
+        def work() -> NDArray[np.float64]:
+            self.farm.tell(_TIMES)
+            return self.farm.gather_on_root(self.farm.clock.read())
+
+        return self._insist(work)
+
+    def _evaluate(self) -> None:
+        d, nothing = self._distribution, np.zeros(0)
+        owners = self._tasks.owners
+        again = (owners >= 0).any()
+        self.farm.tell(
+            _EVALUATE,
+            np.array([self._purpose, d.generation], np.int64),
+            nothing if d.mean is None else d.mean,
+            nothing if d.obs_stdev is None else d.obs_stdev,
+            d.seeds,
+            d.center,
+            d.stdev,
+            owners if again else owners[:0],
+        )
+        self._begin(self._purpose, d, owners if again else owners[:0])
+        self.farm.hand_out(self._tasks, self._run)
+
+    def _insist(self, work: Callable[[], T], told: bool = True) -> T:
+        """Do work that all ranks share, again with those that are left whenever some are lost on the way."""
+        while True:
+            try:
+                if not told:
+                    self.farm.tell(_START, np.frombuffer(json.dumps(asdict(self.job)).encode(), np.uint8))
+                return work()
+            except RanksLost as loss:
+                told = False  # what was told last may not have reached everyone
+                if loss.ranks:
+                    left = f"{self.farm.size} rank{'s' * (self.farm.size > 1)}"
+                    print(
+                        f"{loss}; its work is done again and the run goes on with {left}", file=sys.stderr, flush=True
+                    )
+                if hasattr(self, "_tasks"):
+                    keeping = self._purpose == TRAINING and self._distribution.mean is not None
+                    self._tasks.lose(self.farm.members if keeping else None)
+
+    def stop(self, exit_code: int) -> None:
+        """Tell all ranks to end."""
+        self.farm.stop(_STOP, exit_code)
+
+    # -- the other ranks --------------------------------------------------------------------------------
+
+    def serve(self) -> int:
+        """Do what rank 0 tells, until it says stop; returns the exit code that it gives."""
+        while True:
+            try:
+                command, arrays = self.farm.hear()
+                if command == _STOP:
+                    self.farm.goodbye()
+                    return int(arrays[0][0])
+                self._obey(command, arrays)
+            except RanksLost:
+                continue  # rank 0 knows as well, and says how to go on
+
+    def _obey(self, command: int, arrays: list[NDArray[Any]]) -> None:
+        if command == _START:
+            job = json.loads(arrays[0].tobytes())
+            self._take_job(Job(**job | {"hidden": tuple(job["hidden"])}))
+        elif command == _EVALUATE:
+            (purpose, generation), mean, obs_stdev, seeds, center, stdev, owners = arrays
+            distribution = Distribution(int(generation), center, stdev, None, None, seeds)
+            if len(mean):
+                distribution.mean, distribution.obs_stdev = mean, obs_stdev
+            self._begin(int(purpose), distribution, owners)
+            self.farm.take(self._run)
+        elif command == _SUM:
+            a, b = arrays
+            self._sum(len(self._distribution.center), self._seeds(len(a)), a, b)
+        elif command == _MOMENTS:
+            self._collect_moments(int(arrays[0][0]))
+        elif command == _TIMES:
+            self.farm.gather_on_root(self.farm.clock.read())
+
+    # -- every rank -------------------------------------------------------------------------------------
+
+    def _sum(self, size: int, seeds: NDArray[np.uint64], a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.int64]:
+        # Which rank sums which directions does not matter to the result: the sums are exact.
+        first, end = (len(seeds) * (self.farm.rank + i) // self.farm.size for i in (0, 1))
+        own = slice(first, end)
+        with self.farm.clock.during(UPDATE):
+            return self.farm.sum_on_root(weighted_sums(size, seeds[own], a[own], b[own]))
+
+    def _collect_moments(self, directions: int) -> Moments:
+        with self.farm.clock.during(UPDATE):
+            return self._add_moments(directions)
+
+    def _add_moments(self, directions: int) -> Moments:
+        kept = [moments for direction, moments in self._kept.items() if direction < directions]
+        mean = self._distribution.mean
+        size = 0 if mean is None else len(mean)
+        terms = np.array([np.concatenate([m.sum, m.sumsq]) for m in kept]).reshape(-1, 2 * size)
+        ceiling = self.farm.maximum(largest(terms))
+        count = sum(m.count for m in kept)
+        total = self.farm.sum_on_root(np.append(exact_parts(terms, ceiling).ravel(), count))
+        sums = from_parts(total[:-1].reshape(2, -1), ceiling)
+        return Moments(size, int(total[-1]), sums[:size], sums[size:])

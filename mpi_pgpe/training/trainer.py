@@ -1,0 +1,283 @@
+"""Trainer: one generation after another. It knows neither sacred nor the command line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from mpi_pgpe.agents.agent import Agent, versions
+from mpi_pgpe.base.state import digest
+from mpi_pgpe.parallel.clock import UPDATE
+from mpi_pgpe.parallel.rounds import Rounds
+from mpi_pgpe.parallel.tasks import TaskFailed
+from mpi_pgpe.policies.network import PolicyShape
+from mpi_pgpe.policies.normalization import Moments
+from mpi_pgpe.training import initial_agent
+from mpi_pgpe.training.job import RE_EVALUATION, TRAINING, Distribution, Job
+from mpi_pgpe.training.metrics import HISTORY, MEASURED, Report, add_to_history, of_population, of_re_evaluation
+from mpi_pgpe.training.settings import BadSettings, Settings
+from mpi_pgpe.training.team import Team
+
+Progress = Callable[[str, Rounds], None]
+"""Called with "training" or "re-evaluation" and the tasks, whenever a result has come."""
+
+_TABLE_ROUNDS = 16  # rounds whose seeds are broadcast at the start of an adaptive generation, at most
+
+
+class Trainer:
+    """Trains an agent with the ranks of a team; lives on rank 0.
+
+    Args:
+        settings: of the run.
+        team: all ranks; the others have to be in `team.serve()`.
+        on_progress: see `Progress`.
+        profile: whether to take the time of each step of the environments; no result depends on it.
+
+    Raises:
+        BadSettings, envs.UnknownEnvironment, envs.UnsupportedEnvironment: before any episode.
+    """
+
+    def __init__(
+        self, settings: Settings, team: Team, on_progress: Progress | None = None, profile: bool = False
+    ) -> None:
+        self.settings = settings
+        self.team = team
+        self._on_progress = on_progress
+        re_eval_env_name, re_eval_env_config = settings.re_evaluation
+        team.start(
+            Job(
+                env_name=settings.env_name,
+                env_config=dict(settings.env_config),
+                re_eval_env_name=re_eval_env_name,
+                re_eval_env_config=re_eval_env_config,
+                env_fast=settings.env_fast,
+                seed=settings.seed,
+                hidden=settings.hidden,
+                obs_norm=settings.obs_norm,
+                decrease_rewards_by=settings.decrease_rewards_by,
+                max_episode_length=settings.max_episode_length,
+                num_episodes=settings.num_episodes,
+                common_random_numbers=settings.common_random_numbers,
+                env_reuse=settings.env_reuse,
+                on_episode_error=settings.on_episode_error,
+                episode_timeout=settings.episode_timeout,
+                profile=profile,
+            )
+        )
+        env = team.environment(TRAINING)
+        self.action_space = env.action_space
+        self.origins = env.origin, team.environment(RE_EVALUATION).origin
+        self.shape = PolicyShape(env.observation_size, env.action_space.size, settings.hidden)
+        self._check_re_evaluation(team)
+        initial = initial_agent.fitting(settings, self.shape, self.action_space)
+        self.search = settings.make_search(
+            self.shape.num_parameters, team.sum_directions, 0.0 if initial is None else initial.parameters
+        )
+        self.moments = Moments(self.shape.observation_size)
+        if initial is not None and initial.moments is not None:
+            self.moments.merge(initial.moments)
+        self.history: dict[str, list[int | float | None]] = {name: [] for name in HISTORY}
+        self.timesteps = 0
+        self.best_re_eval = -np.inf
+        self.re_eval: dict[str, int | float] = {}
+        self._scheduled: tuple[dict[str, int | float], float] = {}, -np.inf  # (re_eval, best_re_eval)
+        self._started = time.perf_counter()
+
+    def _check_re_evaluation(self, team: Team) -> None:
+        env, space = team.environment(RE_EVALUATION), self.action_space
+        found = (env.observation_size, env.action_space.size, env.action_space.discrete)
+        expected = (self.shape.observation_size, space.size, space.discrete)
+        if found != expected:
+            described = [
+                f"{n_obs} observations and {n_act} {'discrete' if discrete else 'continuous'} actions"
+                for n_obs, n_act, discrete in (expected, found)
+            ]
+            raise BadSettings(
+                f"re_eval_env_name: expected an environment with {described[0]} like "
+                f"{self.settings.env_name}, got {team.job.re_eval_env_name} with {described[1]}"
+            )
+
+    def __iter__(self) -> Iterator[Report]:
+        """Run the remaining generations; each is yielded as soon as it is complete."""
+        while not self.complete:
+            yield self.step()
+
+    @property
+    def complete(self) -> bool:
+        """Whether no generation remains."""
+        return self.search.generation >= self.settings.niters or self.reached_target()
+
+    def digest(self) -> int:
+        """A number that stands for all that the run has come to: see base.state.digest."""
+        return digest(self._result())
+
+    def reached_target(self) -> bool:
+        """Whether a re-evaluation has reached `target_return`."""
+        target = self.settings.target_return
+        return target is not None and self.best_re_eval >= target
+
+    def state(self) -> dict[str, Any]:
+        """Copies of all that the next generation depends on, and of the times so far."""
+        return {
+            "result": self._result(),
+            "re_eval": dict(self._scheduled[0]),
+            "history": {name: list(values) for name, values in self.history.items()},
+            "end": {"re_eval": dict(self.re_eval), "best_re_eval": self.best_re_eval},
+            "elapsed": self.elapsed(),
+        }
+
+    def _result(self) -> dict[str, Any]:
+        # Without the re-evaluation that is made because a run ends: one that ends later does not make it.
+        moments = self.moments
+        return {
+            "search": self.search.state(),
+            "moments": {"count": moments.count, "sum": moments.sum.copy(), "sumsq": moments.sumsq.copy()},
+            "timesteps": self.timesteps,
+            "best_re_eval": self._scheduled[1],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to what `state()` returned, here or in a run before this one."""
+        result = state["result"]
+        moments = result["moments"]
+        self.search.restore(result["search"])
+        self.moments = Moments(
+            self.shape.observation_size, int(moments["count"]), moments["sum"].copy(), moments["sumsq"].copy()
+        )
+        self.history = {name: list(values) for name, values in state["history"].items()}
+        self.timesteps = int(result["timesteps"])
+        self._scheduled = dict(state["re_eval"]), float(result["best_re_eval"])
+        self.re_eval, self.best_re_eval = self._scheduled
+        if self.search.generation >= self.settings.niters:
+            self.re_eval, self.best_re_eval = dict(state["end"]["re_eval"]), float(state["end"]["best_re_eval"])
+        self._started = time.perf_counter() - state["elapsed"]
+
+    def step(self) -> Report:
+        """Run one generation; if that raises anything, the trainer is where it was before."""
+        before = self.state()
+        try:
+            with self.team.farm.clock.during(UPDATE):
+                return self._generation()
+        except BaseException:
+            self.restore(before)
+            raise
+
+    def _generation(self) -> Report:
+        began = time.perf_counter()
+        search, settings = self.search, self.settings
+        tasks = Rounds(search.popsize // 2, search.max_rounds, search.num_interactions, self._on_record("training"))
+        table_rounds = 1 if search.num_interactions is None else min(search.max_rounds, _TABLE_ROUNDS)
+        self.team.evaluate(TRAINING, self._distribution(table_rounds), tasks)
+        usage = self.team.farm.usage
+        results, failures = tasks.results(), tasks.failed_episodes()
+        fitness, interactions = results[:, 0::2], results[:, 1::2].astype(np.int64)
+        for number in range(tasks.rounds):
+            directions = slice(number * tasks.size, (number + 1) * tasks.size)
+            search.tell(fitness[directions].ravel(), interactions[directions])
+        if settings.obs_norm:
+            self.moments.merge(self.team.moments(len(results)))
+        self.timesteps += int(interactions.sum())
+        stdev = search.stdev
+        report = Report(
+            search.generation,
+            {
+                "generation": search.generation,
+                **of_population(fitness, interactions, len(failures)),
+                "pop_elapsed": time.perf_counter() - began,
+                "elapsed": self.elapsed(),
+                "timesteps": self.timesteps,
+                "stdev_min": float(stdev.min()),
+                "stdev_max": float(stdev.max()),
+                "stdev_mean": float(stdev.mean()),
+                "ranks": self.team.farm.size,
+                "idle_fraction": usage.idle_fraction(),
+                "dropped_fraction": usage.dropped_fraction(len(results)),
+            },
+            failures=failures,
+        )
+        last = search.generation >= settings.niters
+        scheduled = search.generation % settings.re_eval_interval == 0
+        best = False
+        if scheduled or last:
+            self.re_eval = self._re_evaluate()
+            report.metrics |= self.re_eval
+            best = self.best_re_eval < self.re_eval["re_eval_mean"] < np.inf
+        add_to_history(self.history, report.metrics, scheduled)
+        if best:
+            self.best_re_eval = self.re_eval["re_eval_mean"]
+        if search.generation % settings.save_interval == 0 or last or self.reached_target():
+            report.agent = self.agent(report.metrics)
+        if best:
+            report.best = report.agent or self.agent(report.metrics)
+        if scheduled:
+            self._scheduled = self.re_eval, self.best_re_eval
+        report.metrics["state_digest"] = self.digest()
+        return report
+
+    def elapsed(self) -> float:
+        """Seconds since the trainer was made."""
+        return time.perf_counter() - self._started
+
+    def _on_record(self, what: str) -> Callable[[Rounds], None]:
+        def on_record(tasks: Rounds) -> None:
+            failures = tasks.failed_episodes() if tasks.remarks else []
+            if len(failures) > self.settings.max_episode_errors:
+                raise TaskFailed(
+                    f"{len(failures)} episodes failed in a generation, more than "
+                    f"max_episode_errors={self.settings.max_episode_errors}; the last one:\n{failures[-1]}"
+                )
+            if self._on_progress is not None:
+                self._on_progress(what, tasks)
+
+        return on_record
+
+    def _distribution(self, table_rounds: int = 0) -> Distribution:
+        normalize = self.settings.obs_norm
+        return Distribution(
+            self.search.generation,
+            self.search.center.astype(np.float32),
+            self.search.stdev.astype(np.float32),
+            self.moments.mean() if normalize else None,
+            self.moments.stdev() if normalize else None,
+            self.search.seeds(0, table_rounds * self.search.popsize // 2),
+        )
+
+    def _re_evaluate(self) -> dict[str, int | float]:
+        """Mean return and more of the center, over episodes shared among the ranks."""
+        tasks = Rounds(self.settings.re_eval_num_episodes, on_record=self._on_record("re-evaluation"))
+        self.team.evaluate(RE_EVALUATION, self._distribution(), tasks)
+        return of_re_evaluation(tasks.results()[:, 0], self.search.generation) | {
+            "re_eval_elapsed": self.elapsed(),
+            "re_eval_timesteps": self.timesteps,
+        }
+
+    def agent(self, metrics: dict[str, int | float]) -> Agent:
+        """The center, with its normalization, as an agent; `metrics` of its generation go with it."""
+        settings = self.settings
+        name, config = settings.re_evaluation
+        returns = {key: value for key, value in (metrics | self.re_eval).items() if key not in MEASURED}
+        return Agent(
+            parameters=self.search.center.astype(np.float32),
+            shape=self.shape,
+            action_space=self.action_space,
+            moments=self.moments if settings.obs_norm else None,
+            metadata={
+                "env_name": settings.env_name,
+                "env_config": dict(settings.env_config),
+                "env_origin": self.origins[0],
+                "re_eval_env_name": name,
+                "re_eval_env_config": config,
+                "re_eval_env_origin": self.origins[1],
+                "notes": settings.notes,
+                "generation": self.search.generation,
+                "timesteps": self.timesteps,
+                "seed": settings.seed,
+                "returns": returns,
+                "history": {name: list(values) for name, values in self.history.items()},
+                "settings": settings.of_the_run(),
+                "versions": versions() | self.origins[0] | self.origins[1],
+            },
+        )
