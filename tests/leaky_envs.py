@@ -204,3 +204,15 @@ class Pile(gymnasium.Env):
         self.boxes[0].ApplyForceToCenter((20 * float(action[0]), 0), True)
         self.world.Step(1 / 50, 10, 10)
         return self.observe(), float(self.boxes[0].position[0]), False, self.t >= 100, {}
+
+
+def warm_hopper_of_mujoco_py() -> Any:
+    """gym's Hopper on mujoco-py with a reset of its own, which does not reset the simulation."""
+    from gym.envs.mujoco.hopper import HopperEnv
+
+    class WarmHopper(HopperEnv):
+        def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+            gym.Env.reset(self, seed=seed)
+            return self.reset_model(), {}
+
+    return WarmHopper()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from families import FAMILIES, Family, cases
+from families import FAMILIES, Family, cases, needs_mujoco_py
 
 from mpi_pgpe import doctor
 from mpi_pgpe.cli.episode_leaks import judge, measure
@@ -96,6 +96,24 @@ def test_nothing_is_said_of_what_carries_nothing_over(name: str) -> None:
 @pytest.mark.parametrize("family", cases(FAMILIES))
 def test_the_libraries_own_environments_keep_nothing(family: Family) -> None:
     assert Stage(Cast(family.env, family.config, longest=50)).kept() == []
+
+
+@needs_mujoco_py
+def test_what_carries_over_in_mujoco_py_is_named() -> None:
+    kept = Stage(Cast("leaky_envs:warm_hopper_of_mujoco_py", longest=50)).kept()
+    assert kept == ["WarmHopper.data.qacc_warmstart", "WarmHopper.data.time"]
+
+
+def test_the_sleeper_sleeps() -> None:
+    from leaky_envs import WholeSleeper
+
+    env = WholeSleeper()
+    env.reset(seed=1)
+    awake = env.data.tree_asleep.copy()
+    for _ in range(200):
+        env.step(np.zeros(1))
+    assert (awake < 0).all()
+    assert env.data.tree_asleep[1] >= 0
 
 
 @pytest.mark.parametrize(
