@@ -47,6 +47,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "adam": {"optimizer": "adam"},
     "three episodes": {"num_episodes": 3, "common_random_numbers": True},
     "failing": {"env_name": "odd_envs:Failing", "on_episode_error": "worst", "max_episode_errors": 1000},
+    "global generators": {"env_name": "drawing_envs:FromNumpy", "num_interactions": 100},
     "no reuse": {"env_name": "odd_envs:Leaky", "env_reuse": False},
 }
 

@@ -12,7 +12,7 @@ import pytest
 import mpi_pgpe
 
 ROOT = Path(mpi_pgpe.__file__).parent
-SIMULATORS = "gym gymnasium pybullet pybullet_envs pybullet_envs_gymnasium mujoco mujoco_py Box2D"
+SIMULATORS = "gym gymnasium pybullet pybullet_envs pybullet_envs_gymnasium pybullet_utils mujoco mujoco_py Box2D"
 
 
 class Room(NamedTuple):

@@ -5,6 +5,7 @@ env = make("HumanoidBulletEnv-v0", {})   # an Environment (see interface.py)
 
     interface, adapter           what training needs of an environment, and how it is had
     registry, registration       names and libraries; names of our own
+    global_generators            random numbers that an environment's own seed does not reach
     patches, verified_versions   what is put right in simulators, and the versions that the fast paths are proved for
     fast_bullet, mujoco/         the same episodes in less time
     rendering, quiet, survey     frames, silence, what is installed here

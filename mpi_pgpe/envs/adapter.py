@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpi_pgpe.envs import fast_bullet, patches, registry
+from mpi_pgpe.envs.global_generators import OtherGenerators, drawing_alike
 from mpi_pgpe.envs.interface import Stretch, UnknownEnvironment, UnsupportedEnvironment
 from mpi_pgpe.envs.mujoco import gymnasium_fast, mujoco_py_fast, mujoco_py_setup
 from mpi_pgpe.envs.quiet import silent_output
@@ -60,7 +61,8 @@ class AdaptedEnvironment:
         if rendering:
             prepare_headless()
         mujoco_py_setup.prepare()
-        with silent_output(), warnings.catch_warnings(), contextlib.nullcontext() if rendering else deferred():
+        drawing = contextlib.nullcontext() if rendering else deferred()
+        with silent_output(), warnings.catch_warnings(), drawing, drawing_alike():
             warnings.simplefilter("ignore")  # pkg_resources, np.bool8: old news of old packages
             env, self.time_limit = _unwrap(self._create(), keep_rendering=rendering)
             _check_parts(self.name, env)
@@ -77,6 +79,7 @@ class AdaptedEnvironment:
         metadata = getattr(env, "metadata", None) or {}
         self.frames_per_second = int(metadata.get("render_fps") or metadata.get("video.frames_per_second") or 30)
         self._seeded_reset = _seeded_reset(self.name, env)
+        self._others = OtherGenerators(env)
         self.observation_size = _observation_size(self.name, env.observation_space)
         self.action_space = _action_space(self.name, env.action_space)
         # The libraries' own environments step in 5-tuples; a user's may be older.
@@ -118,6 +121,7 @@ class AdaptedEnvironment:
 
     def reset(self, seed: int) -> Any:
         """Begin an episode; see `interface.Environment`."""
+        self._others.seed(seed)
         result = self._seeded_reset(seed)
         if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict):
             return result[0]

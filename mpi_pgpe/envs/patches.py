@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from mpi_pgpe.envs import kuka
+from mpi_pgpe.envs.quiet import silent_output
+
 
 def mend(env: Any, config: Mapping[str, Any]) -> None:
     """Mend a freshly made environment, in place."""
@@ -15,6 +18,10 @@ def mend(env: Any, config: Mapping[str, Any]) -> None:
         _discard_first_reset(env)
         if config.get("render_mode") == "rgb_array" and hasattr(env, "camera"):
             _leave_the_window_alone(env)
+        if "pybullet_envs.deep_mimic.gym_env.deep_mimic_env" in modules:
+            _renew_simulation(env)
+        if type(env).__name__ == "KukaGymEnv" and not env._renders:
+            kuka.give_own_client(env)
     if any(module.startswith(("gym.envs.box2d.", "gymnasium.envs.box2d.")) for module in modules):
         _renew_world(env)
     if "gym.envs.box2d.lunar_lander" in modules:
@@ -22,6 +29,8 @@ def mend(env: Any, config: Mapping[str, Any]) -> None:
             _leave_out_smoke(env)
         if env.continuous:
             _step_in_doubles(env)
+        if env.enable_wind:
+            _draw_wind_anew(env)
     if any(module.startswith("gymnasium.envs.mujoco.") for module in modules):
         _follow(env)
 
@@ -30,6 +39,20 @@ def _discard_first_reset(env: Any) -> None:
     """pybullet_envs saves the state that resets return to after the first reset, not before it."""
     env.seed(0)
     env.reset()
+
+
+def _renew_simulation(env: Any) -> None:
+    """DeepMimic's reset leaves contacts, motors and the mocap's cycle as the episode before left them."""
+    reset = env.reset
+
+    def reset_in_a_new_simulation() -> Any:
+        if env._internal_env is not None:
+            env._p.disconnect()
+            env._internal_env = None  # `reset` makes it anew
+        with silent_output():  # Bullet has a warning for each joint
+            return reset()
+
+    env.reset = reset_in_a_new_simulation
 
 
 def _leave_the_window_alone(env: Any) -> None:
@@ -81,6 +104,17 @@ def _step_in_doubles(env: Any) -> None:
     refuses what they are since. Before numpy 2 this is the same arithmetic, and quicker."""
     step = env.step
     env.step = lambda action: step(np.asarray(action, np.float32).astype(np.float64).view(_Doubles))
+
+
+def _draw_wind_anew(env: Any) -> None:
+    """gym draws where the wind begins when the environment is made, and has it go on through all episodes."""
+    reset = env.reset
+
+    def reset_with_new_wind(**keywords: Any) -> Any:
+        env.wind_idx, env.torque_idx = np.random.randint(-9999, 9999), np.random.randint(-9999, 9999)
+        return reset(**keywords)
+
+    env.reset = reset_with_new_wind
 
 
 def _follow(env: Any) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mpi_pgpe.envs import registration
+from mpi_pgpe.envs.global_generators import drawing_alike
 from mpi_pgpe.envs.interface import UnknownEnvironment
 from mpi_pgpe.envs.mujoco import mujoco_py_setup
 from mpi_pgpe.envs.rendering import deferred
@@ -133,7 +134,7 @@ def _import(name: str, module_name: str) -> Any:
     for library in ("gym", "gymnasium"):  # first and quietly, in case that the module imports them
         registry(library)
     try:
-        with deferred():
+        with deferred(), drawing_alike():
             return importlib.import_module(module_name)
     except (ImportError, TypeError) as error:  # TypeError: a relative name
         raise UnknownEnvironment(
