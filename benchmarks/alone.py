@@ -85,9 +85,7 @@ def known_agents(name: str, folder: Path) -> list[Path]:
         write_agent(folder / "trained.pickle", agent)
         return [folder / "trained.pickle"]
     task, _, version = id.rpartition("-")
-    file = (
-        TESTS / f"agents/{task}-v2.pickle"
-    )  # walks or stumbles in later versions, too; the Humanoid's v5 observes less
+    file = TESTS / f"data/{task}-v2.pickle"  # walks or stumbles in later versions, too; the Humanoid's v5 observes less
     fits = version in ("v2", "v4") or (version == "v5" and task != "Humanoid")
     return [file] if fits and file.is_file() else []
 

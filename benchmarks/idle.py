@@ -1,8 +1,8 @@
 """How long ranks stand idle when episodes take very different times: `mpiexec -n 8 python benchmarks/idle.py`.
 
-Episodes sleep for times drawn from a Pareto distribution (shape 1.3; see tests/odd_envs.py); a generation has about
-four rounds of 32 episodes. The shares are those of the ranks' time, over all generations, without an episode and in
-episodes that were dropped.
+Episodes sleep for times drawn from a Pareto distribution (shape 1.3; see tests/helpers/odd_envs.py); a generation has
+about four rounds of 32 episodes. The shares are those of the ranks' time, over all generations, without an episode and
+in episodes that were dropped.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mpi_pgpe.training import trainer
 from mpi_pgpe.training.settings import Settings
 from mpi_pgpe.training.team import Team
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests/helpers"))
 
 
 class WaitingRounds(Rounds):

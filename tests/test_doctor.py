@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 
 import pytest
+from places import HELPERS
 
 pytestmark = pytest.mark.launches
 
@@ -85,7 +85,7 @@ def test_an_environment_that_is_asked_for_has_to_work(launch):
 def test_an_environment_that_breaks_in_an_episode_is_a_problem(launch):
     """Its first step, which is tried first, goes well."""
     config = ["--env-config", "{'every': 1}"]
-    findings = doctor(launch, "--env", "odd_envs:Failing", *config, PYTHONPATH=str(Path(__file__).parent))
+    findings = doctor(launch, "--env", "odd_envs:Failing", *config, PYTHONPATH=str(HELPERS))
     finding = findings["environment odd_envs:Failing"]
     assert finding["status"] == "problem"
     assert finding["finding"].endswith("RuntimeError: the leg came off")

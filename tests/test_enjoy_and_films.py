@@ -11,6 +11,7 @@ from pathlib import Path
 import imageio.v2 as imageio
 import numpy as np
 import pytest
+from places import DATA
 
 from mpi_pgpe import enjoy, envs
 from mpi_pgpe.agents import Agent, AgentFileError, write_agent
@@ -19,7 +20,7 @@ from mpi_pgpe.policies.network import PolicyShape
 
 pytestmark = pytest.mark.launches
 
-LANDER = Path(__file__).parent / "data" / "pgpelib_lunarlander.pickle"
+LANDER = DATA / "pgpelib_lunarlander.pickle"
 KEYS = ["env_name", "episodes", "seed", "mean", "median", "min", "max", "stderr", "returns", "lengths"]
 
 

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from test_agents import BOX, make_agent
+from agents_to_save import BOX, make_agent
 
 from mpi_pgpe.agents import AgentFileError, write_agent
 from mpi_pgpe.policies.network import Policy

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from families import needs_mujoco_py
+from places import ROOT
 
 pytestmark = pytest.mark.launches
 
-ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted(p for p in (ROOT / "bin").iterdir() if p.suffix == ".sh" or "." not in p.name)
 
 

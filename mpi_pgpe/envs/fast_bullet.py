@@ -16,7 +16,7 @@ from mpi_pgpe.base.fast_numpy import clip
 from mpi_pgpe.envs.verified_versions import why_not
 
 PROVED = {"pybullet": {"3.2.7"}, "numpy": {"1"}}
-"""The versions that the equality of bits was proved with (tests/test_fast_bullet.py)."""
+"""The versions that the equality of bits was proved with (tests/envs/test_fast_bullet.py)."""
 
 # Exactly these classes, and the first of the `rewards` that their reward is the sum of.
 _WALKERS = {

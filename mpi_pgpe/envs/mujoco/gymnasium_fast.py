@@ -31,7 +31,7 @@ from mpi_pgpe.envs.mujoco.step import (
 from mpi_pgpe.envs.verified_versions import why_not
 
 PROVED = {"gym": {"0.26.2"}, "gymnasium": {"1.4.0"}, "mujoco": {"2.3.3", "3.3.7", "4.0.0"}}
-"""The versions that the equality of bits was proved with (tests/test_fast_mujoco*.py)."""
+"""The versions that the equality of bits was proved with (tests/envs/mujoco/test_*fast*.py)."""
 
 
 def quicken(env: Any) -> str | None:

@@ -10,7 +10,7 @@ from mpi_pgpe.envs.mujoco.step import install
 from mpi_pgpe.envs.verified_versions import why_not
 
 PROVED = {"gym": {"0.26.2"}, "mujoco-py": {"2.1.2.14"}, "numpy": {"1"}}
-"""The versions that the equality of bits was proved with (tests/test_fast_mujoco*.py)."""
+"""The versions that the equality of bits was proved with (tests/envs/mujoco/test_*fast*.py)."""
 
 
 _TASKS = {
