@@ -50,6 +50,7 @@ def main() -> None:
             "popsize": 32,
             "popsize_max": 320,
             "num_interactions": 3600,
+            "num_hidden": 0,
             "re_eval_interval": args.generations,
             "re_eval_num_episodes": 1,
         }

@@ -105,6 +105,7 @@ def measure(team: Team, size: int, adaptive: bool, repeats: int) -> tuple[list[f
         team.serve()
         return None
     values: dict[str, Any] = {"env_name": "ranks:Sleeper", "seed": SEED, "popsize": 2 * size, "re_eval_interval": 10**6}
+    values |= {"num_hidden": 0, "popsize_max": None, "num_interactions": None}
     if adaptive:
         values |= {"popsize_max": 2 * size * MAX_ROUNDS, "num_interactions": enough(size)}
     trainer = Trainer(Settings.check(values | {"niters": 10**6}), team)

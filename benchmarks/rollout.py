@@ -25,6 +25,7 @@ from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.policies.network import PolicyShape
 from mpi_pgpe.search.seeds import seed_table
 from mpi_pgpe.training.job import TRAINING, Distribution, Job
+from mpi_pgpe.training.settings import Settings
 from mpi_pgpe.training.team import Team
 
 LANDER = "LunarLanderContinuous-v2"
@@ -87,9 +88,9 @@ def trainer_episodes(
 ) -> tuple[Team, Callable[[], Rounds]]:
     """A team of this process alone, and a function that evaluates the directions in it, those of an agent if given."""
     team = Team(Farm())
-    team.start(
-        Job(env_name=name, re_eval_env_name=name, seed=1, hidden=hidden, obs_norm=name != LANDER, profile=profile)
-    )
+    layers = {"hidden_size": hidden[0], "num_hidden": len(hidden)} if hidden else {"num_hidden": 0}
+    settings = Settings.check({"env_name": name, "re_eval_env_name": None, "seed": 1} | layers)
+    team.start(Job.of(settings, profile))
     env = team.environment(TRAINING)
     shape = PolicyShape(env.observation_size, env.action_space.size, hidden)
     n, n_obs = shape.num_parameters, shape.observation_size
@@ -98,7 +99,7 @@ def trainer_episodes(
         weights = _HOVER
         center = np.concatenate([weights[:, :-1].ravel(), weights[:, -1]]).astype(np.float32)
         stdev = np.full(n, np.float32(1e-4))
-    mean, obs_stdev = (np.zeros(n_obs), np.ones(n_obs)) if team.job.obs_norm else (None, None)
+    mean, obs_stdev = (np.zeros(n_obs), np.ones(n_obs)) if name != LANDER else (None, None)
     if agent is not None:
         if agent.shape.layers() != shape.layers():
             raise SystemExit(f"the agent is none for {name}; name its environment with --env")

@@ -59,9 +59,12 @@ from mpi_pgpe.search.seeds import seed_table
 from mpi_pgpe.policies.network import PolicyShape
 from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.training.job import Distribution, Job, TRAINING
+from mpi_pgpe.training.settings import Settings
 from mpi_pgpe.training.team import Team
 team = Team(Farm())
-team.start(Job(sys.argv[1], sys.argv[1], seed=1, max_episode_length=1, obs_norm=True))
+name = sys.argv[1]
+linear = {"seed": 1, "num_hidden": 0, "max_episode_length": 1}
+team.start(Job.of(Settings.check({"env_name": name, "re_eval_env_name": name} | linear)))
 env = team.environment(TRAINING)
 shape = PolicyShape(env.observation_size, env.action_space.size)
 center, stdev = (np.full(shape.num_parameters, value, np.float32) for value in (0.0, 0.01))

@@ -22,6 +22,7 @@ from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.search.noise import Noise
 from mpi_pgpe.search.pgpe import PGPE
 from mpi_pgpe.training.job import RE_EVALUATION, Distribution, Job
+from mpi_pgpe.training.settings import Settings
 from mpi_pgpe.training.team import Team
 
 # (directions, hidden units): CartPole's policies with one hidden layer have 7 * units + 2 parameters.
@@ -54,7 +55,7 @@ def measure(team: Team, name: str, repeats: int) -> common.Row:
     directions, units = CASES[name]
     size = 7 * units + 2
     search = PGPE(solution_length=size, popsize=2 * directions, seed=1, sum_directions=team.sum_directions)
-    team.start(Job("CartPole-v1", "CartPole-v1", seed=1, hidden=(units,)))
+    team.start(Job.of(Settings.check({"env_name": "CartPole-v1", "seed": 1, "hidden_size": units})))
     own = search.seeds(0, directions)[: directions // farm.size]
     fitness = np.random.default_rng(0).standard_normal(2 * directions)
     noise, out = Noise(size), np.empty(size, np.float32)

@@ -18,7 +18,7 @@ from mpi_pgpe.base.arguments import add_json
 from mpi_pgpe.base.atomic_file import write_atomically
 from mpi_pgpe.base.text import json_line, printable
 from mpi_pgpe.runs.reader import RecordedRun, RunError, add_arguments, read_runs
-from mpi_pgpe.training.settings import PLACES_AND_TIMES
+from mpi_pgpe.training.settings import TABLE
 
 X_AXES = {
     "timesteps": ("timesteps", 1.0, "environment steps"),
@@ -54,7 +54,7 @@ class Group:
     runs: list[RecordedRun]
 
 
-_NOT_COMPARED = {"seed", "notes", *PLACES_AND_TIMES}
+_NOT_COMPARED = {"seed", "notes", *(name for name, each in TABLE.items() if each.resume == "not of the run")}
 
 
 def _config(run: RecordedRun) -> str:

@@ -21,7 +21,7 @@ from sacred.config.config_files import load_config_file
 from mpi_pgpe.cli.configs import NAMED
 from mpi_pgpe.runs.errors import Refused
 from mpi_pgpe.runs.saved_agents import AGENTS
-from mpi_pgpe.training.settings import BadSettings, Settings
+from mpi_pgpe.training.settings import TABLE, BadSettings, check_value
 
 _FORM = "expected [COMMAND] [with NAME ENTRY=VALUE FILE.json ...] [options]; `python -m mpi_pgpe.train help` shows them"
 _LONGEST_BEAT = 1e6  # seconds
@@ -60,7 +60,7 @@ def check(options: Mapping[str, Any], commands: Iterable[str]) -> None:
         if value == "with" and not options["UPDATE"]:
             raise _refusal(f"{flag}: expected a value before `with`")
     if command is not None and command not in commands:
-        named = "=" in command or command in [config.__name__ for config in NAMED] or Path(command).is_file()
+        named = "=" in command or command in [*NAMED] or Path(command).is_file()
         hint = f"; did you mean `with {command}`?" if named else _near(command, commands)
         raise _refusal(f"{command}: expected one of the commands {', '.join(commands)}{hint}")
     if options["help"]:
@@ -81,14 +81,15 @@ def check(options: Mapping[str, Any], commands: Iterable[str]) -> None:
     for where, content in (("", updates), *((f"{name}: ", _named(name)) for name in files)):
         for name, value in content.items():
             try:
-                Settings.check_value(name, value)
+                if name in TABLE:
+                    check_value(name, value)
             except BadSettings as error:
                 raise _refusal(f"{where}{error}") from None
 
 
 def check_names(config: Mapping[str, Any]) -> None:
     """Refuse an entry that no configuration has."""
-    known = [*Settings.__dataclass_fields__]
+    known = [*TABLE]
     for name in sorted(set(config) - set(known)):
         hint = _near(name, known) or "; `print_config` shows the known ones"
         raise Refused(f"unknown configuration entry {name!r}{hint}")
@@ -107,19 +108,19 @@ def _near(name: str, known: Iterable[str]) -> str:
 def _meant(option: str, flags: Iterable[str]) -> str:
     """A hint at the setting, prepared configuration or option that an unknown option may stand for."""
     name = option.lstrip("-")
-    if name in Settings.__dataclass_fields__:
+    if name in TABLE:
         return f"; did you mean `with {name}=VALUE`?"
-    if name in [config.__name__ for config in NAMED]:
+    if name in [*NAMED]:
         return f"; did you mean `with {name}`?"
     return _near(option, [flag for flag in flags if flag.startswith("--") == option.startswith("--")])
 
 
 def _named(name: str) -> Mapping[str, Any]:
     """The entries of a file, or none for the name of a prepared configuration."""
-    known = [config.__name__ for config in NAMED]
+    known = [*NAMED]
     if not Path(name).is_file():
         if name not in known:
-            is_entry = name in Settings.__dataclass_fields__
+            is_entry = name in TABLE
             hint = f"; did you mean {name}=VALUE, without spaces?" if is_entry else _near(name, known)
             raise _refusal(f"with {name}: expected ENTRY=VALUE, a file or one of {', '.join(known)}{hint}")
         return {}

@@ -12,6 +12,7 @@ from typing import Any
 
 from mpi_pgpe.cli import command_line  # before anything of sacred's
 from mpi_pgpe.cli.options import make_recorder
+from mpi_pgpe.cli.sacred_entries import Entries
 
 # isort: split
 from sacred import Experiment
@@ -35,7 +36,7 @@ from mpi_pgpe.runs.resume import CannotResume, Start, completed, find, recorded_
 from mpi_pgpe.runs.saved_agents import AGENTS, agents_folder, save
 from mpi_pgpe.training.initial_agent import initial_agent
 from mpi_pgpe.training.metrics import Report
-from mpi_pgpe.training.settings import BadSettings, Settings
+from mpi_pgpe.training.settings import TABLE, BadSettings, Settings
 from mpi_pgpe.training.team import Team
 from mpi_pgpe.training.trainer import Trainer
 
@@ -98,10 +99,10 @@ def run(argv: list[str], team: Team | None) -> None:
     """Run sacred's command line; `team` is None for commands that only print."""
     argv, hidden = hide_secrets(argv)
     experiment = _Experiment("mpi_pgpe", base_dir=str(Path(__file__).parents[1]), save_git_info=False)
-    experiment.config(configs.default)
+    experiment.configurations.append(Entries(configs.DEFAULT))
     logging.getLogger().addFilter(_worth_a_word)
-    for named in configs.NAMED:
-        experiment.named_config(named)
+    for name, configuration in configs.NAMED.items():
+        experiment.named_configs[name] = Entries(configuration)
 
     @experiment.main
     def main(_config: dict[str, Any], _run: Run, env_config: dict[str, Any], re_eval_env_config: Any) -> float | None:
@@ -164,8 +165,7 @@ def checkpoint_folders(settings: Settings, results: str | None) -> list[Path]:
 
 def settings_from(config: dict[str, Any]) -> Settings:
     """The settings in sacred's configuration, without what `-f` let in beside them."""
-    known = Settings.__dataclass_fields__
-    return Settings.check({"seed": 0} | {key: value for key, value in config.items() if key in known})
+    return Settings.check({"seed": 0} | {key: value for key, value in config.items() if key in TABLE})
 
 
 def train(

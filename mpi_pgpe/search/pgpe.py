@@ -77,7 +77,7 @@ class PGPE:
     ) -> None:
         self.solution_length = whole("solution_length", solution_length)
         self.popsize = even_popsize(popsize)
-        self.max_rounds = _max_rounds(self.popsize, popsize_max)
+        self.max_rounds = max_rounds(self.popsize, popsize_max)
         self.num_interactions = None if num_interactions is None else whole("num_interactions", num_interactions)
         self.solution_ranking = true_or_false("solution_ranking", solution_ranking)
         self.stdev_learning_rate = not_negative("stdev_learning_rate", stdev_learning_rate)
@@ -210,7 +210,12 @@ def mirrored_pair(
     return out
 
 
-def _max_rounds(popsize: int, popsize_max: int | None) -> int:
+def max_rounds(popsize: int, popsize_max: int | None) -> int:
+    """The most rounds of a generation.
+
+    Raises:
+        ValueError: not even one fits.
+    """
     limit = 2 * MAX_DIRECTIONS
     if popsize > limit:
         raise ValueError(f"popsize: expected at most {limit}, got {popsize}")

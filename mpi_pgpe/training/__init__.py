@@ -3,7 +3,8 @@
     trainer                   one generation after another, on rank 0; begin here
     team, evaluator, job      what all ranks do together, what each does by itself, what they are told
     rollout                   one episode of one policy in one environment
-    settings, initial_agent   of a run, checked before any work begins
+    settings                  the table of settings; setting and setting_checks are its rows and checks
+    initial_agent             of a run that begins with a saved one
     metrics                   what a generation brought
 
 May import: search, policies, envs, parallel, agents, base; of third parties numpy alone.

@@ -61,7 +61,7 @@ class Evaluator:
         except (UnknownEnvironment, UnsupportedEnvironment):
             raise
         except (Exception, SystemExit) as error:
-            name = self.job.env_name if purpose == TRAINING else self.job.re_eval_env_name
+            name = self.job.env_name if purpose == TRAINING else self.job.re_evaluation[0]
             raise TaskFailed(
                 f"environment {name!r} failed on rank {self.farm.members[self.farm.rank]} when it was made: "
                 f"{type(error).__name__}: {error}\n\n{traceback.format_exc()}"
@@ -73,9 +73,9 @@ class Evaluator:
 
             job = self.job
             if purpose == TRAINING:
-                name, config, limit = job.env_name, job.env_config, job.max_episode_length
+                name, config, limit = job.env_name, dict(job.env_config), job.max_episode_length
             else:
-                name, config, limit = job.re_eval_env_name, job.re_eval_env_config, None
+                (name, config), limit = job.re_evaluation, None
             with self.farm.clock.during(OTHER), warnings.catch_warnings():
                 if self.farm.rank > 0:
                     warnings.simplefilter("ignore")  # rank 0 says it for all
@@ -200,6 +200,6 @@ class Evaluator:
             else f"re-evaluation after generation {generation}, episode {task}"
         )
         return (
-            f"environment {(job.env_name if training else job.re_eval_env_name)!r} failed on rank "
+            f"environment {(job.env_name if training else job.re_evaluation[0])!r} failed on rank "
             f"{self.farm.members[self.farm.rank]} ({place}, environment seed {seed})"
         )

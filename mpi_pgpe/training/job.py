@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mpi_pgpe.training.settings import RankSettings
+
 TRAINING, RE_EVALUATION = 0, 1  # purposes of an evaluation
 
 
-@dataclass(frozen=True)
-class Job:
-    """What a rank has to know to evaluate, the same for the whole run."""
+@dataclass(frozen=True, kw_only=True)
+class Job(RankSettings):
+    """What a rank has to know to evaluate, the same for the whole run.
 
-    env_name: str
-    re_eval_env_name: str
-    seed: int
-    env_config: dict[str, Any] = field(default_factory=dict)
-    re_eval_env_config: dict[str, Any] = field(default_factory=dict)
-    env_fast: bool = True
-    hidden: tuple[int, ...] = ()
-    obs_norm: bool = False
-    decrease_rewards_by: float = 0.0
-    max_episode_length: int | None = None
-    num_episodes: int = 1
-    common_random_numbers: bool = False
-    env_reuse: bool = True
-    on_episode_error: str = "fail"
-    episode_timeout: float | None = None
-    profile: bool = False  # whether to time each step
+    Attributes:
+        profile: whether to take the time of each step of the environments.
+    """
+
+    profile: bool = False
+
+    @classmethod
+    def of(cls, settings: RankSettings, profile: bool = False) -> Job:
+        """The job of a run with these settings."""
+        return cls(**{each.name: getattr(settings, each.name) for each in fields(RankSettings)}, profile=profile)
 
 
 @dataclass

@@ -1,126 +1,96 @@
-"""The settings of a training run, checked before any work begins."""
+"""The table of settings: each with its default, check, comment, group, and what a resume may do with it.
+
+All else is made from it: sacred's entries (cli/configs.py), what the ranks get (job.py), the refusals, and the table in
+docs/configuration.md (docs/settings_table.py writes it).
+"""
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from numpy.typing import ArrayLike
-
-from mpi_pgpe.base.checks import even_popsize, finite, not_negative, positive, true_or_false, whole
-from mpi_pgpe.policies.network import MOST_HIDDEN
-from mpi_pgpe.search.noise import weighted_sums
-from mpi_pgpe.search.optimizers import OPTIMIZERS
-from mpi_pgpe.search.pgpe import PGPE, SumDirections
-
-PLACES_AND_TIMES = {
-    "checkpoint",
-    "checkpoint_interval",
-    "checkpoint_seconds",
-    "resume",
-    "max_walltime",
-    "finish_generation",
-}
-"""Settings that say where and how long, and nothing about the result."""
-
-_MAY_CHANGE = PLACES_AND_TIMES | {
-    "env_fast",  # the same results
-    "niters",
-    "target_return",
-    "save_interval",
-    "re_eval_interval",
-    "on_episode_error",  # a run that failed goes on with another
-    "max_episode_errors",
-    "episode_timeout",
-    "notes",
-}
+from mpi_pgpe.base.checks import finite, not_negative, positive, true_or_false, whole
+from mpi_pgpe.base.errors import WrongInput
+from mpi_pgpe.search.pgpe import max_rounds
+from mpi_pgpe.training import setting_checks as checks
+from mpi_pgpe.training.setting import Follows, complete, row, table
 
 
-class BadSettings(ValueError):
+class BadSettings(WrongInput):
     """A setting that cannot be; the message says what was expected and what came."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """All that a training run depends on; see the table in the README."""
+@dataclass(frozen=True, kw_only=True)
+class RankSettings:
+    """The settings that every rank needs to run episodes."""
 
-    env_name: str
-    seed: int
-    re_eval_env_name: str | None = None
-    env_config: Mapping[str, Any] = field(default_factory=dict)
-    re_eval_env_config: Mapping[str, Any] | None = None
-    env_fast: bool = True
-    obs_norm: bool = True
-    niters: int = 1000
-    popsize: int = 200
-    popsize_max: int | None = None
-    num_interactions: int | None = None
-    max_speed: float = 0.15
-    center_lr: float | None = None
-    radius: float | None = None
-    stdev_lr: float = 0.1
-    hidden_size: int = 64
-    num_hidden: int = 0
-    decrease_rewards_by: float = 0.0
-    max_episode_length: int | None = None
-    num_episodes: int = 1
-    common_random_numbers: bool = False
-    save_interval: int = 10
-    re_eval_interval: int = 10
-    re_eval_num_episodes: int = 16
-    target_return: float | None = None
-    optimizer: str = "clipup"
-    solution_ranking: bool = True
-    env_reuse: bool = True
-    on_episode_error: str = "fail"
-    max_episode_errors: int = 10
-    episode_timeout: float | None = None
-    checkpoint: str | None = None
-    checkpoint_interval: int = 1
-    checkpoint_seconds: float = 30.0
-    resume: str | None = None
-    max_walltime: str | None = None
-    finish_generation: bool = False
-    init_from: str | None = None
-    notes: str = ""
+    # fmt: off
+    env_name: str = row(
+        "mpi_pgpe/TinyTrajHumanoidBulletEnv-v0", checks.env_name, "environment",
+        "environment to train in: ID, module:ID or module:Class", aliases=("env", "env_id", "environment", "task"),
+    )
+    env_config: Mapping[str, Any] = row(
+        {}, checks.keywords, "environment", "keyword arguments for the environment", aliases=("env_kwargs", "env_args"),
+    )
+    re_eval_env_name: str | None = row(
+        Follows("'HumanoidBulletEnv-v0' if env_name == 'mpi_pgpe/TinyTrajHumanoidBulletEnv-v0' else None"),
+        checks.or_none(checks.env_name, ""), "environment", "for re-evaluation; None: env_name", aliases=("eval_env",),
+    )
+    re_eval_env_config: Mapping[str, Any] | None = row(
+        None, checks.or_none(checks.keywords), "environment",
+        "keyword arguments for it; None: env_config if the names are the same",
+    )
+    env_fast: bool = row(
+        True, true_or_false, "environment", "walkers of PyBullet and MuJoCo on a faster path with the same results",
+        resume="may change",
+    )
+    env_reuse: bool = row(
+        True, true_or_false, "environment",
+        "False: a new environment for every episode, for one that leaks from one into the next",
+    )
+    decrease_rewards_by: float = row(
+        0.0, finite, "environment", "subtracted from the reward of each step in training (a survival bonus, say)",
+        aliases=("alive_bonus",),
+    )
+    max_episode_length: int | None = row(
+        None, checks.or_none(whole, -1), "environment",
+        "most steps of an episode, but for re-evaluations; None: the environment's own limit",
+        aliases=("max_episode_steps", "max_steps", "episode_length"),
+    )
+    num_episodes: int = row(
+        1, whole, "environment", "a solution's fitness is its mean over so many episodes",
+        aliases=("episodes_per_solution", "n_episodes"),
+    )
+    common_random_numbers: bool = row(
+        False, true_or_false, "environment",
+        "both members of a mirrored pair start from the same environment seed",
+    )
+    hidden_size: int = row(
+        64, checks.layer_size, "policy", "units in a hidden layer (tanh); 0: a linear policy",
+        aliases=("hidden_sizes", "num_units", "hidden_units"),
+    )
+    num_hidden: int = row(
+        1, checks.layers, "policy", "hidden layers; 0: a linear policy", aliases=("num_layers", "hidden_layers"),
+    )
+    seed: int = row(
+        None, checks.seed, "search", "fixes everything: noise, environments, results", shown="random",
+        aliases=("random_seed",),
+    )
+    on_episode_error: str = row(
+        "fail", checks.one_of("fail", "worst"), "failures",
+        "fail: the run ends; worst: the episode gets the worst fitness, and counts as failed", resume="may change",
+    )
+    episode_timeout: float | None = row(
+        None, checks.or_none(positive), "failures",
+        "seconds that an episode may take; one that takes longer has failed; None: no limit", resume="may change",
+    )
 
-    @classmethod
-    def check(cls, values: Mapping[str, Any]) -> Settings:
-        """Settings from plain values, in the types that they must have.
-
-        Raises:
-            BadSettings: for the first value that cannot be.
-        """
-        unknown = set(values) - {f.name for f in fields(cls)}
-        if unknown:
-            raise BadSettings(f"unknown settings: {', '.join(sorted(unknown))}")
-        given = dict(values)
-        try:
-            for name, convert in _CONVERT.items():
-                if name in given:
-                    given[name] = convert(name, given[name])
-            settings = cls(**given)
-            settings.make_search(1)
-        except ValueError as error:
-            raise BadSettings(str(error)) from None
-        return settings
-
-    @staticmethod
-    def check_value(name: str, value: Any) -> None:
-        """Raise BadSettings if the setting `name` cannot be `value`; unknown names pass."""
-        try:
-            _CONVERT.get(name, lambda *_: None)(name, value)
-        except ValueError as error:
-            raise BadSettings(str(error)) from None
-
+    # fmt: on
     @property
     def hidden(self) -> tuple[int, ...]:
         """Sizes of the policy's hidden layers."""
-        return (self.hidden_size,) * self.num_hidden
+        return (self.hidden_size,) * self.num_hidden if self.hidden_size else ()
 
     @property
     def re_evaluation(self) -> tuple[str, dict[str, Any]]:
@@ -131,164 +101,150 @@ class Settings:
             config = self.env_config if name == self.env_name else {}
         return name, dict(config)
 
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(RankSettings):
+    """All that a training run depends on; make it with `Settings.check`, which knows the defaults."""
+
+    # fmt: off
+    obs_norm: bool = row(
+        True, true_or_false, "environment", "normalize observations by the mean and stdev of all those seen so far",
+        aliases=("normalize_observations", "observation_normalization", "norm_obs"),
+    )
+    popsize: int = row(
+        10000, checks.popsize, "search", "solutions in a round (even: mirrored pairs)",
+        aliases=("population_size", "pop_size", "population", "num_solutions"),
+    )
+    popsize_max: int | None = row(
+        80000, checks.or_none(whole, -1), "search", "most solutions in a generation; None: no limit",
+    )
+    num_interactions: int | None = row(
+        Follows("popsize * 200 * 3 // 4"), checks.or_none(whole, -1), "search",
+        "a generation goes on until it made so many steps; None: one round",
+    )
+    max_speed: float = row(0.15, positive, "search", "ClipUp: largest length of a step of the center")
+    center_lr: float | None = row(
+        Follows("max_speed / 2"), checks.or_none(positive), "search",
+        "step size of the center; follows max_speed unless set",
+        aliases=("lr", "learning_rate", "center_learning_rate", "step_size", "stepsize", "alpha"),
+    )
+    radius: float | None = row(
+        Follows("max_speed * 15"), checks.or_none(positive), "search",
+        "initial stdev = radius / sqrt(parameters); follows max_speed unless set",
+        aliases=("sigma", "stdev_init", "sigma_init", "radius_init", "stdev", "noise_stdev", "init_stdev"),
+    )
+    stdev_lr: float = row(
+        0.1, not_negative, "search", "step size of the stdev; 0 keeps it as it is",
+        aliases=("stdev_learning_rate", "sigma_lr"),
+    )
+    optimizer: str = row("clipup", checks.optimizer, "search", "clipup, adam or sgd")
+    solution_ranking: bool = row(
+        True, true_or_false, "search", "weigh solutions by centered ranks; False: by their fitnesses",
+        aliases=("ranking", "ranking_method", "centered_ranks"),
+    )
+    init_from: str | None = row(
+        None, checks.or_none(checks.text), "search",
+        "file of a saved agent: begin at its center and moments; None: at zero",
+        aliases=("center_init", "initial_agent"),
+    )
+    niters: int = row(
+        1000, whole, "stopping", "generations", resume="may change",
+        aliases=("generations", "num_generations", "n_generations", "iterations", "num_iterations", "n_iter", "epochs"),
+    )
+    target_return: float | None = row(
+        None, checks.or_none(finite), "stopping", "stop once a re-evaluation's mean return reaches it",
+        resume="may change", aliases=("target_fitness", "solved_at"),
+    )
+    max_walltime: str | None = row(
+        None, checks.or_none(checks.walltime), "stopping",
+        "HH:MM:SS (or another form of Slurm's) from the program's start: checkpoint and exit code 75 before then",
+        resume="not of the run", aliases=("time_limit", "walltime", "max_time"),
+    )
+    finish_generation: bool = row(
+        False, true_or_false, "stopping", "when asked to stop (SIGTERM, SIGUSR1): finish the running generation first",
+        resume="not of the run",
+    )
+    save_interval: int = row(
+        10, whole, "saving", "save the center at every so many generations", resume="may change",
+        aliases=("save_every", "save_freq"),
+    )
+    re_eval_interval: int = row(
+        10, checks.from_zero, "saving", "re-evaluate the center at every so many generations; 0: at the end alone",
+        resume="may change", aliases=("eval_interval", "eval_every", "eval_freq"),
+    )
+    re_eval_num_episodes: int = row(
+        16, whole, "saving", "episodes of a re-evaluation", aliases=("eval_episodes", "n_eval_episodes"),
+    )
+    checkpoint: str | None = row(
+        None, checks.or_none(checks.text), "saving", "folder for checkpoints; None: the run's own",
+        resume="not of the run", aliases=("checkpoint_dir", "checkpoint_folder"),
+    )
+    checkpoint_interval: int = row(
+        1, whole, "saving", "a checkpoint at every so many generations, if checkpoint_seconds have passed",
+        resume="not of the run", aliases=("checkpoint_every", "checkpoint_freq"),
+    )
+    checkpoint_seconds: float = row(
+        30, not_negative, "saving", "no checkpoint while the last one is younger than so many seconds",
+        resume="not of the run",
+    )
+    resume: str | None = row(
+        None, checks.or_none(checks.text), "saving",
+        "a checkpoint, or a folder of them, to go on from; auto: the newest of this configuration, if any",
+        resume="not of the run",
+    )
+    notes: str | None = row(
+        "", checks.or_none(checks.text), "saving", "free text that is stored with the agents", resume="may change",
+    )
+    max_episode_errors: int = row(
+        10, checks.from_zero, "failures",
+        "with on_episode_error=worst: the run ends after more failed episodes in a generation", resume="may change",
+    )
+
+    # fmt: on
+    @classmethod
+    def check(cls, values: Mapping[str, Any]) -> Settings:
+        """Settings from plain values, in the types that they must have, with the defaults of those that are missing.
+
+        Raises:
+            BadSettings: for the first value that cannot be.
+        """
+        unknown = set(values) - set(TABLE)
+        if unknown:
+            raise BadSettings(f"unknown settings: {', '.join(sorted(unknown))}")
+        values = {"seed": None} | dict(values)  # the only one without a default
+        given = {name: check_value(name, values[name]) for name in TABLE if name in values}
+        settings = cls(**complete(TABLE, given))
+        try:
+            max_rounds(settings.popsize, settings.popsize_max)
+        except ValueError as error:
+            raise BadSettings(str(error)) from None
+        return settings
+
     def of_the_run(self) -> dict[str, Any]:
         """All settings but those of where and how long: a run that is resumed elsewhere has the same."""
-        return {name: value for name, value in asdict(self).items() if name not in PLACES_AND_TIMES}
+        return {name: value for name, value in asdict(self).items() if TABLE[name].resume != "not of the run"}
 
     def of_the_result(self) -> dict[str, Any]:
         """The settings that have to be the same where a run is resumed."""
-        return {name: value for name, value in asdict(self).items() if name not in _MAY_CHANGE}
+        return {name: value for name, value in asdict(self).items() if TABLE[name].resume == "same"}
 
     @property
     def max_walltime_seconds(self) -> float | None:
         """`max_walltime` in seconds."""
-        return None if self.max_walltime is None else _seconds(self.max_walltime)
-
-    def make_search(
-        self, solution_length: int, sum_directions: SumDirections = weighted_sums, center_init: ArrayLike = 0.0
-    ) -> PGPE:
-        """The search distribution that a run with these settings begins with, around `center_init`."""
-        radius = self.max_speed * 15 if self.radius is None else self.radius
-        return PGPE(
-            solution_length=solution_length,
-            popsize=self.popsize,
-            popsize_max=self.popsize_max,
-            num_interactions=self.num_interactions,
-            optimizer=self.optimizer,
-            optimizer_config={"max_speed": self.max_speed} if self.optimizer == "clipup" else {},
-            center_learning_rate=self.center_lr,
-            stdev_learning_rate=self.stdev_lr,
-            center_init=center_init,
-            stdev_init=math.sqrt(radius**2 / solution_length),
-            solution_ranking=self.solution_ranking,
-            seed=self.seed,
-            sum_directions=sum_directions,
-        )
+        return None if self.max_walltime is None else float(checks.seconds(self.max_walltime))
 
 
-def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{name}: expected text, got {value!r}")
-    return value
+TABLE = table(Settings, RankSettings)
+"""The rows by name, in the order of the groups."""
 
 
-def _env_name(name: str, value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{name}: expected the name of an environment, got {value!r}")
-    return value
+def check_value(name: str, value: Any) -> Any:
+    """A good value of the setting `name`, made of `value`.
 
-
-def _keywords(name: str, value: Any) -> dict[str, Any]:
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise ValueError(f"{name}: expected keyword arguments, such as {{'gravity': -5.0}}, got {value!r}")
+    Raises:
+        BadSettings: it cannot be.
+    """
     try:
-        plain: dict[str, Any] = json.loads(json.dumps(value))  # they travel to all ranks, and into agents
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name}: expected numbers, text, lists and dictionaries, got {value!r} ({error})") from None
-    return plain
-
-
-def _optimizer(name: str, value: Any) -> str:
-    if value not in OPTIMIZERS:
-        raise ValueError(f"{name}: expected one of {', '.join(OPTIMIZERS)}, got {value!r}")
-    return str(value)
-
-
-def _or_none(convert: Any) -> Any:
-    def convert_or_none(name: str, value: Any) -> Any:
-        if value is None:
-            return None
-        try:
-            return convert(name, value)
-        except ValueError as error:
-            raise ValueError(str(error).replace("expected ", "expected None or ", 1)) from None
-
-    return convert_or_none
-
-
-def _on_episode_error(name: str, value: Any) -> str:
-    if value not in ("fail", "worst"):
-        raise ValueError(f"{name}: expected fail or worst, got {value!r}")
-    return str(value)
-
-
-def _seconds(text: str) -> float:
-    """Seconds in HH:MM:SS or, as Slurm has it, D-HH:MM:SS."""
-    days, hours, minutes, seconds = (int(part or 0) for part in _TIME.fullmatch(text).groups())  # type: ignore[union-attr]
-    return float(((24 * days + hours) * 60 + minutes) * 60 + seconds)
-
-
-_TIME = re.compile(r"(?:(\d+)-)?(\d+):([0-5]\d):([0-5]\d)")
-
-
-def _walltime(name: str, value: Any) -> str:
-    if not isinstance(value, str) or not _TIME.fullmatch(value):
-        raise ValueError(f"{name}: expected HH:MM:SS, such as 11:30:00, got {value!r}")
-    return value
-
-
-def _seed(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32:  # numpy's range, for sacred
-        raise ValueError(f"{name}: expected a whole number from 0 to {2**32 - 1}, got {value!r}")
-    return value
-
-
-def _layer_size(name: str, value: Any) -> int:
-    size = whole(name, value)
-    if size > 2**16:
-        raise ValueError(f"{name}: expected at most {2**16} units in a layer, got {value!r}")
-    return size
-
-
-def _layers(name: str, value: Any) -> int:
-    layers = whole(name, value, 0)
-    if layers > MOST_HIDDEN:
-        raise ValueError(f"{name}: expected at most {MOST_HIDDEN} hidden layers, got {value!r}")
-    return layers
-
-
-def _from_zero(name: str, value: Any) -> int:
-    return whole(name, value, 0)
-
-
-_CONVERT: dict[str, Any] = {
-    "env_name": _env_name,
-    "seed": _seed,
-    "re_eval_env_name": _or_none(_env_name),
-    "env_config": _keywords,
-    "re_eval_env_config": _or_none(_keywords),
-    "env_fast": true_or_false,
-    "obs_norm": true_or_false,
-    "niters": whole,
-    "popsize": lambda _, value: even_popsize(value),
-    "popsize_max": _or_none(whole),
-    "num_interactions": _or_none(whole),
-    "max_speed": positive,
-    "center_lr": _or_none(positive),
-    "radius": _or_none(positive),
-    "stdev_lr": positive,
-    "hidden_size": _layer_size,
-    "num_hidden": _layers,
-    "decrease_rewards_by": finite,
-    "max_episode_length": _or_none(whole),
-    "num_episodes": whole,
-    "common_random_numbers": true_or_false,
-    "save_interval": whole,
-    "re_eval_interval": whole,
-    "re_eval_num_episodes": whole,
-    "target_return": _or_none(finite),
-    "optimizer": _optimizer,
-    "solution_ranking": true_or_false,
-    "env_reuse": true_or_false,
-    "on_episode_error": _on_episode_error,
-    "max_episode_errors": _from_zero,
-    "episode_timeout": _or_none(positive),
-    "checkpoint": _or_none(_text),
-    "checkpoint_interval": whole,
-    "checkpoint_seconds": not_negative,
-    "resume": _or_none(_text),
-    "max_walltime": _or_none(_walltime),
-    "finish_generation": true_or_false,
-    "init_from": _or_none(_text),
-    "notes": _or_none(_text),
-}
+        return TABLE[name].check(name, value)
+    except ValueError as error:
+        raise BadSettings(str(error)) from None

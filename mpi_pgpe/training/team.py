@@ -132,8 +132,7 @@ class Team(Evaluator):
 
     def _obey(self, command: int, arrays: list[NDArray[Any]]) -> None:
         if command == _START:
-            job = json.loads(arrays[0].tobytes())
-            self._take_job(Job(**job | {"hidden": tuple(job["hidden"])}))
+            self._take_job(Job(**json.loads(arrays[0].tobytes())))
         elif command == _EVALUATE:
             (purpose, generation), mean, obs_stdev, seeds, center, stdev, owners = arrays
             distribution = Distribution(int(generation), center, stdev, None, None, seeds)

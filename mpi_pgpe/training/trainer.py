@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mpi_pgpe.agents.agent import Agent, versions
 from mpi_pgpe.base.state import digest
@@ -15,6 +17,8 @@ from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.parallel.tasks import TaskFailed
 from mpi_pgpe.policies.network import PolicyShape
 from mpi_pgpe.policies.normalization import Moments
+from mpi_pgpe.search.noise import weighted_sums
+from mpi_pgpe.search.pgpe import PGPE, SumDirections
 from mpi_pgpe.training import initial_agent
 from mpi_pgpe.training.job import RE_EVALUATION, TRAINING, Distribution, Job
 from mpi_pgpe.training.metrics import HISTORY, MEASURED, Report, add_to_history, of_population, of_re_evaluation
@@ -46,36 +50,15 @@ class Trainer:
         self.settings = settings
         self.team = team
         self._on_progress = on_progress
-        re_eval_env_name, re_eval_env_config = settings.re_evaluation
-        team.start(
-            Job(
-                env_name=settings.env_name,
-                env_config=dict(settings.env_config),
-                re_eval_env_name=re_eval_env_name,
-                re_eval_env_config=re_eval_env_config,
-                env_fast=settings.env_fast,
-                seed=settings.seed,
-                hidden=settings.hidden,
-                obs_norm=settings.obs_norm,
-                decrease_rewards_by=settings.decrease_rewards_by,
-                max_episode_length=settings.max_episode_length,
-                num_episodes=settings.num_episodes,
-                common_random_numbers=settings.common_random_numbers,
-                env_reuse=settings.env_reuse,
-                on_episode_error=settings.on_episode_error,
-                episode_timeout=settings.episode_timeout,
-                profile=profile,
-            )
-        )
+        team.start(Job.of(settings, profile))
         env = team.environment(TRAINING)
         self.action_space = env.action_space
         self.origins = env.origin, team.environment(RE_EVALUATION).origin
         self.shape = PolicyShape(env.observation_size, env.action_space.size, settings.hidden)
         self._check_re_evaluation(team)
         initial = initial_agent.fitting(settings, self.shape, self.action_space)
-        self.search = settings.make_search(
-            self.shape.num_parameters, team.sum_directions, 0.0 if initial is None else initial.parameters
-        )
+        center = 0.0 if initial is None else initial.parameters
+        self.search = make_search(settings, self.shape.num_parameters, team.sum_directions, center)
         self.moments = Moments(self.shape.observation_size)
         if initial is not None and initial.moments is not None:
             self.moments.merge(initial.moments)
@@ -97,7 +80,7 @@ class Trainer:
             ]
             raise BadSettings(
                 f"re_eval_env_name: expected an environment with {described[0]} like "
-                f"{self.settings.env_name}, got {team.job.re_eval_env_name} with {described[1]}"
+                f"{self.settings.env_name}, got {self.settings.re_evaluation[0]} with {described[1]}"
             )
 
     def __iter__(self) -> Iterator[Report]:
@@ -199,7 +182,8 @@ class Trainer:
             failures=failures,
         )
         last = search.generation >= settings.niters
-        scheduled = search.generation % settings.re_eval_interval == 0
+        interval = settings.re_eval_interval
+        scheduled = interval > 0 and search.generation % interval == 0
         best = False
         if scheduled or last:
             self.re_eval = self._re_evaluate()
@@ -281,3 +265,25 @@ class Trainer:
                 "versions": versions() | self.origins[0] | self.origins[1],
             },
         )
+
+
+def make_search(
+    settings: Settings, solution_length: int, sum_directions: SumDirections = weighted_sums, center: ArrayLike = 0.0
+) -> PGPE:
+    """The search distribution that a run with these settings begins with, around `center`."""
+    radius = settings.max_speed * 15 if settings.radius is None else settings.radius
+    return PGPE(
+        solution_length=solution_length,
+        popsize=settings.popsize,
+        popsize_max=settings.popsize_max,
+        num_interactions=settings.num_interactions,
+        optimizer=settings.optimizer,
+        optimizer_config={"max_speed": settings.max_speed} if settings.optimizer == "clipup" else {},
+        center_learning_rate=settings.center_lr,
+        stdev_learning_rate=settings.stdev_lr,
+        center_init=center,
+        stdev_init=math.sqrt(radius**2 / solution_length),
+        solution_ranking=settings.solution_ranking,
+        seed=settings.seed,
+        sum_directions=sum_directions,
+    )

@@ -10,7 +10,8 @@ from places import ROOT
 from sacred import Experiment
 
 from mpi_pgpe.cli import configs
-from mpi_pgpe.training.settings import Settings
+from mpi_pgpe.cli.sacred_entries import Entries
+from mpi_pgpe.training.settings import TABLE, Settings
 
 TINY = "mpi_pgpe/TinyTrajHumanoidBulletEnv-v0"
 SAME = {
@@ -29,7 +30,7 @@ HEAD = [
     *("env_name", "re_eval", "obs_norm", "niters", "popsize", "popsize_max", "num_interactions"),
     *("max_speed", "center_lr", "radius", "num_hidden", "decrease_rewards_by"),
 ]
-TABLE = {
+EXPECTED = {
     None: (TINY, "HumanoidBulletEnv-v0", True, 1000, 10000, 80000, 1_500_000, 0.15, 0.075, 2.25, 1, 0),
     "humanoid_bullet": (TINY, "HumanoidBulletEnv-v0", True, 1000, 10000, 80000, 1_500_000, 0.15, 0.075, 2.25, 1, 0),
     "humanoid": ("Humanoid-v2", "Humanoid-v2", True, 1000, 200, 3200, 150_000, 0.015, 0.0075, 0.27, 0, 5),
@@ -41,9 +42,9 @@ TABLE = {
 def config(*named: str, **updates) -> dict:
     """What sacred makes of the configuration, for `with NAMED entry=value`."""
     experiment = Experiment("test", save_git_info=False)
-    experiment.config(configs.default)
-    for each in configs.NAMED:
-        experiment.named_config(each)
+    experiment.configurations.append(Entries(configs.DEFAULT))
+    for name, configuration in configs.NAMED.items():
+        experiment.named_configs[name] = Entries(configuration)
     found = {}
 
     @experiment.main
@@ -54,12 +55,12 @@ def config(*named: str, **updates) -> dict:
     return found
 
 
-@pytest.mark.parametrize("name", TABLE, ids=str)
+@pytest.mark.parametrize("name", EXPECTED, ids=str)
 def test_named_configurations_are_those_of_the_table(name):
     found = config(*[name] if name else [])
     settings = Settings.check(found)
     found["re_eval"] = settings.re_evaluation[0]
-    expected = dict(zip(HEAD, TABLE[name], strict=True)) | SAME
+    expected = dict(zip(HEAD, EXPECTED[name], strict=True)) | SAME
     rounded = {key: round(value, 12) if isinstance(value, float) else value for key, value in found.items()}
     assert {key: rounded[key] for key in expected} == expected
     if settings.num_hidden:
@@ -90,10 +91,11 @@ def test_another_environment_is_re_evaluated_on_itself():
 
 
 def test_every_setting_has_an_entry_and_every_entry_is_a_setting():
-    assert set(config()) == set(Settings.__dataclass_fields__)
+    assert set(config()) == set(TABLE)
+    assert all(set(configuration.entries) < set(TABLE) for configuration in configs.NAMED.values())
 
 
-@pytest.mark.parametrize("named", [c.__name__ for c in configs.NAMED])
+@pytest.mark.parametrize("named", configs.NAMED)
 def test_every_named_configuration_passes_the_checks(named):
     Settings.check(config(named))
 
@@ -102,6 +104,4 @@ def test_the_table_of_the_readme_has_every_entry_with_its_comment():
     readme = (ROOT / "README.md").read_text()
     table = readme.split("## Configuration")[1].split("The prepared configurations")[0]
     shown = dict(re.findall(r"^\| `(\w+)` \| .+? \| (.+) \|$", table, re.M))
-    source = Path(configs.__file__).read_text().split("def default")[1].split("\n\n\n")[0]
-    assert shown.pop("seed")  # sacred's own
-    assert shown == dict(re.findall(r"^    (\w+) = .*?  # (.+)$", source, re.M))
+    assert shown == {name: each.comment for name, each in TABLE.items()}

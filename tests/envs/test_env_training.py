@@ -14,7 +14,8 @@ from mpi_pgpe.training.settings import Settings
 from mpi_pgpe.training.team import Team
 from mpi_pgpe.training.trainer import Trainer
 
-BASE = {"seed": 1, "niters": 10, "popsize": 20, "max_episode_length": 50, "re_eval_interval": 100}
+BASE = {"seed": 1, "niters": 10, "popsize": 20, "num_interactions": None, "num_hidden": 0, "max_episode_length": 50}
+BASE |= {"re_eval_interval": 100}
 # Families, each with a setting in which a few seconds show a rise.
 TRAININGS = [
     (Family("gym-classic", "gym/CartPole-v1"), {"max_episode_length": 200, "max_speed": 0.3}),

@@ -122,6 +122,7 @@ def run(argv: list[str], team: Team | None) -> int:
             "popsize": 12,
             "popsize_max": 48,
             "num_interactions": 700,
+            "num_hidden": 0,
             "re_eval_interval": 2,
             "re_eval_num_episodes": 6,
             "obs_norm": "obs_norm" in argv,

@@ -34,6 +34,7 @@ BASE: dict[str, Any] = {
     "popsize": 12,
     "popsize_max": 48,
     "num_interactions": 800,
+    "num_hidden": 0,
     "re_eval_interval": 2,
     "re_eval_num_episodes": 5,
 }

@@ -16,6 +16,8 @@ BASE = {
     "seed": 5,
     "niters": 3,
     "popsize": 8,
+    "popsize_max": None,
+    "num_interactions": None,
     "re_eval_interval": 2,
     "re_eval_num_episodes": 3,
     "max_speed": 0.3,

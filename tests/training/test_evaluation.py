@@ -24,6 +24,7 @@ from mpi_pgpe.search.pgpe import PGPE
 from mpi_pgpe.search.seeds import episode_seed, seed_table
 from mpi_pgpe.training.job import RE_EVALUATION, TRAINING, Distribution, Job
 from mpi_pgpe.training.rollout import Rollout
+from mpi_pgpe.training.settings import Settings
 from mpi_pgpe.training.team import Team
 
 GENERATION, SEED, DIRECTIONS, HIDDEN = 6, 11, 4, (3,)
@@ -48,7 +49,8 @@ def evaluate(purpose, shape, normalized, directions=DIRECTIONS, **job):
         seeds=seed_table(SEED, GENERATION, DIRECTIONS),
     )
     team = Team(Farm(comm=world_of_one()))
-    team.start(Job(seed=SEED, hidden=HIDDEN, obs_norm=normalized, **job))
+    settings = {"seed": SEED, "hidden_size": HIDDEN[0], "num_hidden": len(HIDDEN)} | job
+    team.start(Job.of(Settings.check(settings)))
     tasks = Rounds(directions)
     team.evaluate(purpose, distribution, tasks)
     return tasks.results(), distribution, team

@@ -1,4 +1,4 @@
-"""Settings refuse what cannot be; the named configurations are those of the table in the design."""
+"""Settings refuse what cannot be, and all that is said of a setting is said in one table."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ import math
 
 import pytest
 
-from mpi_pgpe.training.settings import BadSettings, Settings
+from mpi_pgpe.training.job import Job
+from mpi_pgpe.training.setting import GROUPS, Follows
+from mpi_pgpe.training.settings import TABLE, BadSettings, RankSettings, Settings
+from mpi_pgpe.training.trainer import make_search
 
 GOOD = {"env_name": "Some-v0", "seed": 1}
 NAN, INF = math.nan, math.inf
 
-WHOLE = ["niters", "hidden_size", "num_episodes", "save_interval", "re_eval_interval", "re_eval_num_episodes"]
+WHOLE = ["niters", "num_episodes", "save_interval", "re_eval_num_episodes"]
 WHOLE_OR_NONE = ["popsize_max", "num_interactions", "max_episode_length"]
-POSITIVE = ["max_speed", "stdev_lr"]
+OFF = {"popsize_max": -1, "num_interactions": -1, "max_episode_length": -1, "re_eval_env_name": ""}
+ZERO = ["num_hidden", "hidden_size", "re_eval_interval", "max_episode_errors"]
+POSITIVE = ["max_speed"]
 POSITIVE_OR_NONE = ["center_lr", "radius"]
 
 
@@ -26,13 +31,29 @@ def refused(**changes) -> str:
 @pytest.mark.parametrize("name", WHOLE + WHOLE_OR_NONE)
 @pytest.mark.parametrize("value", [0, -1, 1.5, NAN, INF, "ten", True, [1], 10**400], ids=lambda v: str(v)[:9])
 def test_counts_are_whole_and_positive(name, value):
+    if name in OFF and type(value) is int and value == OFF[name]:
+        return
     expected = "expected None or a whole" if name in WHOLE_OR_NONE else "expected a whole"
     assert refused(**{name: value}) == f"{name}: {expected} number of at least 1, got {value!r}"
 
 
-@pytest.mark.parametrize("name", ["seed", "num_hidden"])
+@pytest.mark.parametrize(("name", "value"), OFF.items())
+def test_what_pgpelib_calls_none_is_none(name, value):
+    assert getattr(Settings.check(GOOD | {name: value}), name) is None
+
+
+def test_layers_without_units_are_none():
+    assert Settings.check(GOOD | {"hidden_size": 0, "num_hidden": 2}).hidden == ()
+
+
+def test_a_stdev_that_is_kept():
+    assert Settings.check(GOOD | {"stdev_lr": 0}).stdev_lr == 0
+    assert refused(stdev_lr=-0.1) == "stdev_lr: expected zero or a positive number, got -0.1"
+
+
+@pytest.mark.parametrize("name", ["seed", *ZERO])
 @pytest.mark.parametrize("value", [-1, 0.5, None, "0"])
-def test_the_seed_and_num_hidden_may_be_zero(name, value):
+def test_what_may_be_zero(name, value):
     numbers = "from 0 to 4294967295" if name == "seed" else "of at least 0"
     assert refused(**{name: value}) == f"{name}: expected a whole number {numbers}, got {value!r}"
     assert getattr(Settings.check(GOOD | {name: 0}), name) == 0
@@ -69,6 +90,11 @@ def test_none_is_refused_where_a_value_is_needed(name):
         ({"decrease_rewards_by": NAN}, "decrease_rewards_by: expected a finite number, got nan"),
         ({"target_return": INF}, "target_return: expected None or a finite number, got inf"),
         ({"optimizer": "cma"}, "optimizer: expected one of clipup, adam, sgd, got 'cma'"),
+        ({"optimizer": {"adam"}}, "optimizer: expected one of clipup, adam, sgd, got {'adam'}"),
+        ({"on_episode_error": b"fail"}, "on_episode_error: expected fail or worst, got b'fail'"),
+        ({"popsize": {8}}, "popsize: expected a whole number of at least 2, got {8}"),
+        ({"max_walltime": "11h"}, "max_walltime: expected None or a time such as 11:30:00"),
+        ({"max_walltime": "0:00"}, "max_walltime: expected None or a time such as 11:30:00"),
         ({"notes": 3}, "notes: expected None or text, got 3"),
         ({"popsise": 4, "nitters": 5}, "unknown settings: nitters, popsise"),
     ],
@@ -87,11 +113,11 @@ def test_values_take_the_types_that_they_must_have():
 
 def test_the_search_is_made_as_the_settings_say():
     settings = Settings.check(GOOD | {"radius": 3.0, "max_speed": 0.4, "center_lr": 0.1, "popsize": 10})
-    search = settings.make_search(9)
+    search = make_search(settings, 9)
     assert search.stdev.tolist() == [1.0] * 9  # radius / sqrt(parameters)
     assert search.center.tolist() == [0.0] * 9
     assert (search.optimizer.stepsize, search.optimizer.max_speed, search.popsize) == (0.1, 0.4, 10)
-    follows = Settings.check(GOOD | {"max_speed": 0.4}).make_search(9)
+    follows = make_search(Settings.check(GOOD | {"max_speed": 0.4}), 9)
     assert follows.optimizer.stepsize == 0.2
     assert follows.stdev[0] == pytest.approx(0.4 * 15 / 3)
 
@@ -102,3 +128,69 @@ def test_re_evaluation_follows_training_unless_set():
     other = GOOD | {"env_config": config, "re_eval_env_name": "Other-v0"}
     assert Settings.check(other).re_evaluation == ("Other-v0", {})
     assert Settings.check(other | {"re_eval_env_config": {"b": 2}}).re_evaluation == ("Other-v0", {"b": 2})
+
+
+@pytest.mark.parametrize(
+    ("time", "seconds"),
+    [
+        ("11:30:00", 41_400),
+        ("1-02:03:04", 93_784),
+        ("90", 5400),
+        (90, 5400),
+        ("90:30", 5430),
+        ("100:00:00", 360_000),
+        ("2-12", 216_000),
+        ("2-12:30", 217_800),
+    ],
+)
+def test_times_in_the_forms_of_slurm(time, seconds):
+    assert Settings.check(GOOD | {"max_walltime": time}).max_walltime_seconds == seconds
+
+
+# -- the table ------------------------------------------------------------------------------------------
+
+
+def test_every_row_is_whole():
+    assert [*TABLE] == sorted(TABLE, key=lambda name: [*GROUPS].index(TABLE[name].group))
+    names = [*TABLE, *(alias for each in TABLE.values() for alias in each.aliases)]
+    assert len(names) == len(set(names)), "one name for two settings"
+    for each in TABLE.values():
+        assert each.comment, each.name
+        assert each.resume in ("same", "may change", "not of the run")
+
+
+def test_every_default_passes_its_own_check_and_stays_as_it_is():
+    complete = Settings.check({"seed": 1})
+    for name, each in TABLE.items():
+        value = getattr(complete, name)
+        assert each.check(name, value) == value
+        assert isinstance(each.default, Follows) or name == "seed" or value == each.default
+
+
+def test_defaults_follow_what_is_set():
+    settings = Settings.check({"seed": 1, "max_speed": 0.2, "popsize": 100})
+    assert (settings.center_lr, settings.radius, settings.num_interactions) == (0.1, pytest.approx(3.0), 15_000)
+    assert Settings.check({"seed": 1, "max_speed": 0.2, "radius": None}).radius is None
+
+
+def test_the_ranks_get_the_settings_of_ranks_and_no_other():
+    settings = Settings.check({"seed": 1, "env_config": {"a": 1}, "num_episodes": 3})
+    job = Job.of(settings, profile=True)
+    told = vars(job).copy()
+    assert told.pop("profile") is True
+    assert told == {name: getattr(settings, name) for name, each in TABLE.items() if each.ranks}
+    assert {name for name, each in TABLE.items() if each.ranks} == set(RankSettings.__dataclass_fields__)
+
+
+def test_what_a_resume_may_change_is_no_part_of_the_result():
+    settings = Settings.check({"seed": 1})
+    assert set(settings.of_the_result()) == {name for name, each in TABLE.items() if each.resume == "same"}
+    left_out = {
+        "checkpoint",
+        "checkpoint_interval",
+        "checkpoint_seconds",
+        "resume",
+        "max_walltime",
+        "finish_generation",
+    }
+    assert set(settings.of_the_run()) == set(TABLE) - left_out

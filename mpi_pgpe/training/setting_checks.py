@@ -1,0 +1,130 @@
+"""Checks of settings: check(name, value) returns the value in its type, or raises ValueError with what was expected."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mpi_pgpe.base.checks import even_popsize, whole
+from mpi_pgpe.policies.network import MOST_HIDDEN
+from mpi_pgpe.search.optimizers import OPTIMIZERS
+from mpi_pgpe.training.setting import Check
+
+LARGEST_SEED = 2**32 - 1  # numpy's, for sacred
+
+
+def or_none(check: Check, *also: Any) -> Check:
+    """`check`, or None; the values in `also` mean None, too."""
+
+    def check_or_none(name: str, value: Any) -> Any:
+        if value is None or any(value is each or (type(value) is type(each) and value == each) for each in also):
+            return None
+        try:
+            return check(name, value)
+        except ValueError as error:
+            raise ValueError(str(error).replace("expected ", "expected None or ", 1)) from None
+
+    return check_or_none
+
+
+def one_of(*choices: str) -> Check:
+    """One of the texts."""
+    listed = f"one of {', '.join(choices)}" if len(choices) > 2 else " or ".join(choices)
+
+    def check(name: str, value: Any) -> str:
+        if not isinstance(value, str) or value not in choices:
+            raise ValueError(f"{name}: expected {listed}, got {value!r}")
+        return value
+
+    return check
+
+
+optimizer = one_of(*OPTIMIZERS)
+
+
+def text(name: str, value: Any) -> str:
+    """Text."""
+    if not isinstance(value, str):
+        raise ValueError(f"{name}: expected text, got {value!r}")
+    return value
+
+
+def env_name(name: str, value: Any) -> str:
+    """The name of an environment; whether there is one of this name is looked at later."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{name}: expected the name of an environment, got {value!r}")
+    return value
+
+
+def keywords(name: str, value: Any) -> dict[str, Any]:
+    """Keyword arguments, plain enough to travel to all ranks and into saved agents."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise ValueError(f"{name}: expected keyword arguments, such as {{'gravity': -5.0}}, got {value!r}")
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(value))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: expected numbers, text, lists and dictionaries, got {value!r} ({error})") from None
+    return plain
+
+
+def popsize(_: str, value: Any) -> int:
+    """An even number."""
+    return even_popsize(value)
+
+
+def from_zero(name: str, value: Any) -> int:
+    """A whole number of at least 0."""
+    return whole(name, value, 0)
+
+
+def seed(name: str, value: Any) -> int:
+    """A seed that numpy and sacred take."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST_SEED:
+        raise ValueError(f"{name}: expected a whole number from 0 to {LARGEST_SEED}, got {value!r}")
+    return value
+
+
+def layer_size(name: str, value: Any) -> int:
+    """Units in a hidden layer; 0 for none."""
+    size = whole(name, value, 0)
+    if size > 2**16:
+        raise ValueError(f"{name}: expected at most {2**16} units in a layer, got {value!r}")
+    return size
+
+
+def layers(name: str, value: Any) -> int:
+    """A number of hidden layers."""
+    number = whole(name, value, 0)
+    if number > MOST_HIDDEN:
+        raise ValueError(f"{name}: expected at most {MOST_HIDDEN} hidden layers, got {value!r}")
+    return number
+
+
+_TIME = re.compile(r"(?:(\d+)-(?=\d+(?::[0-5]?\d){0,2}$))?(\d+)(?::([0-5]?\d))?(?::([0-5]?\d))?")
+
+
+def walltime(name: str, value: Any) -> str:
+    """A time in one of Slurm's forms."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not _TIME.fullmatch(value) or not seconds(value):
+        raise ValueError(
+            f"{name}: expected a time such as 11:30:00 (HH:MM:SS), or in another of Slurm's forms (MM, MM:SS, D-HH, "
+            f"D-HH:MM, D-HH:MM:SS), got {value!r}"
+        )
+    return value
+
+
+def seconds(time: str) -> int:
+    """Seconds in one of Slurm's forms: MM, MM:SS, HH:MM:SS, D-HH, D-HH:MM, D-HH:MM:SS."""
+    days, _, rest = time.rpartition("-")
+    numbers = [int(part) for part in rest.split(":")]
+    if days:
+        hours, minutes, last = [*numbers, 0, 0][:3]
+    elif len(numbers) == 3:
+        hours, minutes, last = numbers
+    else:
+        hours, (minutes, last) = 0, [*numbers, 0][:2]
+    return ((24 * int(days or 0) + hours) * 60 + minutes) * 60 + last
