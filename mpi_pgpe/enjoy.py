@@ -132,7 +132,7 @@ class Viewer:
             raise envs.UnsupportedEnvironment(
                 f"expected an environment with {described[0]}, as the agent has, got {name} with {described[1]}"
             )
-        self.policy = Policy(shape, space)
+        self.policy = Policy(shape, space.within(self.env.action_space))
         moments = agent.moments
         self.policy.load(agent.parameters, *(() if moments is None else (moments.mean(), moments.stdev())))
         self._rollout = Rollout(self.env)

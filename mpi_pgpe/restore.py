@@ -26,7 +26,8 @@ def to_torch_module(file: str | os.PathLike[str], *, norm_layer: bool = True, cl
 
     The module maps a float32 observation of shape (observation_size,), or a batch of shape
     (n, observation_size), to actions of shape (action_size,) or (n, action_size); for discrete actions
-    to int64 numbers of shape () or (n,). It can be scripted, exported, moved to another device and
+    to int64 numbers of shape () or (n,). It is made of float32 on the CPU, whatever torch's default dtype and device
+    are; only its actions are float64 or float16 if the action space is. It can be scripted, exported, moved to another device and
     trained further; normalization and bounds are buffers, in its `state_dict`.
 
     Args:
@@ -47,7 +48,7 @@ def to_numpy_policy(file: str | os.PathLike[str]) -> Callable[[ArrayLike], Any]:
     """The policy of a saved agent, as a function of numpy arrays.
 
     It maps an observation of shape (observation_size,), or a batch of shape (n, observation_size), to
-    float32 actions of shape (action_size,) or (n, action_size) within the bounds of the action space;
+    actions of shape (action_size,) or (n, action_size) within the bounds of the action space, in its dtype;
     for discrete actions to integers of shape () or (n,). Use `policy_metadata` for the rest.
 
     Raises:
@@ -72,7 +73,7 @@ def to_numpy_policy(file: str | os.PathLike[str]) -> Callable[[ArrayLike], Any]:
             activate(x, x)
         if space.low is None or space.high is None:
             return np.argmax(x, axis=-1) + space.start
-        return np.clip(x, space.low, space.high)
+        return np.clip(x, space.low, space.high).astype(space.dtype, copy=False)
 
     return policy
 

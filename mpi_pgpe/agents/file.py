@@ -30,7 +30,7 @@ from mpi_pgpe.base.atomic_file import write_atomically
 from mpi_pgpe.base.text import printable
 from mpi_pgpe.policies.network import ACTIVATIONS, MOST_HIDDEN, PolicyShape
 from mpi_pgpe.policies.normalization import Moments
-from mpi_pgpe.policies.spaces import ActionSpace
+from mpi_pgpe.policies.spaces import FLOATS, ActionSpace
 
 FORMAT = "mpi_pgpe agent"
 VERSION = 2  # 1 had no checksum
@@ -67,6 +67,7 @@ def to_bytes(agent: Agent) -> bytes:
                 "action_low": None if space.low is None else _pack(space.low),
                 "action_high": None if space.high is None else _pack(space.high),
                 "action_start": space.start,
+                **({} if space.dtype == "float32" else {"action_dtype": space.dtype}),
                 "moments": None
                 if moments is None
                 else {"count": moments.count, "sum": _pack(moments.sum), "sumsq": _pack(moments.sumsq)},
@@ -195,7 +196,10 @@ def _agent(data: dict[str, Any]) -> Agent:
         moments = Moments(size, count, *(_unpack(name, data["moments"][name], size) for name in ("sum", "sumsq")))
     if type(data["metadata"]) is not dict:
         raise AgentFileError("metadata: expected a dictionary")
-    space = ActionSpace(shape.action_size, low, high, _whole(data["action_start"], -(2**31), 2**31))
+    start, dtype = _whole(data["action_start"], -(2**31), 2**31), data.get("action_dtype", "float32")
+    if type(dtype) is not str or dtype not in FLOATS:
+        raise AgentFileError(f"action_dtype: expected one of {', '.join(FLOATS)}, got {reprlib.repr(dtype)}")
+    space = ActionSpace(shape.action_size, low, high, start, dtype)
     return Agent(parameters, shape, space, moments, plain(data["metadata"]))
 
 

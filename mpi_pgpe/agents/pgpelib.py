@@ -256,10 +256,12 @@ def _action_space(value: Any, size: int) -> ActionSpace:
     if call.maker == _DISCRETE:
         found = ActionSpace(_integer(state["n"]), start=_integer(state.get("start", 0)))
     else:
-        low, high = (_array(state[name]).astype(np.float32).ravel() for name in ("low", "high"))
+        low, high = (_array(state[name]).ravel() for name in ("low", "high"))
         if low.shape != high.shape:
             raise BadPickle("expected as many lower as upper bounds of actions")
-        found = ActionSpace(len(low), low, high)
+        if low.dtype.kind != "f" or high.dtype != low.dtype:
+            low, high = low.astype(np.float32), high.astype(np.float32)
+        found = ActionSpace.box(low, high)
     if found.size != size:
         raise BadPickle(f"expected an action space of size {size}, as the policy's output, got {found.size}")
     return found

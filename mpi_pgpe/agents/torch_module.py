@@ -47,6 +47,23 @@ class ClipLayer(nn.Module):
         return torch.maximum(torch.minimum(x, self.high), self.low)
 
 
+class DoubleLayer(nn.Module):
+    """Actions as float64."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.double()
+
+
+class HalfLayer(nn.Module):
+    """Actions as float16."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.half()
+
+
+_CASTS = {"float16": HalfLayer, "float64": DoubleLayer, "longdouble": DoubleLayer}
+
+
 class ArgmaxLayer(nn.Module):
     """The number of the largest output: the discrete action."""
 
@@ -66,7 +83,9 @@ def torch_module(agent: Agent, norm_layer: bool, clip_layer: bool) -> Module:
     shape = agent.shape
     for weights, bias in shape.split(agent.parameters):
         # Made without memory first, so that nothing draws from torch's random generator.
-        linear = nn.Linear(weights.shape[1], weights.shape[0], device="meta").to_empty(device="cpu")
+        linear = nn.Linear(weights.shape[1], weights.shape[0], device="meta", dtype=torch.float32).to_empty(
+            device="cpu"
+        )
         with torch.no_grad():
             linear.weight.copy_(_tensor(weights))
             linear.bias.copy_(_tensor(bias))
@@ -78,10 +97,12 @@ def torch_module(agent: Agent, norm_layer: bool, clip_layer: bool) -> Module:
     if clip_layer:
         if space.low is not None and space.high is not None:
             layers.append(ClipLayer(_tensor(space.low), _tensor(space.high)))
+            if space.dtype in _CASTS:
+                layers.append(_CASTS[space.dtype]())
         else:
             layers.append(ArgmaxLayer(space.start))
     return Module(*layers)
 
 
 def _tensor(array: NDArray[Any]) -> torch.Tensor:
-    return torch.tensor(array, dtype=torch.float32)
+    return torch.tensor(array, dtype=torch.float32, device="cpu")

@@ -224,8 +224,10 @@ def _action_space(name: str, space: Any) -> ActionSpace:
     if _is_a(space, "Discrete"):
         return ActionSpace(int(space.n), start=int(space.start))
     if _is_a(space, "Box") and len(space.shape) == 1 and space.shape[0] and space.dtype.kind == "f":
-        low, high = (np.asarray(bound, np.float32) for bound in (space.low, space.high))
-        return ActionSpace(int(space.shape[0]), low, high)
+        try:
+            return ActionSpace.box(*(np.asarray(bound, space.dtype) for bound in (space.low, space.high)))
+        except ValueError as error:
+            raise UnsupportedEnvironment(f"environment {name!r}: {error}") from None
     raise UnsupportedEnvironment(
         f"environment {name!r}: expected actions in a flat Box of floats or Discrete, got {space}"
     )

@@ -94,6 +94,7 @@ class Policy:
         self._activate = ACTIVATIONS[shape.activation]
         self._activate_output = None if shape.output_activation == "identity" else ACTIVATIONS[shape.output_activation]
         self._low, self._high = action_space.low, action_space.high
+        self._dtype = None if action_space.dtype == "float32" else np.dtype(action_space.dtype)
 
     def load(
         self,
@@ -129,7 +130,7 @@ class Policy:
                 keep the action that it was given.
 
         Returns:
-            a float32 array within the action space's bounds, or an int.
+            an array of the action space's dtype within the action space's bounds, or an int.
         """
         output = self._outputs[0]
         self._first.dot(observation_and_1, output)
@@ -140,4 +141,10 @@ class Policy:
             self._activate_output(output, output)
         if self._low is None or self._high is None:
             return int(output.argmax()) + self.action_space.start
-        return clip(output, self._low, self._high, out)
+        if self._dtype is None:
+            return clip(output, self._low, self._high, out)
+        action = clip(output, self._low, self._high, output).astype(self._dtype)
+        if out is None:
+            return action
+        out[:] = action
+        return out
