@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mpi_pgpe.agents.agent import Agent
 
 Metrics = dict[str, int | float]
-"""By name; the README lists them."""
+"""By name; docs/runs.md lists them."""
 
 MEASURED = {
     "pop_elapsed",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from importlib.util import module_from_spec, spec_from_file_location
 
 import pytest
 from places import ROOT
@@ -100,8 +100,11 @@ def test_every_named_configuration_passes_the_checks(named):
     Settings.check(config(named))
 
 
-def test_the_table_of_the_readme_has_every_entry_with_its_comment():
-    readme = (ROOT / "README.md").read_text()
-    table = readme.split("## Configuration")[1].split("The prepared configurations")[0]
-    shown = dict(re.findall(r"^\| `(\w+)` \| .+? \| (.+) \|$", table, re.M))
+def test_the_tables_of_the_documentation_are_those_of_the_settings():
+    specification = spec_from_file_location("settings_table", ROOT / "docs/settings_table.py")
+    tables = module_from_spec(specification)
+    specification.loader.exec_module(tables)
+    page = tables.PAGE.read_text()
+    assert tables.with_tables(page) == page, "python docs/settings_table.py writes them"
+    shown = dict(re.findall(r"^\| `(\w+)` \| .+? \| (.+) \| (?:yes)? ?\|$", page.split("### Prepared")[0], re.M))
     assert shown == {name: each.comment for name, each in TABLE.items()}
