@@ -57,7 +57,6 @@ class _Walker:
         self._client = env._p._client
         # A number for the humanoid; the height that an episode begins at for the others.
         self._initial_z = env.robot.initial_z if type(env.robot.initial_z) is float else None
-        self._restarts_at = {"stateId": env.stateId, "physicsClientId": self._client}
         robot = env.robot
         (self._body,) = robot.objects
         (self._floor,) = env.stadium_scene.ground_plane_mjcf
@@ -96,7 +95,7 @@ class _Walker:
     def reset(self) -> Any:
         """WalkerBaseBulletEnv.reset, from the second one on."""
         env, robot, pb, client = self._env, self._robot, self._pybullet, self._client
-        pb.restoreState(**self._restarts_at)
+        env._p.restoreState(env.stateId)
         env.stadium_scene.cpp_world.clean_everything()
         n = len(self._joints)
         # One by one as pybullet_envs does: every call moves Bullet's bounding boxes, and how they got where they are

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mpi_pgpe.envs import kuka
+from mpi_pgpe.envs import bullet_memory, kuka
 from mpi_pgpe.envs.quiet import silent_output
 
 
@@ -16,6 +16,8 @@ def mend(env: Any, config: Mapping[str, Any]) -> None:
     modules = {cls.__module__ for cls in type(env).__mro__}
     if any(module.startswith("pybullet_envs.") for module in modules):
         _discard_first_reset(env)
+        if any(cls.__name__ == "MJCFBaseBulletEnv" for cls in type(env).__mro__):
+            bullet_memory.begin_every_episode_alike(env)
         if config.get("render_mode") == "rgb_array" and hasattr(env, "camera"):
             _leave_the_window_alone(env)
         if "pybullet_envs.deep_mimic.gym_env.deep_mimic_env" in modules:
