@@ -251,6 +251,23 @@ def test_a_film_of_a_walker(tmp_path):
     assert np.abs(frames[0][40:].astype(int) - frames[-1][40:]).mean() > 2
 
 
+class Grey:
+    def frame(self):
+        return np.full((16, 160, 3), 128, np.uint8)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif"])
+def test_a_film_has_the_permissions_of_any_new_file(tmp_path, name):
+    before = os.umask(0o027)
+    try:
+        with Film(tmp_path / name, 30) as film:
+            film(Grey(), 0, 0.0)
+    finally:
+        os.umask(before)
+    assert os.listdir(tmp_path) == [name]
+    assert (tmp_path / name).stat().st_mode & 0o777 == 0o640
+
+
 def test_a_film_given_up_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt), Film(tmp_path / "a.mp4", 30):
         raise KeyboardInterrupt

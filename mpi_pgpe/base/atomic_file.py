@@ -1,26 +1,45 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all: the only place that puts files where others may read them meanwhile."""
 
 from __future__ import annotations
 
+import contextlib
 import os
-import tempfile
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
-_UMASK = os.umask(0)  # can only be read by setting it: here, before there are threads
-os.umask(_UMASK)
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str], suffix: str = "") -> Iterator[Path]:
+    """Give an empty file beside `path` to be written, which takes its place with one rename when the block ends.
+
+    Nobody ever sees `path` half written, even if the machine fails meanwhile; who reads the old file reads it whole.
+    If the block raises, the old file stays, and the new one is removed. Its permissions are those of any new file.
+
+    Args:
+        path: where to.
+        suffix: of the file beside it, for writers that go by it.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = Path(path)
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(6)}{suffix}")
+    os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))  # less the umask, which the kernel sees to
+    try:
+        yield aside
+        descriptor = os.open(aside, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(aside, path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
-    """Put a file in place with one rename, so that nobody ever sees it half written."""
-    path = Path(path)
-    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(aside, 0o666 & ~_UMASK)
-        os.replace(aside, path)
-    except BaseException:
-        os.unlink(aside)
-        raise
+    """Put a file with this content in place; see `replacing`."""
+    with replacing(path) as aside:
+        aside.write_bytes(content)

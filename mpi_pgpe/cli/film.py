@@ -8,7 +8,6 @@ import ctypes.util
 import math
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mpi_pgpe.base.atomic_file import replacing
 
 if TYPE_CHECKING:
     from mpi_pgpe.envs import Environment, Stretch
@@ -93,18 +94,15 @@ class Film:
             raise FilmError(f"a film needs a package that is missing ({error}); {_INSTALL}") from None
         gif = self.path.suffix == ".gif"
         self._every = max(1, math.ceil(frames_per_second / _FASTEST_GIF)) if gif else 1
-        with self._failing():
-            descriptor, self._aside = tempfile.mkstemp(dir=self.path.parent, suffix=self.path.suffix)
-            os.close(descriptor)
-            duration = 1000 * self._every / frames_per_second  # milliseconds
-            options: dict[str, Any] = {"mode": "I", "duration": duration, "loop": 0}
-            if not gif:
-                options = {"fps": frames_per_second, "macro_block_size": 2, "quality": 7}
-            try:
-                self._writer = imageio.get_writer(self._aside, **options)
-            except BaseException:
-                os.unlink(self._aside)
-                raise
+        duration = 1000 * self._every / frames_per_second  # milliseconds
+        options: dict[str, Any] = {"mode": "I", "duration": duration, "loop": 0}
+        if not gif:
+            options = {"fps": frames_per_second, "macro_block_size": 2, "quality": 7}
+        with self._failing(), contextlib.ExitStack() as stack:
+            aside = stack.enter_context(replacing(self.path, self.path.suffix))
+            self._writer = imageio.get_writer(aside, **options)
+            stack.callback(self._writer.close)  # before its file takes its place
+            self._end = stack.pop_all()
         self.title = ""
 
     @contextlib.contextmanager
@@ -123,15 +121,9 @@ class Film:
     def __enter__(self) -> Film:
         return self
 
-    def __exit__(self, kind: Any, *_: Any) -> None:
-        try:
-            with self._failing():
-                self._writer.close()
-                if kind is None:
-                    Path(self._aside).chmod(0o644)
-                    os.replace(self._aside, self.path)
-        finally:
-            Path(self._aside).unlink(missing_ok=True)
+    def __exit__(self, *error: Any) -> None:
+        with self._failing():
+            self._end.__exit__(*error)
 
 
 def check_path(path: str | os.PathLike[str]) -> None:

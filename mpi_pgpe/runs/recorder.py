@@ -20,7 +20,7 @@ from sacred.dependencies import get_digest
 from sacred.observers import FileStorageObserver
 from sacred.serializer import flatten
 
-from mpi_pgpe.base.atomic_file import write_atomically
+from mpi_pgpe.base.atomic_file import replacing
 from mpi_pgpe.runs import run_folder
 from mpi_pgpe.runs.mongo.address import Target
 from mpi_pgpe.runs.mongo.delivery import Delivery
@@ -201,9 +201,8 @@ class Recorder(FileStorageObserver):
     def _add_artifact(self, name: str, filename: str) -> None:
         place = self.folder / name
         if not (place.exists() and place.samefile(filename)):
-            aside = self.folder / f".{name}.new"
-            self.save_file(filename, aside.name)
-            os.replace(aside, place)
+            with replacing(place) as aside:
+                shutil.copyfile(filename, aside)
         if name not in self.run_entry["artifacts"]:
             self.run_entry["artifacts"].append(name)
             self.save_json(self.run_entry, run_folder.RUN)
@@ -291,5 +290,6 @@ class Recorder(FileStorageObserver):
         place = Path(store_dir) / f"{name}_{get_digest(filename)}{suffix}"
         if not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(place, Path(filename).read_bytes())
+            with replacing(place) as aside:
+                shutil.copyfile(filename, aside)
         return place

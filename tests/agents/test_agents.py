@@ -16,7 +16,6 @@ from agents_to_save import BOX, make_agent
 
 from mpi_pgpe.agents import Agent, AgentFileError, read_agent, write_agent
 from mpi_pgpe.agents.file import checksum
-from mpi_pgpe.base.atomic_file import write_atomically
 from mpi_pgpe.policies.network import PolicyShape
 from mpi_pgpe.policies.spaces import ActionSpace
 from mpi_pgpe.runs.saved_agents import save
@@ -56,42 +55,6 @@ def test_an_agent_is_read_as_it_was_written(path, hidden, space, normalized):
         assert read.moments.count == agent.moments.count
         np.testing.assert_array_equal(read.moments.sum, agent.moments.sum)
         np.testing.assert_array_equal(read.moments.sumsq, agent.moments.sumsq)
-
-
-def test_writing_leaves_one_file_readable_by_others(path):
-    for _ in range(2):  # the second replaces the first
-        write_agent(path, make_agent())
-    assert os.listdir(path.parent) == [path.name]
-    umask = os.umask(0)
-    os.umask(umask)
-    assert path.stat().st_mode & 0o777 == 0o666 & ~umask
-
-
-def test_who_reads_while_a_file_is_replaced_reads_the_old_one_whole(path):
-    write_atomically(path, b"old" * 10_000)
-    with open(path, "rb", buffering=0) as reader:
-        beginning = reader.read(3)
-        write_atomically(path, b"new")
-        assert beginning + reader.read() == b"old" * 10_000
-    assert path.read_bytes() == b"new"
-
-
-@pytest.mark.parametrize("step", ["fsync", "chmod", "replace"])
-def test_an_old_file_is_there_until_the_new_one_is_on_the_disk(path, monkeypatch, step):
-    """A program that is killed at `step` leaves the old file; only the rename makes the new one visible."""
-    write_agent(path, make_agent())
-    old, seen = path.read_bytes(), []
-
-    def killed(*arguments):
-        seen.append(path.read_bytes())
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, step, killed)
-    with pytest.raises(KeyboardInterrupt):
-        write_agent(path, make_agent(normalized=False))
-    assert seen == [old]
-    assert path.read_bytes() == old
-    assert os.listdir(path.parent) == [path.name]
 
 
 def test_a_disk_that_refuses_an_agent_leaves_the_old_one_and_is_told(tmp_path, monkeypatch, capsys):
