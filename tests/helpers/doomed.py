@@ -20,6 +20,7 @@ import sys
 from typing import Any
 
 from mpi_pgpe import train
+from mpi_pgpe.cli.entry import entry_point
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.training.settings import Settings
 from mpi_pgpe.training.team import Team
@@ -135,4 +136,4 @@ def run(argv: list[str], team: Team | None) -> int:
 
 if __name__ == "__main__":
     train.Team, train.run_experiment = DoomedTeam, run  # type: ignore[misc]
-    train.entry_point()
+    entry_point(train.main)
