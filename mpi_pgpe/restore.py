@@ -27,8 +27,8 @@ def to_torch_module(file: str | os.PathLike[str], *, norm_layer: bool = True, cl
     The module maps a float32 observation of shape (observation_size,), or a batch of shape
     (n, observation_size), to actions of shape (action_size,) or (n, action_size); for discrete actions
     to int64 numbers of shape () or (n,). It is made of float32 on the CPU, whatever torch's default dtype and device
-    are; only its actions are float64 or float16 if the action space is. It can be scripted, exported, moved to another device and
-    trained further; normalization and bounds are buffers, in its `state_dict`.
+    are; only its actions are float64 or float16 if the action space is. It can be scripted, exported, moved to
+    another device and trained further; normalization and bounds are buffers, in its `state_dict`.
 
     Args:
         file: path of the saved agent.
