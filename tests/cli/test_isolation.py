@@ -92,7 +92,16 @@ def test_a_curriculum_that_no_episode_met_yet_is_told() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["Tame", "stacked_frames", "recorded_statistics", "WholeCrawler", pytest.param("WholeSleeper", marks=SLEEPS)],
+    [
+        "Tame",
+        "stacked_frames",
+        "delayed_observations",
+        "sticky_actions",
+        "time_in_observations",
+        "recorded_statistics",
+        "WholeCrawler",
+        pytest.param("WholeSleeper", marks=SLEEPS),
+    ],
 )
 def test_nothing_is_said_of_what_carries_nothing_over(name: str) -> None:
     verdict = judge(f"leaky_envs:{name}", {})

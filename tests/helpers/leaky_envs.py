@@ -37,6 +37,18 @@ def stacked_frames() -> Any:
     return of_gymnasium.FlattenObservation(of_gymnasium.FrameStackObservation(gymnasium.make(PENDULUM), 3))
 
 
+def delayed_observations() -> Any:
+    return of_gymnasium.DelayObservation(gymnasium.make(PENDULUM), 3)
+
+
+def sticky_actions() -> Any:
+    return of_gymnasium.StickyAction(gymnasium.make(PENDULUM), 0.3)
+
+
+def time_in_observations() -> Any:
+    return of_gymnasium.TimeAwareObservation(gymnasium.make(PENDULUM))
+
+
 def recorded_statistics() -> Any:
     return of_gymnasium.RecordEpisodeStatistics(gymnasium.make(PENDULUM))
 
