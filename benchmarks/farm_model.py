@@ -40,15 +40,17 @@ MESSAGES = """
 import time
 import numpy as np
 from mpi_pgpe.parallel.farm import Farm
-from mpi_pgpe.parallel.rounds import COLUMNS, Rounds
-farm, n, result = Farm(root_evaluates=False), 4000, np.ones(COLUMNS)
+from mpi_pgpe.parallel.world import World
+from mpi_pgpe.parallel.rounds import Rounds
+from mpi_pgpe.parallel.tasks import Result
+farm, n, result = Farm(World(), root_evaluates=False), 4000, Result((1.0, 1.0), (1, 1))
 began = time.process_time()
-if farm.rank == 0:
+if farm.world.rank == 0:
     farm.hand_out(Rounds(n), None)
     print((time.process_time() - began) / n)
 else:
     farm.take(lambda task, poll: result)
-farm.goodbye()
+farm.world.goodbye()
 """
 
 # Training, with an account in processor time, which other programs on the machine disturb less.
@@ -64,21 +66,22 @@ COLLECTIVES = """
 import statistics, sys, time
 import numpy as np
 from mpi_pgpe.parallel.farm import Farm
-farm, (size, count) = Farm(), map(int, sys.argv[1:])
+from mpi_pgpe.parallel.world import World
+farm, (size, count) = Farm(World()), map(int, sys.argv[1:])
 told = [np.zeros(count, np.uint64), np.zeros(2 * size, np.float32)], [np.zeros(2 * count, np.int32)], [np.zeros(1)]
 seconds = []
 for _ in range(31):
-    farm.maximum(np.zeros(1))
+    farm.world.maximum(np.zeros(1))
     began = time.perf_counter()
     for arrays in told:
-        farm.tell(1, *arrays) if farm.rank == 0 else farm.hear()
-    farm.sum_on_root(np.zeros((2, size), np.int64))
-    farm.maximum(np.zeros(88))
-    farm.sum_on_root(np.zeros(2 * 88 + 1, np.int64))
+        farm.world.tell(1, *arrays) if farm.world.rank == 0 else farm.world.hear()
+    farm.world.sum_on_root(np.zeros((2, size), np.int64))
+    farm.world.maximum(np.zeros(88))
+    farm.world.sum_on_root(np.zeros(2 * 88 + 1, np.int64))
     seconds.append(time.perf_counter() - began)
-if farm.rank == 0:
+if farm.world.rank == 0:
     print(statistics.median(seconds))
-farm.goodbye()
+farm.world.goodbye()
 """
 
 

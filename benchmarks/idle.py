@@ -16,6 +16,7 @@ import numpy as np
 from mpi_pgpe.base.arguments import at_least
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.rounds import Rounds
+from mpi_pgpe.parallel.world import World
 from mpi_pgpe.training import trainer
 from mpi_pgpe.training.settings import Settings
 from mpi_pgpe.training.team import Team
@@ -39,8 +40,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.wait:
         trainer.Rounds = WaitingRounds
-    team = Team(Farm())
-    if team.farm.rank > 0:
+    team = Team(Farm(World()))
+    if team.world.rank > 0:
         sys.exit(team.serve())
     settings = Settings.check(
         {
@@ -63,7 +64,7 @@ def main() -> None:
         for name in ("idle_fraction", "dropped_fraction")
     }
     row = {
-        "ranks": team.farm.size,
+        "ranks": team.world.size,
         **shares,
         "seconds": float(weights.sum()),
         "episodes": sum(report["popsize"] for report in reports),

@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 from mpi_pgpe.base.arguments import at_least
 from mpi_pgpe.envs import registry
 from mpi_pgpe.parallel.farm import Farm
-from mpi_pgpe.parallel.rounds import COLUMNS, Rounds
+from mpi_pgpe.parallel.rounds import Rounds
+from mpi_pgpe.parallel.tasks import Result
+from mpi_pgpe.parallel.world import World
 from mpi_pgpe.search.seeds import episode_seed
 from mpi_pgpe.training.job import TRAINING
 from mpi_pgpe.training.settings import Settings
@@ -83,10 +85,7 @@ def ideal(seconds: Any, ranks: int, tasks: Rounds, interactions: Any = None) -> 
             heapq.heappush(running, (seconds[task], task))
     while not tasks.complete:
         now, done = heapq.heappop(running)
-        result = np.zeros(COLUMNS)
-        if interactions is not None:
-            result[1] = interactions[done]
-        tasks.record(done, result)
+        tasks.record(done, Result((0.0, 0.0), (0 if interactions is None else int(interactions[done]), 0)))
         task = tasks.next()
         if task is not None:
             heapq.heappush(running, (now + seconds[task], task))
@@ -101,7 +100,7 @@ def enough(size: int) -> int:
 
 def measure(team: Team, size: int, adaptive: bool, repeats: int) -> tuple[list[float], list[float]] | None:
     """All ranks: run generations of a training; on rank 0 returns their seconds, and those of the ideal."""
-    if team.farm.rank > 0:
+    if team.world.rank > 0:
         team.serve()
         return None
     values: dict[str, Any] = {"env_name": "ranks:Sleeper", "seed": SEED, "popsize": 2 * size, "re_eval_interval": 10**6}
@@ -117,7 +116,7 @@ def measure(team: Team, size: int, adaptive: bool, repeats: int) -> tuple[list[f
         taken.append(time.perf_counter() - began)
         tasks = Rounds(size, MAX_ROUNDS, trainer.search.num_interactions)
         seconds, interactions = directions(report.generation - 1, size * tasks.rounds)
-        least.append(ideal(seconds, team.farm.size, tasks, interactions))
+        least.append(ideal(seconds, team.world.size, tasks, interactions))
         needed = interactions[: size * tasks.rounds]
         assert report.metrics["pop_timesteps"] == needed.sum(), "not the same episodes"
     team.stop(0)
@@ -132,14 +131,14 @@ def main() -> None:
     args = parser.parse_args()
     rows = []
     for adaptive in (False, True):
-        team = Team(Farm())
-        size = args.directions * team.farm.size
+        team = Team(Farm(World()))
+        size = args.directions * team.world.size
         found = measure(team, size, adaptive, args.repeats)
         if found is not None:
             taken, least = found
             rows.append(
                 {
-                    "ranks": team.farm.size,
+                    "ranks": team.world.size,
                     "population": "adaptive" if adaptive else "fixed",
                     "directions a round": size,
                     "generation, s": statistics.median(taken),

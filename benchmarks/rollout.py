@@ -22,6 +22,7 @@ from mpi_pgpe.agents import Agent, AgentFileError, read_agent
 from mpi_pgpe.base.arguments import at_least
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.rounds import Rounds
+from mpi_pgpe.parallel.world import World
 from mpi_pgpe.policies.network import PolicyShape
 from mpi_pgpe.search.seeds import seed_table
 from mpi_pgpe.training.job import TRAINING, Distribution, Job
@@ -87,7 +88,7 @@ def trainer_episodes(
     name: str, directions: int, hidden: tuple[int, ...], profile: bool = False, agent: Agent | None = None
 ) -> tuple[Team, Callable[[], Rounds]]:
     """A team of this process alone, and a function that evaluates the directions in it, those of an agent if given."""
-    team = Team(Farm())
+    team = Team(Farm(World()))
     layers = {"hidden_size": hidden[0], "num_hidden": len(hidden)} if hidden else {"num_hidden": 0}
     settings = Settings.check({"env_name": name, "re_eval_env_name": None, "seed": 1} | layers)
     team.start(Job.of(settings, profile))

@@ -55,13 +55,14 @@ import sys
 import mpi_pgpe.train  # as `python -m mpi_pgpe.train` does
 import numpy as np
 from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.parallel.world import World
 from mpi_pgpe.search.seeds import seed_table
 from mpi_pgpe.policies.network import PolicyShape
 from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.training.job import Distribution, Job, TRAINING
 from mpi_pgpe.training.settings import Settings
 from mpi_pgpe.training.team import Team
-team = Team(Farm())
+team = Team(Farm(World()))
 name = sys.argv[1]
 linear = {"seed": 1, "num_hidden": 0, "max_episode_length": 1}
 team.start(Job.of(Settings.check({"env_name": name, "re_eval_env_name": name} | linear)))

@@ -19,6 +19,7 @@ import numpy as np
 
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.rounds import Rounds
+from mpi_pgpe.parallel.world import World
 from mpi_pgpe.search.noise import Noise
 from mpi_pgpe.search.pgpe import PGPE
 from mpi_pgpe.training.job import RE_EVALUATION, Distribution, Job
@@ -29,7 +30,7 @@ from mpi_pgpe.training.team import Team
 CASES = {"40000x3985": (40_000, 569), "1000x1000001": (1000, 142_857)}
 
 
-class CountingFarm(Farm):
+class CountingWorld(World):
     """Counts the bytes that it sends to all, and those that are summed on it."""
 
     sent = summed = 0
@@ -50,13 +51,13 @@ def megabytes() -> float:
 
 def measure(team: Team, name: str, repeats: int) -> common.Row:
     """One case, on rank 0."""
-    farm = team.farm
-    assert isinstance(farm, CountingFarm)
+    world = team.world
+    assert isinstance(world, CountingWorld)
     directions, units = CASES[name]
     size = 7 * units + 2
     search = PGPE(solution_length=size, popsize=2 * directions, seed=1, sum_directions=team.sum_directions)
     team.start(Job.of(Settings.check({"env_name": "CartPole-v1", "seed": 1, "hidden_size": units})))
-    own = search.seeds(0, directions)[: directions // farm.size]
+    own = search.seeds(0, directions)[: directions // world.size]
     fitness = np.random.default_rng(0).standard_normal(2 * directions)
     noise, out = Noise(size), np.empty(size, np.float32)
     times: dict[str, list[float]] = {"noise": [], "update": [], "noise wall": [], "update wall": []}
@@ -67,7 +68,7 @@ def measure(team: Team, name: str, repeats: int) -> common.Row:
         times["noise"].append(time.process_time() - began)
         times["noise wall"].append(time.perf_counter() - wall)
 
-        farm.sent = farm.summed = 0
+        world.sent = world.summed = 0
         center, stdev = (x.astype(np.float32) for x in (search.center, search.stdev))
         seeds = search.seeds(0, directions)
         # The other ranks learn the distribution with an episode of its center.
@@ -79,13 +80,13 @@ def measure(team: Team, name: str, repeats: int) -> common.Row:
     return {
         "directions": directions,
         "parameters": size,
-        "ranks": farm.size,
+        "ranks": world.size,
         "noise once, CPU s": statistics.median(times["noise"]),
         "update, CPU s": statistics.median(times["update"]),
         "ratio (median)": common.median_ratio(times["update"], times["noise"]),
         "ratio of wall times": common.median_ratio(times["update wall"], times["noise wall"]),
-        "sent to all, MB": farm.sent / 1e6,
-        "summed, MB": farm.summed / 1e6,
+        "sent to all, MB": world.sent / 1e6,
+        "summed, MB": world.summed / 1e6,
     }
 
 
@@ -93,24 +94,24 @@ def main() -> None:
     parser = common.parser(__doc__)
     parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES), help="directions x parameters")
     args = parser.parse_args()
-    farm = CountingFarm()
+    farm = Farm(CountingWorld())
     rows = []
     for name in args.cases:
         before, team = megabytes(), Team(farm)
-        if farm.rank > 0:
+        if farm.world.rank > 0:
             team.serve()
         else:
             try:
                 rows.append(measure(team, name, args.repeats))
             except BaseException:
                 traceback.print_exc()
-                farm.abort(1)
+                farm.world.abort(1)
             team.stop(0)
-        memory = farm.gather_on_root(np.array([megabytes() - before]))
-        if farm.rank == 0:
+        memory = farm.world.gather_on_root(np.array([megabytes() - before]))
+        if farm.world.rank == 0:
             rows[-1]["memory of rank 0 above before, MB"] = float(memory[0, 0])
             rows[-1]["of another rank at most"] = float(memory[1:].max(initial=0))
-    if farm.rank == 0:
+    if farm.world.rank == 0:
         common.report("The update against generating the noise once", rows, args.json)
 
 

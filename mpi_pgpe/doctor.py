@@ -30,6 +30,7 @@ from mpi_pgpe.cli.episode_leaks import judge
 from mpi_pgpe.envs.survey import examine, survey
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.launcher import promised_rank
+from mpi_pgpe.parallel.world import World
 from mpi_pgpe.runs.reader import RunError, add_arguments, database
 
 _STOP = 0  # command to the other ranks
@@ -72,16 +73,16 @@ def parser() -> argparse.ArgumentParser:
 
 def mpi(farm: Farm, promised: tuple[int, int] | None) -> Iterator[Finding]:
     """The MPI library, and whether the launcher belongs to it."""
-    yield Finding("MPI", OK, f"{farm.library}, mpi4py {importlib.metadata.version('mpi4py')}")
+    yield Finding("MPI", OK, f"{farm.world.library}, mpi4py {importlib.metadata.version('mpi4py')}")
     beside = Path(sys.executable).parent / "mpiexec"
     if promised is None:
         yield Finding("launcher", NOTE, "none: this is one rank", f"for more: {_launcher(beside)} -n N python -m ...")
-    elif promised[1] != farm.size:
+    elif promised[1] != farm.world.size:
         yield Finding(
             "launcher",
             PROBLEM,
-            f"it promised {promised[1]} ranks, but MPI sees a world of {farm.size}: each process would train alone; "
-            "the launcher is that of another MPI than the library above",
+            f"it promised {promised[1]} ranks, but MPI sees a world of {farm.world.size}: each process would train "
+            "alone; the launcher is that of another MPI than the library above",
             f"start with {_launcher(beside)}; under Slurm also srun --mpi=pmi2 (MPICH) or --mpi=pmix (Open MPI)",
         )
     else:
@@ -115,11 +116,11 @@ def launchers(promised: tuple[int, int] | None) -> Iterator[Finding]:
 
 def ranks(hosts: int, most: float, farm: Farm, neighbours: int, cores: int) -> Iterator[Finding]:
     """How many ranks share how many cores."""
-    found = f"{farm.size} on {hosts} host{'s' * (hosts > 1)}; here {neighbours} on {cores} cores"
+    found = f"{farm.world.size} on {hosts} host{'s' * (hosts > 1)}; here {neighbours} on {cores} cores"
     if most > 1:
         do = "start at most as many ranks as cores; two on one core are no faster than one"
         yield Finding("ranks", NOTE, f"{found}; {most:.3g} ranks a core where it is worst", do)
-    elif farm.size > 1 and hosts == 1 and neighbours < cores:
+    elif farm.world.size > 1 and hosts == 1 and neighbours < cores:
         yield Finding("ranks", NOTE, found, f"{cores - neighbours} cores are idle: mpirun -n {cores}")
     else:
         yield Finding("ranks", OK, found)
@@ -250,18 +251,18 @@ def main(arguments: list[str]) -> int:
     """All ranks: run the command; returns the exit code."""
     promised = _promise()
     try:
-        farm = Farm()
+        farm = Farm(World())
     except SystemExit as error:  # no MPI can be loaded
         if promised is not None and promised[0] > 0:
             return 1
         finding, _, what_to_do = str(error).rpartition(": ")
         return lead(arguments, promised, [Finding("MPI", PROBLEM, finding, what_to_do)])
-    number, neighbours, cores = farm.neighbours()
-    hosts = int(farm.sum_on_root(np.array([number == 0], np.int64))[0])
-    most = float(farm.maximum(np.array([neighbours / cores]))[0])
-    if farm.rank > 0:
-        code = int(farm.hear()[1][0][0])
-        farm.goodbye()
+    number, neighbours, cores = farm.world.neighbours()
+    hosts = int(farm.world.sum_on_root(np.array([number == 0], np.int64))[0])
+    most = float(farm.world.maximum(np.array([neighbours / cores]))[0])
+    if farm.world.rank > 0:
+        code = int(farm.world.hear()[1][0][0])
+        farm.world.goodbye()
         return code
     if promised is not None and promised[0] > 0:  # the launcher's first process says it all
         return 1
@@ -270,14 +271,14 @@ def main(arguments: list[str]) -> int:
         *mpi(farm, promised),
         *ranks(hosts, most, farm, neighbours, cores),
         *threads(neighbours, cores),
-        *slurm(farm.size),
+        *slurm(farm.world.size),
     ]
     try:
         exit_code = lead(arguments, promised, about_mpi)
     except SystemExit as end:  # of the command line's parser
         exit_code = int(end.code or 0)
     finally:
-        farm.stop(_STOP, exit_code)
+        farm.world.stop(_STOP, exit_code)
     return exit_code
 
 

@@ -31,8 +31,9 @@ from mpi_pgpe.cli.entry import entry_point, wrong_launcher
 from mpi_pgpe.cli.film import Film, FilmError, Look, Pace, Watched, check_display, check_path
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.launcher import promised_rank
-from mpi_pgpe.parallel.rounds import COLUMNS, Rounds
-from mpi_pgpe.parallel.tasks import Abandoned, Poll, TaskFailed
+from mpi_pgpe.parallel.rounds import Rounds
+from mpi_pgpe.parallel.tasks import Abandoned, Poll, Result, Run, TaskFailed
+from mpi_pgpe.parallel.world import World
 from mpi_pgpe.policies.network import Policy
 from mpi_pgpe.training.rollout import Episode, Rollout
 
@@ -157,30 +158,29 @@ class Viewer:
 def share(farm: Farm, agent: Agent, viewer: Viewer, env: str | None, episodes: int, seed: int) -> NDArray[np.float64]:
     """Rank 0: have the ranks run the episodes; returns (return, length) of each, shape (episodes, 2)."""
     order = json.dumps({"env": env, "seed": seed}).encode()
-    farm.tell(_EPISODES, np.frombuffer(order, np.uint8), np.frombuffer(to_bytes(agent), np.uint8))
+    farm.world.tell(_EPISODES, np.frombuffer(order, np.uint8), np.frombuffer(to_bytes(agent), np.uint8))
     tasks = Rounds(episodes)
     farm.hand_out(tasks, _episode_of(viewer, seed))
-    return tasks.results()[:, :2]
+    results = tasks.results()
+    return np.column_stack([results["fitness"][:, 0], results["interactions"][:, 0]])
 
 
 def serve(farm: Farm) -> int:
     """Other ranks: run what rank 0 hands out, until it says stop; returns the exit code that it gives."""
     while True:
-        command, arrays = farm.hear()
+        command, arrays = farm.world.hear()
         if command == _STOP:
-            farm.goodbye()
+            farm.world.goodbye()
             return int(arrays[0][0])
         order = json.loads(arrays[0].tobytes())
         viewer = Viewer(agent_from_bytes(arrays[1].tobytes()), order["env"])
         farm.take(_episode_of(viewer, order["seed"]))
 
 
-def _episode_of(viewer: Viewer, seed: int) -> Any:
-    def run(task: int, poll: Poll | None) -> NDArray[np.float64]:
+def _episode_of(viewer: Viewer, seed: int) -> Run:
+    def run(task: int, poll: Poll | None) -> Result:
         episode = viewer.run(seed + task, poll)
-        result = np.zeros(COLUMNS)
-        result[:2] = episode.total_reward, episode.steps
-        return result
+        return Result((episode.total_reward, 0.0), (episode.steps, 0))
 
     return run
 
@@ -275,14 +275,14 @@ def main(arguments: list[str]) -> int:
     """All ranks: run the command; returns the exit code."""
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     alone = promised_rank() is None and importlib.util.find_spec("mpi4py") is None  # then MPI is not needed
-    farm = None if alone else Farm()
+    farm = None if alone else Farm(World())
     if farm is not None:
         if complaint := wrong_launcher(farm):
             if complaint[0] == 0:
                 print(complaint[1], file=sys.stderr)
             return 1
-        farm.watch_hosts("start it again")
-        if farm.rank > 0:
+        farm.world.watch_hosts("start it again")
+        if farm.world.rank > 0:
             return serve(farm)
     exit_code = 1
     try:
@@ -293,7 +293,7 @@ def main(arguments: list[str]) -> int:
         exit_code = 130
     finally:
         if farm is not None:
-            farm.stop(_STOP, exit_code)
+            farm.world.stop(_STOP, exit_code)
     return exit_code
 
 

@@ -16,6 +16,7 @@ from mpi_pgpe.cli import stop_requests
 from mpi_pgpe.cli.entry import entry_point, wrong_launcher
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.launcher import promised_rank
+from mpi_pgpe.parallel.world import World
 from mpi_pgpe.training.team import Team
 
 _PRINT_ONLY = {
@@ -40,24 +41,24 @@ def main(argv: list[str]) -> int:
     if only_prints(argv):
         rank, _ = promised_rank() or (0, 1)
         return run_experiment(argv, None) if rank == 0 else 0
-    team = Team(Farm())
+    team = Team(Farm(World()))
     mpi_pgpe.cli.quiet_start.over()
     if complaint := wrong_launcher(team.farm):
         if complaint[0] == 0:
             print(complaint[1], file=sys.stderr)
         return 1
-    team.farm.watch_hosts("its last checkpoint serves to resume")
-    if team.farm.rank > 0:
+    team.world.watch_hosts("its last checkpoint serves to resume")
+    if team.world.rank > 0:
         stop_requests.ignore()
         exit_code = team.serve()
-        team.farm.leave(exit_code)
+        team.world.leave(exit_code)
         return exit_code
     exit_code = 1
     try:
         exit_code = run_experiment(argv, team)
     finally:
         team.stop(exit_code)
-    team.farm.leave(exit_code)
+    team.world.leave(exit_code)
     return exit_code
 
 

@@ -28,7 +28,7 @@ ROOMS = {
     "search": Room("base"),
     "policies": Room("base"),
     "envs": Room("policies base", f"numpy {SIMULATORS}"),
-    "parallel": Room("base", in_one_place={"mpi4py": "farm"}),
+    "parallel": Room("base", in_one_place={"mpi4py": "world"}),
     "agents": Room("policies base", in_one_place={"torch": "torch_module"}),
     "training": Room("search policies envs parallel agents base"),
     "runs": Room("training agents base", "numpy sacred", dict.fromkeys(["pymongo", "bson", "gridfs"], "mongo")),
@@ -46,7 +46,6 @@ BESIDE = COMMANDS | {"__init__", "restore"}
 
 # What is not as it should be: who imports what, and the mending that takes the line out of here.
 KNOWN = {
-    ("parallel.dispatcher", "parallel.farm"): "a dispatcher over the world and the load",
     ("runs.place", "pymongo"): "what a database refuses is told by mongo/",
     ("runs.reader", "pymongo"): "the same",
 }

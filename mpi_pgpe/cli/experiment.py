@@ -187,10 +187,10 @@ def train(
     folder = recorder.folder if recorder else agents_folder(settings)
     record = {"id": run._id, "folder": str(folder.absolute()), "database": recorder and recorder.database}
     keeper = Keeper(settings, folder, record, start)
-    console.start(settings, trainer.origins, trainer.shape, team.farm.size, folder)
+    console.start(settings, trainer.origins, trainer.shape, team.world.size, folder)
     logged = 0 if start is None else go_on(start, trainer, keeper, run, recorder)
     last_agent = None
-    with interruption.listening(), team.farm.clock.during(RECORDING):
+    with interruption.listening(), team.world.clock.during(RECORDING):
         try:
             while not (trainer.complete or interruption.stop()):
                 began = time.monotonic()
@@ -209,7 +209,7 @@ def train(
         finally:
             console.close()
             keeper.write(trainer)
-    run.info["profile"] = time_table.columns(team.farm.members, team.times(), each_step)
+    run.info["profile"] = time_table.columns(team.world.members, team.times(), each_step)
     if each_step:
         print(time_table.table(run.info["profile"]), flush=True)
     if not trainer.complete:

@@ -7,5 +7,5 @@
     episode_timeout                   tasks that do not return
     launcher, one_thread, clock       mpiexec and srun, threads of a rank, where its time goes
 
-May import: base; of third parties numpy and, in farm alone, mpi4py.
+May import: base; of third parties numpy and, in world alone, mpi4py.
 """

@@ -57,3 +57,28 @@ class Usage:
         """Share of the time in tasks that were broken off, or were not among the first `needed`."""
         useful = sum(seconds for task, seconds in self.seconds.items() if task < needed)
         return max(0.0, 1 - (self.idle + useful) / self.total)
+
+
+class Load:
+    """What rank 0 knows of how long things take, over all hand-outs.
+
+    Attributes:
+        usage: of all hand-outs since it was last set anew.
+    """
+
+    def __init__(self) -> None:
+        self.usage = Usage()
+        self._task, self._answer = RecentMean(), RecentMean()  # seconds
+
+    def ran(self, task: int, seconds: float) -> None:
+        """Take in how long a task took."""
+        self.usage.seconds[task] = seconds
+        self._task.add(seconds)
+
+    def looked(self, seconds: float) -> None:
+        """Take in how long the ranks had to wait, at most, until rank 0 looked at their messages."""
+        self._answer.add(seconds)
+
+    def holds_two(self, left: float) -> bool:
+        """Whether a rank gets its next task beside the present one, with `left` tasks to hand out for each rank."""
+        return holds_two(left, self._task.value, self._answer.value)

@@ -1,6 +1,16 @@
-"""The messages between rank 0 and the ranks that it hands tasks to: their tags, and what ends a hand-out."""
+"""The messages between rank 0 and the ranks that it hands tasks to."""
 
-TASK, RESULT, FAILURE, REMARKS, BEGIN = range(1, 6)  # tags of messages
+from __future__ import annotations
 
+import numpy as np
+
+from mpi_pgpe.parallel.tasks import RESULT
+
+TASK, DONE, FAILURE, REMARKS, BEGIN = range(1, 6)  # tags of messages
 
 END = -1  # in place of a task: the generation has all that it needs
+
+DONE_TASK = np.dtype(
+    [("handout", np.int64), ("task", np.int64), ("idle", np.float64), ("seconds", np.float64), ("result", RESULT)]
+)
+"""A task that is done: of which hand-out; seconds that the rank was without a task before it, and that it took."""

@@ -8,8 +8,9 @@ from collections.abc import Callable, Collection
 import numpy as np
 from numpy.typing import NDArray
 
-COLUMNS = 4
-"""Numbers in a result: fitness and interactions of the first member of a pair, then of the second."""
+from mpi_pgpe.parallel.tasks import RESULT, Result
+
+_UNKNOWN = np.array(Result((np.nan, np.nan), (0, 0)), RESULT)
 
 
 class Rounds:
@@ -39,7 +40,7 @@ class Rounds:
         self._given_back: deque[int] = deque()
         self.remarks: dict[int, list[str]] = {}
         self.owners = np.full(size, -1, np.int32)
-        self._results = np.full((size, COLUMNS), np.nan)
+        self._results = np.full(size, _UNKNOWN)
         self._failures: dict[int, str] = {}
         self._interactions: list[int] = [0]  # of each round, as far as known
         self._missing: list[int] = [size]  # results of each round yet to come
@@ -88,20 +89,20 @@ class Rounds:
         self._next += 1
         return self._next - 1
 
-    def record(self, task: int, result: NDArray[np.float64], owner: int = 0) -> None:
+    def record(self, task: int, result: Result, owner: int = 0) -> None:
         """Take in the result of a task from the rank `owner`; a second one for the task changes nothing."""
         number = task // self.size
         while number >= len(self._missing):
             self._missing.append(self.size)
             self._interactions.append(0)
-            self._results = np.concatenate([self._results, np.full((self.size, COLUMNS), np.nan)])
+            self._results = np.concatenate([self._results, np.full(self.size, _UNKNOWN)])
             self.owners = np.concatenate([self.owners, np.full(self.size, -1, np.int32)])
         if self.owners[task] >= 0:
             return
         self.owners[task] = owner
         self._results[task] = result
         self._missing[number] -= 1
-        self._interactions[number] += int(result[1] + result[3])
+        self._interactions[number] += sum(result.interactions)
         if self._target is not None and number < self._limit:
             # Interactions only grow: once the known ones suffice, no later round can be needed.
             enough = np.flatnonzero(np.cumsum(self._interactions[: self._limit]) >= self._target)
@@ -120,7 +121,7 @@ class Rounds:
             for task in np.flatnonzero((self.owners >= 0) & ~np.isin(self.owners, list(alive))):
                 self.owners[task] = -1
                 self._missing[task // self.size] += 1
-                self._interactions[task // self.size] -= int(self._results[task, 1] + self._results[task, 3])
+                self._interactions[task // self.size] -= int(self._results["interactions"][task].sum())
         end = min(self._next, self._limit * self.size)
         owners = np.append(self.owners[:end], np.full(max(0, end - len(self.owners)), -1, np.int32))
         self._given_back = deque(np.flatnonzero(owners < 0).tolist())
@@ -130,8 +131,8 @@ class Rounds:
         known = (task for task in sorted(self.remarks) if self.belongs(task))
         return [message for task in known for message in self.remarks[task]]
 
-    def results(self) -> NDArray[np.float64]:
-        """The results of the tasks that belong, shape (rounds * size, COLUMNS), in their order."""
+    def results(self) -> NDArray[np.void]:
+        """The results of the tasks that belong, dtype RESULT, shape (rounds * size,), in their order."""
         if not self.complete:
             raise RuntimeError("results are asked for before they are complete")
         return self._results[: self._limit * self.size]

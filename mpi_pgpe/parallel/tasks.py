@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mpi_pgpe.parallel.fault_tolerance import RanksLost
 
 Poll = Callable[[], None]
-Run = Callable[[int, Poll | None], NDArray[np.float64]]
-"""Runs a task, calling Poll now and then; returns its result, shape (rounds.COLUMNS,)."""
+
+
+class Result(NamedTuple):
+    """What comes of a task, a pair of evaluations; of a single one the second numbers are 0."""
+
+    fitness: tuple[float, float]
+    interactions: tuple[int, int]
+
+
+RESULT = np.dtype([("fitness", np.float64, 2), ("interactions", np.int64, 2)])
+"""A Result in an array."""
+
+Run = Callable[[int, Poll | None], Result]
+"""Runs a task, calling Poll now and then."""
 
 
 class Abandoned(Exception):

@@ -1,5 +1,7 @@
 """The ranks of a world: what rank 0 tells all of them, what they add up, and how they part.
 
+The only place that imports mpi4py.
+
 Waiting ranks sleep instead of spinning, because MPI's own waiting burns the core that a neighbour
 computes on.
 """
@@ -8,7 +10,9 @@ from __future__ import annotations
 
 import math
 import os
+import pickle
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -23,7 +27,6 @@ _FIRST_NAP, _LONGEST_NAP = 1e-5, 2e-3  # seconds
 _SECONDS_TO_STOP, _LEAST_SECONDS_TO_STOP = 3.0, 0.5
 _LOOKS = 4  # without a message, until there is none
 _LONGEST_LOOK = 0.1  # seconds from one look at a Patience to the next that count
-_TYPES = ["<i8", "<i4", "<u8", "<f4", "<f8", "|u1"]
 
 
 class Patience:
@@ -43,13 +46,41 @@ class Patience:
         return self._left < 0
 
 
+def _load_mpi() -> Any:
+    """mpi4py's MPI; imported late, because that import starts MPI."""
+    try:
+        import mpi4py
+
+        mpi4py.rc.thread_level = "funneled"
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        raise SystemExit(
+            f"no MPI library can be loaded ({error}); expected mpi4py with MPICH, Open MPI or another one: "
+            "pip install mpi4py mpich, or load your cluster's MPI module"
+        ) from None
+    return MPI
+
+
+def _packed(command: int, arrays: Sequence[NDArray[Any]]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """What a command is told in: (the command and the number of bytes that follow, those bytes).
+
+    Pickles are safe between ranks of one program: nobody else can send any.
+    """
+    payload = np.frombuffer(pickle.dumps(list(arrays), protocol=5), np.uint8)
+    return np.array([command, len(payload)], np.int64), payload
+
+
 class World:
     """The ranks of a communicator, seen from one of them.
 
     With fault tolerance (fault_tolerance.py) any method may raise RanksLost, on every rank that is left; `rank`,
     `size` and `members` are then those of the ranks that are left.
 
+    Args:
+        comm: the communicator of the ranks, of which a duplicate is used; default all of them.
+
     Attributes:
+        mpi, comm: mpi4py's MPI, and the communicator now.
         rank, size: of this process now, of the world now.
         members: the ranks that are left, by the numbers they had at the start.
         fault_tolerant: whether the loss of a rank leaves the others alive.
@@ -57,17 +88,17 @@ class World:
         over_by: rank 0: when the ranks should have ended, on time.monotonic's clock; infinite until something failed.
     """
 
-    def __init__(self, mpi: Any, comm: Any, fault_tolerant: bool) -> None:
+    def __init__(self, comm: Any = None) -> None:
         self.clock = Clock()
-        self._mpi = mpi
-        self.fault_tolerant = fault_tolerant
-        self._first = self._comm = comm.Dup()
-        self.rank: int = self._comm.Get_rank()
-        self.size: int = self._comm.Get_size()
+        self.mpi = _load_mpi()
+        self.fault_tolerant = "OMPI_MCA_mpi_ft_enable" in os.environ
+        comm = self.mpi.COMM_WORLD if comm is None else comm
+        self._first = self.comm = comm.Dup()
+        self.rank: int = self.comm.Get_rank()
+        self.size: int = self.comm.Get_size()
         self.members = list(range(self.size))
-        if fault_tolerant and self.size > 1:
+        if self.fault_tolerant and self.size > 1:
             end_with_the_launcher()
-        self.handouts = 0  # serial number of hand-outs, so that late results are recognised
         self.over_by = math.inf
         self._in_collective = False
         self._naps = _FIRST_NAP
@@ -75,50 +106,35 @@ class World:
     @property
     def library(self) -> str:
         """Name and version of the MPI library."""
-        return " ".join(str(self._mpi.Get_library_version()).splitlines()[0].strip("\0 ,").split())
+        return " ".join(str(self.mpi.Get_library_version()).splitlines()[0].strip("\0 ,").split())
 
     def neighbours(self) -> tuple[int, int, int]:
         """All ranks: (number among the ranks of this host, how many they are, cores that they may use together)."""
-        host = self._comm.Split_type(self._mpi.COMM_TYPE_SHARED)
+        host = self.comm.Split_type(self.mpi.COMM_TYPE_SHARED)
         cores = np.zeros(4096, np.uint8)
         cores[list(os.sched_getaffinity(0))] = 1
-        host.Allreduce(self._mpi.IN_PLACE, cores, op=self._mpi.MAX)
+        host.Allreduce(self.mpi.IN_PLACE, cores, op=self.mpi.MAX)
         found = host.Get_rank(), host.Get_size(), int(cores.sum())
         host.Free()
         return found
 
     def tell(self, command: int, *arrays: NDArray[Any]) -> None:
-        """Rank 0: send a command and 1-d arrays, those of larger items first, to all ranks, which `hear` them."""
-        if self.size == 1:
-            return
-        types = [np.dtype(a.dtype).str for a in arrays]
-        header = np.zeros(20, np.int64)
-        header[:2] = command, len(arrays)
-        for i, (array, kind) in enumerate(zip(arrays, types, strict=True)):
-            header[2 + 2 * i : 4 + 2 * i] = _TYPES.index(kind), array.size
-        payload = np.frombuffer(b"".join(a.tobytes() for a in arrays), np.uint8)
-        self._broadcast(header)
-        if len(payload):
-            self._broadcast(payload)
+        """Rank 0: send a command and arrays, of any shapes and dtypes, to all ranks, which `hear` them."""
+        if self.size > 1:
+            for part in _packed(command, arrays):
+                self._broadcast(part)
 
     def hear(self) -> tuple[int, list[NDArray[Any]]]:
         """Other ranks: wait for what rank 0 tells."""
-        header = np.empty(20, np.int64)
+        header = np.empty(2, np.int64)
         self._broadcast(header)
-        command, n = int(header[0]), int(header[1])
-        kinds = [np.dtype(_TYPES[header[2 + 2 * i]]) for i in range(n)]
-        sizes = [int(header[3 + 2 * i]) * kind.itemsize for i, kind in enumerate(kinds)]
-        payload = np.empty(sum(sizes), np.uint8)
-        if len(payload):
-            self._broadcast(payload)
-        ends = np.cumsum(sizes)
-        return command, [
-            payload[end - size : end].view(kind) for size, end, kind in zip(sizes, ends, kinds, strict=True)
-        ]
+        payload = np.empty(header[1], np.uint8)
+        self._broadcast(payload)
+        return int(header[0]), pickle.loads(payload.data)
 
     def _broadcast(self, buffer: NDArray[Any]) -> None:
-        with self._noticing_deaths():
-            self._collective(self._comm.Ibcast(buffer, root=0))
+        with self.noticing_deaths():
+            self._collective(self.comm.Ibcast(buffer, root=0))
 
     def sum_on_root(self, array: NDArray[np.int64]) -> NDArray[np.int64]:
         """All ranks: the sum of the ranks' arrays, on rank 0 (zeros elsewhere)."""
@@ -126,15 +142,15 @@ class World:
             return array
         array = np.ascontiguousarray(array)
         total = np.zeros_like(array)
-        with self._noticing_deaths():
-            self._collective(self._comm.Ireduce(array, total if self.rank == 0 else None, op=self._mpi.SUM, root=0))
+        with self.noticing_deaths():
+            self._collective(self.comm.Ireduce(array, total if self.rank == 0 else None, op=self.mpi.SUM, root=0))
         return total
 
     def gather_on_root(self, array: NDArray[np.float64]) -> NDArray[np.float64]:
         """All ranks: on rank 0 the ranks' arrays of shape (n,), as rows in the order of `members`."""
         rows = np.empty((self.size if self.rank == 0 else 0, len(array)))
-        with self._noticing_deaths():
-            self._collective(self._comm.Igather(array, rows if self.rank == 0 else None, root=0))
+        with self.noticing_deaths():
+            self._collective(self.comm.Igather(array, rows if self.rank == 0 else None, root=0))
         return rows
 
     def maximum(self, array: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -143,8 +159,8 @@ class World:
             return array
         array = np.ascontiguousarray(array)
         result = np.empty_like(array)
-        with self._noticing_deaths():
-            self._collective(self._comm.Iallreduce(array, result, op=self._mpi.MAX))
+        with self.noticing_deaths():
+            self._collective(self.comm.Iallreduce(array, result, op=self.mpi.MAX))
         return result
 
     def _collective(self, request: Any, seconds: float = np.inf) -> bool:
@@ -156,36 +172,38 @@ class World:
             while not request.Test():
                 if patience.over():
                     return False
-                self._nap()
+                self.nap()
         self._in_collective = False
         return True
 
-    def _arrived(self, *arguments: Any, **keywords: Any) -> bool:
+    def arrived(self, *arguments: Any, **keywords: Any) -> bool:
         """Whether there is a message, as Iprobe says it. MPICH brings one in at a look, and tells of it at the next."""
-        return any(self._comm.Iprobe(*arguments, **keywords) for _ in range(_LOOKS))
+        return any(self.comm.Iprobe(*arguments, **keywords) for _ in range(_LOOKS))
 
-    def _nap(self) -> None:
+    def nap(self) -> None:
+        """Sleep for a little, longer from nap to nap; `rested` begins with short ones again."""
         with self.clock.during(WAITING):
             time.sleep(self._naps)
         self._naps = min(2 * self._naps, _LONGEST_NAP)
 
-    def _rested(self) -> None:
+    def rested(self) -> None:
+        """There was something to do: the next nap is a short one."""
         self._naps = _FIRST_NAP
 
     def watch_hosts(self, advice: str) -> None:
         """All ranks: from now on, end the program, with some advice, when a host is lost."""
-        HostWatch(self._comm, advice)
+        HostWatch(self.comm, advice)
 
     # -- losses ---------------------------------------------------------------------------------------
 
-    def _noticing_deaths(self) -> AbstractContextManager[None]:
-        return noticing_deaths(self._mpi, self._recover) if self.fault_tolerant else nullcontext()
+    def noticing_deaths(self) -> AbstractContextManager[None]:
+        """A context for all that is sent and received: where ranks die in it, it raises RanksLost."""
+        return noticing_deaths(self.mpi, self._recover) if self.fault_tolerant else nullcontext()
 
     def _recover(self) -> list[int]:
         before = self.members
-        self._comm, self.members = survivors(self._mpi, self._comm, self._first)
-        self.rank, self.size = self._comm.Get_rank(), self._comm.Get_size()
-        self.handouts = 0  # the ranks may have come to different numbers
+        self.comm, self.members = survivors(self.mpi, self.comm, self._first)
+        self.rank, self.size = self.comm.Get_rank(), self.comm.Get_size()
         self._in_collective = False
         return sorted(set(before) - set(self.members))
 
@@ -197,13 +215,11 @@ class World:
         while self.size > 1:
             if self._in_collective:  # interrupted in the middle: what follows would not match
                 self.abort(exit_code)
-            header = np.zeros(20, np.int64)
-            header[:4] = command, 1, _TYPES.index("<i8"), 1
-            code = np.array([exit_code], np.int64).view(np.uint8)
             try:
-                with self._noticing_deaths():
-                    ok = self._collective(self._comm.Ibcast(header, root=0), seconds) and self._collective(
-                        self._comm.Ibcast(code, root=0), seconds
+                with self.noticing_deaths():
+                    ok = all(
+                        self._collective(self.comm.Ibcast(part, root=0), seconds)
+                        for part in _packed(command, [np.array([exit_code], np.int64)])
                     )
                 if not (ok and self.goodbye(seconds)):
                     self.abort(exit_code)
@@ -213,13 +229,13 @@ class World:
 
     def goodbye(self, seconds: float = _SECONDS_TO_STOP) -> bool:
         """All ranks: wait until every rank is here; returns False if one is not, after some seconds."""
-        with self._noticing_deaths():
-            if not self._collective(self._comm.Ibarrier(), seconds):
+        with self.noticing_deaths():
+            if not self._collective(self.comm.Ibarrier(), seconds):
                 return False
-            status = self._mpi.Status()
-            while self._arrived(status=status):  # results that came too late
-                late = np.empty(status.Get_count(self._mpi.BYTE), np.uint8)
-                self._comm.Recv(late, status.Get_source(), status.Get_tag())
+            status = self.mpi.Status()
+            while self.arrived(status=status):  # results that came too late
+                late = np.empty(status.Get_count(self.mpi.BYTE), np.uint8)
+                self.comm.Recv(late, status.Get_source(), status.Get_tag())
         return True
 
     def leave(self, exit_code: int) -> None:
@@ -229,4 +245,4 @@ class World:
 
     def abort(self, exit_code: int) -> None:
         """End all ranks at once."""
-        self._comm.Abort(exit_code)
+        self.comm.Abort(exit_code)

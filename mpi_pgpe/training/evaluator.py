@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import traceback
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +18,7 @@ from numpy.typing import NDArray
 from mpi_pgpe.parallel.clock import OTHER, PHYSICS, POLICY
 from mpi_pgpe.parallel.episode_timeout import Watch
 from mpi_pgpe.parallel.farm import Farm
-from mpi_pgpe.parallel.rounds import COLUMNS
-from mpi_pgpe.parallel.tasks import BREAKS, Poll, TaskFailed
+from mpi_pgpe.parallel.tasks import BREAKS, Poll, Result, TaskFailed
 from mpi_pgpe.policies.network import Policy, PolicyShape
 from mpi_pgpe.policies.normalization import Moments
 from mpi_pgpe.search.noise import Noise
@@ -31,21 +31,45 @@ if TYPE_CHECKING:
     from mpi_pgpe.envs import Environment
 
 
+@dataclass
+class _Running:
+    """The evaluation that is under way, and the arrays in which its tasks build their solutions."""
+
+    purpose: int
+    distribution: Distribution
+    noise: Noise
+    delta: NDArray[np.float32]
+    pair: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, purpose: int, distribution: Distribution) -> _Running:
+        """The one of a distribution, with arrays of its size."""
+        size = len(distribution.center)
+        return cls(purpose, distribution, Noise(size), np.empty(size, np.float32), np.empty((2, size), np.float32))
+
+
 class Evaluator:
-    """Runs the tasks of one rank."""
+    """Runs the tasks of one rank.
 
-    job: Job
+    Args:
+        farm: that hands them out.
+        job: of the whole run.
+    """
 
-    def __init__(self, farm: Farm) -> None:
-        self.farm = farm
+    def __init__(self, farm: Farm, job: Job) -> None:
+        self.farm, self.world = farm, farm.world
+        self.job = job
+        farm.episode_limit = job.episode_timeout
+        self._watch = None if job.episode_timeout is None else Watch(job.episode_timeout)
         self._rollouts: dict[int, tuple[Rollout, Policy]] = {}
         self._kept: dict[int, Moments] = {}  # by direction, of the generation `_kept_of`
         self._kept_of = -1
+        self._now: _Running | None = None
 
-    def _take_job(self, job: Job) -> None:
-        self.job = job
-        self.farm.episode_limit = job.episode_timeout
-        self._watch = None if job.episode_timeout is None else Watch(job.episode_timeout)
+    @property
+    def _running(self) -> _Running:
+        assert self._now is not None, "begin comes first"
+        return self._now
 
     def environment(self, purpose: int) -> Environment:
         """The environment of this rank for training or for re-evaluation, made when first needed.
@@ -63,7 +87,7 @@ class Evaluator:
         except (Exception, SystemExit) as error:
             name = self.job.env_name if purpose == TRAINING else self.job.re_evaluation[0]
             raise TaskFailed(
-                f"environment {name!r} failed on rank {self.farm.members[self.farm.rank]} when it was made: "
+                f"environment {name!r} failed on rank {self.world.members[self.world.rank]} when it was made: "
                 f"{type(error).__name__}: {error}\n\n{traceback.format_exc()}"
             ) from error
 
@@ -76,63 +100,76 @@ class Evaluator:
                 name, config, limit = job.env_name, dict(job.env_config), job.max_episode_length
             else:
                 (name, config), limit = job.re_evaluation, None
-            with self.farm.clock.during(OTHER), warnings.catch_warnings():
-                if self.farm.rank > 0:
+            with self.world.clock.during(OTHER), warnings.catch_warnings():
+                if self.world.rank > 0:
                     warnings.simplefilter("ignore")  # rank 0 says it for all
                 env = envs.make(name, config, job.env_fast)
             shape = PolicyShape(env.observation_size, env.action_space.size, job.hidden)
             rollout = Rollout(env, limit)
             if job.profile:
-                rollout.timed = functools.partial(self.farm.clock.timed, PHYSICS)
+                rollout.timed = functools.partial(self.world.clock.timed, PHYSICS)
             self._rollouts[purpose] = rollout, Policy(shape, env.action_space)
         return self._rollouts[purpose]
 
-    def _begin(self, purpose: int, distribution: Distribution, owners: NDArray[np.int32]) -> None:
+    def begin(self, purpose: int, distribution: Distribution, owners: NDArray[np.int32]) -> None:
         """Get ready; `owners`, if any, are the ranks whose results of the generation stand."""
-        self._purpose, self._distribution = purpose, distribution
+        self._now = _Running.of(purpose, distribution)
         if purpose != TRAINING:
             return
-        size, me = len(distribution.center), self.farm.members[self.farm.rank]
+        me = self.world.members[self.world.rank]
         mine = np.flatnonzero(owners == me) if self._kept_of == distribution.generation else ()
         self._kept = {task: self._kept[task] for task in mine if task in self._kept}
         self._kept_of = distribution.generation
-        self._noise = Noise(size)
-        self._delta = np.empty(size, np.float32)
-        self._pair = np.empty((2, size), np.float32)
 
-    def _run(self, task: int, poll: Poll | None) -> NDArray[np.float64]:
+    def run(self, task: int, poll: Poll | None) -> Result:
         """Run a direction's mirrored pair (training) or one episode of the center (re-evaluation)."""
-        with self.farm.clock.during(POLICY):
+        with self.world.clock.during(POLICY):
             return self._result(task, poll)
 
-    def _result(self, task: int, poll: Poll | None) -> NDArray[np.float64]:
-        result = np.zeros(COLUMNS)
-        d = self._distribution
-        if self._purpose == RE_EVALUATION:
-            result[:2] = self._fitness(task, 0, self._environment_seeds(task, 0), d.center, None, poll)
-            return result
-        np.multiply(d.stdev, self._noise.direction(self._seeds(task + 1)[task], self._delta), self._delta)
-        mirrored_pair(d.center, self._delta, self._pair)
+    def _result(self, task: int, poll: Poll | None) -> Result:
+        now, d = self._running, self._running.distribution
+        if now.purpose == RE_EVALUATION:
+            fitness, interactions = self._fitness(task, 0, self._environment_seeds(task, 0), d.center, None, poll)
+            return Result((fitness, 0.0), (interactions, 0))
+        np.multiply(d.stdev, now.noise.direction(self.seeds(task + 1)[task], now.delta), now.delta)
+        mirrored_pair(d.center, now.delta, now.pair)
         moments = None if d.mean is None else Moments(len(d.mean))
         # Before both episodes: after one the caches are the simulator's, and this takes ten times as long.
         seeds = [self._environment_seeds(task, sign) for sign in (0, 1)]
-        for sign, parameters in enumerate(self._pair):
-            result[2 * sign : 2 * sign + 2] = self._fitness(task, sign, seeds[sign], parameters, moments, poll)
+        (plus, plus_steps), (minus, minus_steps) = [
+            self._fitness(task, sign, seeds[sign], parameters, moments, poll)
+            for sign, parameters in enumerate(now.pair)
+        ]
         if moments is not None:
             self._kept[task] = moments
-        return result
+        return Result((plus, minus), (plus_steps, minus_steps))
 
-    def _seeds(self, count: int) -> NDArray[np.uint64]:
-        """The seeds of the first `count` directions of the generation."""
-        d = self._distribution
+    def seeds(self, count: int) -> NDArray[np.uint64]:
+        """The seeds of the first `count` directions of the generation, shape (count,)."""
+        d = self._running.distribution
         if count > len(d.seeds):  # a generation of more rounds than its broadcast table foresaw
             d.seeds = seed_table(self.job.seed, d.generation, max(count, 2 * len(d.seeds)))
         return d.seeds[:count]
 
+    @property
+    def parameters(self) -> int:
+        """The number of parameters of the distribution."""
+        return len(self._running.distribution.center)
+
+    @property
+    def observations(self) -> int:
+        """The number of observations that moments are kept of."""
+        mean = self._running.distribution.mean
+        return 0 if mean is None else len(mean)
+
+    def kept(self, directions: int) -> list[Moments]:
+        """The moments of the observations in those of the first `directions` directions that were run here."""
+        return [moments for direction, moments in self._kept.items() if direction < directions]
+
     def _environment_seeds(self, task: int, sign: int) -> list[int]:
         """Of the episodes of one solution."""
-        job, generation = self.job, self._distribution.generation
-        if self._purpose == RE_EVALUATION:
+        job, generation = self.job, self._running.distribution.generation
+        if self._running.purpose == RE_EVALUATION:
             return [episode_seed(job.seed, RE_EVALUATION, generation, task, 0, 0)]
         sign = 0 if job.common_random_numbers else sign
         return [episode_seed(job.seed, TRAINING, generation, task, sign, number) for number in range(job.num_episodes)]
@@ -151,7 +188,7 @@ class Evaluator:
         for seed in seeds:
             episode = self._episode(task, sign, seed, parameters, moments is not None, poll)
             fitness += episode.total_reward
-            if self._purpose == TRAINING:
+            if self._running.purpose == TRAINING:
                 fitness -= self.job.decrease_rewards_by * episode.steps
             interactions += episode.steps
             if moments is not None and episode.moments is not None and episode.moments.finite():
@@ -167,9 +204,9 @@ class Evaluator:
         collect_moments: bool,
         poll: Poll | None,
     ) -> Episode:
-        d, job = self._distribution, self.job
+        d, job = self._running.distribution, self.job
         try:
-            rollout, policy = self._rollout(self._purpose)
+            rollout, policy = self._rollout(self._running.purpose)
             policy.load(parameters, d.mean, d.obs_stdev)
             if not job.env_reuse:
                 rollout.renew()
@@ -185,15 +222,15 @@ class Evaluator:
             raise
         except (Exception, SystemExit, GeneratorExit) as error:  # not Ctrl-C
             message = f"{self._where(task, sign, seed)}: {type(error).__name__}: {error}\n\n{traceback.format_exc()}"
-            if job.on_episode_error == "fail" or self._purpose not in self._rollouts:
+            if job.on_episode_error == "fail" or self._running.purpose not in self._rollouts:
                 raise TaskFailed(message) from error
-            self._rollouts[self._purpose][0].env.remake()  # it may be in any state
+            self._rollouts[self._running.purpose][0].env.remake()  # it may be in any state
             self.farm.remarks.append(message)
             return Episode(np.nan, 0, False, None)  # NaN is the worst fitness
 
     def _where(self, task: int, sign: int, seed: int) -> str:
-        generation, job = self._distribution.generation, self.job
-        training = self._purpose == TRAINING
+        generation, job = self._running.distribution.generation, self.job
+        training = self._running.purpose == TRAINING
         place = (
             f"generation {generation + 1}, direction {task}, sign {'+-'[sign]}"
             if training
@@ -201,5 +238,5 @@ class Evaluator:
         )
         return (
             f"environment {(job.env_name if training else job.re_evaluation[0])!r} failed on rank "
-            f"{self.farm.members[self.farm.rank]} ({place}, environment seed {seed})"
+            f"{self.world.members[self.world.rank]} ({place}, environment seed {seed})"
         )

@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import Any, TypeVar
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mpi_pgpe.base.exact_sums import exact_parts, from_parts, largest
 from mpi_pgpe.parallel.clock import UPDATE
+from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.fault_tolerance import RanksLost
 from mpi_pgpe.parallel.load import Usage
 from mpi_pgpe.parallel.rounds import Rounds
@@ -25,13 +26,50 @@ from mpi_pgpe.search.noise import weighted_sums
 from mpi_pgpe.training.evaluator import Evaluator
 from mpi_pgpe.training.job import TRAINING, Distribution, Job
 
+if TYPE_CHECKING:
+    from mpi_pgpe.envs import Environment
+
 T = TypeVar("T")
 
 _START, _EVALUATE, _SUM, _MOMENTS, _TIMES, _STOP = range(6)  # commands
 
 
-class Team(Evaluator):
-    """The ranks at work on one job."""
+@dataclass
+class _Evaluation:
+    """Rank 0: what is, or was last, evaluated."""
+
+    purpose: int
+    distribution: Distribution
+    tasks: Rounds
+
+
+class Team:
+    """The ranks at work on one job.
+
+    Args:
+        farm: hands out their tasks.
+    """
+
+    def __init__(self, farm: Farm) -> None:
+        self.farm, self.world = farm, farm.world
+        self._evaluator: Evaluator | None = None
+        self._evaluation: _Evaluation | None = None
+
+    @property
+    def evaluator(self) -> Evaluator:
+        """What this rank does by itself; there is none before the job is known."""
+        assert self._evaluator is not None, "start comes first"
+        return self._evaluator
+
+    @property
+    def evaluation(self) -> _Evaluation:
+        """Rank 0: what is, or was last, evaluated."""
+        assert self._evaluation is not None, "evaluate comes first"
+        return self._evaluation
+
+    def _take_job(self, job: Job) -> None:
+        if self._evaluator is None or self._evaluator.job != job:  # else ranks were lost, and the job goes on
+            self._evaluator = Evaluator(self.farm, job)
 
     # -- rank 0 -----------------------------------------------------------------------------------------
 
@@ -40,10 +78,14 @@ class Team(Evaluator):
         self._take_job(job)
         self._insist(lambda: None, told=False)
 
+    def environment(self, purpose: int) -> Environment:
+        """Evaluator.environment of this rank."""
+        return self.evaluator.environment(purpose)
+
     def evaluate(self, purpose: int, distribution: Distribution, tasks: Rounds) -> None:
         """Run the tasks: directions of the distribution, or episodes of its center."""
-        self.farm.usage = Usage()
-        self._purpose, self._distribution, self._tasks = purpose, distribution, tasks
+        self.farm.load.usage = Usage()
+        self._evaluation = _Evaluation(purpose, distribution, tasks)
         self._insist(self._evaluate)
 
     def sum_directions(
@@ -52,7 +94,7 @@ class Team(Evaluator):
         """noise.weighted_sums, computed by all ranks together."""
 
         def work() -> NDArray[np.int64]:
-            self.farm.tell(_SUM, a.astype(np.int32), b.astype(np.int32))
+            self.world.tell(_SUM, a.astype(np.int32), b.astype(np.int32))
             return self._sum(size, seeds, a, b)
 
         return self._insist(work)
@@ -61,29 +103,28 @@ class Team(Evaluator):
         """The moments of the observations in the first `directions` directions of the generation."""
 
         def work() -> Moments:
-            if not self._tasks.complete:  # a rank was lost with what it kept
+            if not self.evaluation.tasks.complete:  # a rank was lost with what it kept
                 self._evaluate()
-            self.farm.tell(_MOMENTS, np.array([directions], np.int64))
+            self.world.tell(_MOMENTS, np.array([directions], np.int64))
             return self._collect_moments(directions)
 
         return self._insist(work)
 
     def times(self) -> NDArray[np.float64]:
-        """Seconds of each rank in each of clock.PHASES, shape (farm.size, len(PHASES))."""
+        """Seconds of each rank in each of clock.PHASES, shape (farm.world.size, len(PHASES))."""
 
         def work() -> NDArray[np.float64]:
-            self.farm.tell(_TIMES)
-            return self.farm.gather_on_root(self.farm.clock.read())
+            self.world.tell(_TIMES)
+            return self.world.gather_on_root(self.world.clock.read())
 
         return self._insist(work)
 
     def _evaluate(self) -> None:
-        d, nothing = self._distribution, np.zeros(0)
-        owners = self._tasks.owners
-        again = (owners >= 0).any()
-        self.farm.tell(
+        purpose, d, owners = self.evaluation.purpose, self.evaluation.distribution, self.evaluation.tasks.owners
+        nothing, again = np.zeros(0), (owners >= 0).any()
+        self.world.tell(
             _EVALUATE,
-            np.array([self._purpose, d.generation], np.int64),
+            np.array([purpose, d.generation], np.int64),
             nothing if d.mean is None else d.mean,
             nothing if d.obs_stdev is None else d.obs_stdev,
             d.seeds,
@@ -91,30 +132,30 @@ class Team(Evaluator):
             d.stdev,
             owners if again else owners[:0],
         )
-        self._begin(self._purpose, d, owners if again else owners[:0])
-        self.farm.hand_out(self._tasks, self._run)
+        self.evaluator.begin(purpose, d, owners if again else owners[:0])
+        self.farm.hand_out(self.evaluation.tasks, self.evaluator.run)
 
     def _insist(self, work: Callable[[], T], told: bool = True) -> T:
         """Do work that all ranks share, again with those that are left whenever some are lost on the way."""
         while True:
             try:
                 if not told:
-                    self.farm.tell(_START, np.frombuffer(json.dumps(asdict(self.job)).encode(), np.uint8))
+                    self.world.tell(_START, np.frombuffer(json.dumps(asdict(self.evaluator.job)).encode(), np.uint8))
                 return work()
             except RanksLost as loss:
                 told = False  # what was told last may not have reached everyone
                 if loss.ranks:
-                    left = f"{self.farm.size} rank{'s' * (self.farm.size > 1)}"
+                    left = f"{self.world.size} rank{'s' * (self.world.size > 1)}"
                     print(
                         f"{loss}; its work is done again and the run goes on with {left}", file=sys.stderr, flush=True
                     )
-                if hasattr(self, "_tasks"):
-                    keeping = self._purpose == TRAINING and self._distribution.mean is not None
-                    self._tasks.lose(self.farm.members if keeping else None)
+                if (now := self._evaluation) is not None:
+                    keeping = now.purpose == TRAINING and now.distribution.mean is not None
+                    now.tasks.lose(self.world.members if keeping else None)
 
     def stop(self, exit_code: int) -> None:
         """Tell all ranks to end."""
-        self.farm.stop(_STOP, exit_code)
+        self.world.stop(_STOP, exit_code)
 
     # -- the other ranks --------------------------------------------------------------------------------
 
@@ -122,9 +163,9 @@ class Team(Evaluator):
         """Do what rank 0 tells, until it says stop; returns the exit code that it gives."""
         while True:
             try:
-                command, arrays = self.farm.hear()
+                command, arrays = self.world.hear()
                 if command == _STOP:
-                    self.farm.goodbye()
+                    self.world.goodbye()
                     return int(arrays[0][0])
                 self._obey(command, arrays)
             except RanksLost:
@@ -138,36 +179,35 @@ class Team(Evaluator):
             distribution = Distribution(int(generation), center, stdev, None, None, seeds)
             if len(mean):
                 distribution.mean, distribution.obs_stdev = mean, obs_stdev
-            self._begin(int(purpose), distribution, owners)
-            self.farm.take(self._run)
+            self.evaluator.begin(int(purpose), distribution, owners)
+            self.farm.take(self.evaluator.run)
         elif command == _SUM:
             a, b = arrays
-            self._sum(len(self._distribution.center), self._seeds(len(a)), a, b)
+            seeds = self.evaluator.seeds(len(a))
+            self._sum(self.evaluator.parameters, seeds, a, b)
         elif command == _MOMENTS:
             self._collect_moments(int(arrays[0][0]))
         elif command == _TIMES:
-            self.farm.gather_on_root(self.farm.clock.read())
+            self.world.gather_on_root(self.world.clock.read())
 
     # -- every rank -------------------------------------------------------------------------------------
 
     def _sum(self, size: int, seeds: NDArray[np.uint64], a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.int64]:
         # Which rank sums which directions does not matter to the result: the sums are exact.
-        first, end = (len(seeds) * (self.farm.rank + i) // self.farm.size for i in (0, 1))
+        first, end = (len(seeds) * (self.world.rank + i) // self.world.size for i in (0, 1))
         own = slice(first, end)
-        with self.farm.clock.during(UPDATE):
-            return self.farm.sum_on_root(weighted_sums(size, seeds[own], a[own], b[own]))
+        with self.world.clock.during(UPDATE):
+            return self.world.sum_on_root(weighted_sums(size, seeds[own], a[own], b[own]))
 
     def _collect_moments(self, directions: int) -> Moments:
-        with self.farm.clock.during(UPDATE):
+        with self.world.clock.during(UPDATE):
             return self._add_moments(directions)
 
     def _add_moments(self, directions: int) -> Moments:
-        kept = [moments for direction, moments in self._kept.items() if direction < directions]
-        mean = self._distribution.mean
-        size = 0 if mean is None else len(mean)
+        kept, size = self.evaluator.kept(directions), self.evaluator.observations
         terms = np.array([np.concatenate([m.sum, m.sumsq]) for m in kept]).reshape(-1, 2 * size)
-        ceiling = self.farm.maximum(largest(terms))
+        ceiling = self.world.maximum(largest(terms))
         count = sum(m.count for m in kept)
-        total = self.farm.sum_on_root(np.append(exact_parts(terms, ceiling).ravel(), count))
+        total = self.world.sum_on_root(np.append(exact_parts(terms, ceiling).ravel(), count))
         sums = from_parts(total[:-1].reshape(2, -1), ceiling)
         return Moments(size, int(total[-1]), sums[:size], sums[size:])

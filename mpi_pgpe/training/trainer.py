@@ -142,7 +142,7 @@ class Trainer:
         """Run one generation; if that raises anything, the trainer is where it was before."""
         before = self.state()
         try:
-            with self.team.farm.clock.during(UPDATE):
+            with self.team.world.clock.during(UPDATE):
                 return self._generation()
         except BaseException:
             self.restore(before)
@@ -154,9 +154,9 @@ class Trainer:
         tasks = Rounds(search.popsize // 2, search.max_rounds, search.num_interactions, self._on_record("training"))
         table_rounds = 1 if search.num_interactions is None else min(search.max_rounds, _TABLE_ROUNDS)
         self.team.evaluate(TRAINING, self._distribution(table_rounds), tasks)
-        usage = self.team.farm.usage
+        usage = self.team.farm.load.usage
         results, failures = tasks.results(), tasks.failed_episodes()
-        fitness, interactions = results[:, 0::2], results[:, 1::2].astype(np.int64)
+        fitness, interactions = results["fitness"], results["interactions"]
         for number in range(tasks.rounds):
             directions = slice(number * tasks.size, (number + 1) * tasks.size)
             search.tell(fitness[directions].ravel(), interactions[directions])
@@ -175,7 +175,7 @@ class Trainer:
                 "stdev_min": float(stdev.min()),
                 "stdev_max": float(stdev.max()),
                 "stdev_mean": float(stdev.mean()),
-                "ranks": self.team.farm.size,
+                "ranks": self.team.world.size,
                 "idle_fraction": usage.idle_fraction(),
                 "dropped_fraction": usage.dropped_fraction(len(results)),
             },
@@ -233,7 +233,7 @@ class Trainer:
         """Mean return and more of the center, over episodes shared among the ranks."""
         tasks = Rounds(self.settings.re_eval_num_episodes, on_record=self._on_record("re-evaluation"))
         self.team.evaluate(RE_EVALUATION, self._distribution(), tasks)
-        return of_re_evaluation(tasks.results()[:, 0], self.search.generation) | {
+        return of_re_evaluation(tasks.results()["fitness"][:, 0], self.search.generation) | {
             "re_eval_elapsed": self.elapsed(),
             "re_eval_timesteps": self.timesteps,
         }

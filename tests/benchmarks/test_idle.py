@@ -11,6 +11,7 @@ import sys, time
 import numpy as np
 from mpi_pgpe.parallel import world
 from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.parallel.world import World
 from mpi_pgpe.parallel.rounds import Rounds
 
 looks, asleep = 0, 0.0  # how often this rank looked whether something has come, seconds that it slept in between
@@ -27,8 +28,8 @@ class CountingTime:
         asleep += time.monotonic() - began
 
 world.time = CountingTime
-farm = Farm(root_evaluates=False)
-channel = farm._comm.Dup()
+farm = Farm(World(), root_evaluates=False)
+channel = farm.world.comm.Dup()
 nothing = np.zeros(4)
 
 def two_seconds(task, poll):
@@ -36,18 +37,18 @@ def two_seconds(task, poll):
     return nothing
 
 started = time.monotonic()
-if farm.rank == 0:
-    for _ in range(1, farm.size):
+if farm.world.rank == 0:
+    for _ in range(1, farm.world.size):
         channel.recv()
     time.sleep(2)                            # the others wait for a command
-    farm.tell(1)
+    farm.world.tell(1)
     farm.hand_out(Rounds(1), two_seconds)    # one task: rank 0 and one of the others wait for its end
 else:
     channel.send("ready", 0)
-    farm.hear()
+    farm.world.hear()
     farm.take(two_seconds)
 wall = time.monotonic() - started
-print(f"rank {farm.rank} looked {looks} times in {wall:.2f} s and slept for {asleep:.2f} s", flush=True)
+print(f"rank {farm.world.rank} looked {looks} times in {wall:.2f} s and slept for {asleep:.2f} s", flush=True)
 assert wall > 3.9
 # Each rank waits for two seconds at least. Naps of 2 ms make 500 looks a second; spinning makes a hundred thousand.
 sys.exit(looks > 2000 * wall or asleep < 1)

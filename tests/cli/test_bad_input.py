@@ -10,8 +10,8 @@ import pytest
 import small_envs
 from places import HELPERS
 
-from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.launcher import promised_rank
+from mpi_pgpe.parallel.world import World
 from mpi_pgpe.train import main
 
 ROOT_RANK = (promised_rank() or (0, 1))[0] == 0
@@ -186,7 +186,7 @@ def test_a_folder_for_agents_that_cannot_be_written_to_is_refused(launch, tmp_pa
 )
 def test_environments_that_do_not_fit_are_refused_before_any_episode(capfd, updates, parts):
     assert main(["train", "-l", "CRITICAL", "-F", "results", "with", "fast", *updates]) == 1
-    Farm().goodbye()  # rank 0 has ended its record
+    World().goodbye()  # rank 0 has ended its record
     assert not list(Path().glob("results/[0-9]*")), "a run was recorded"
     out, err = capfd.readouterr()
     assert out == ""
@@ -207,7 +207,7 @@ def test_a_good_command_line_runs_to_its_end(capfd):
     if ROOT_RANK:
         assert small_envs.MADE
         assert os.listdir() == ["results"]
-    Farm().goodbye()  # no rank leaves the folder before the run is over
+    World().goodbye()  # no rank leaves the folder before the run is over
 
 
 @pytest.mark.launches

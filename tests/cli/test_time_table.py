@@ -11,6 +11,7 @@ from runs import BASE, bits, outcome
 from mpi_pgpe.cli import time_table
 from mpi_pgpe.parallel.clock import PHASES, PHYSICS, POLICY
 from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.parallel.world import World
 from mpi_pgpe.training.settings import Settings
 from mpi_pgpe.training.team import Team
 from mpi_pgpe.training.trainer import Trainer
@@ -20,15 +21,15 @@ VALUES = BASE | {"env_name": "CartPole-v1", "obs_norm": True, "niters": 2, "pops
 
 def run(each_step: bool) -> tuple[dict, np.ndarray] | None:
     """All ranks: train; on rank 0 returns what came out and the ranks' times."""
-    team = Team(Farm())
-    if team.farm.rank > 0:
+    team = Team(Farm(World()))
+    if team.world.rank > 0:
         assert team.serve() == 0
         return None
     trainer = Trainer(Settings.check(VALUES), team, profile=each_step)
     found = outcome(trainer, list(trainer))
     times = team.times()
     team.stop(0)
-    assert times.shape == (team.farm.size, len(PHASES))
+    assert times.shape == (team.world.size, len(PHASES))
     return found, times
 
 

@@ -22,6 +22,7 @@ from typing import Any
 from mpi_pgpe import train
 from mpi_pgpe.cli.entry import entry_point
 from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.training.evaluator import Evaluator
 from mpi_pgpe.training.settings import Settings
 from mpi_pgpe.training.team import Team
 from mpi_pgpe.training.trainer import Trainer
@@ -47,7 +48,7 @@ def die(*_: Any) -> None:
 
 def doom(team: Team, when: str, at: int) -> None:
     """Let this process die at the moment described."""
-    farm, calls = team.farm, [0]
+    world, calls = team.world, [0]
 
     def count() -> bool:
         calls[0] += 1
@@ -64,7 +65,7 @@ def doom(team: Team, when: str, at: int) -> None:
         setattr(owner, name, wrapped)
 
     def in_the_step() -> None:
-        env = team.environment(team._purpose)
+        env = team.environment(team.evaluator._running.purpose)
         step, steps = env.step, [0]
 
         def stumble(action: Any) -> Any:
@@ -76,27 +77,27 @@ def doom(team: Team, when: str, at: int) -> None:
         env.step = stumble
 
     def joined_then_died() -> None:
-        collective = farm._collective
+        collective = world._collective
 
         def join(request: Any, *arguments: Any) -> bool:
             request.Test()
             die()
             return collective(request, *arguments)
 
-        farm._collective = join  # type: ignore[method-assign]
+        world._collective = join  # type: ignore[method-assign]
 
     if when == "episode":
-        around(team, "_episode", before=in_the_step)
+        around(Evaluator, "_episode", before=in_the_step)
     elif when == "reduction":
-        around(farm, "sum_on_root", before=joined_then_died)
+        around(world, "sum_on_root", before=joined_then_died)
     elif when == "before reduction":
-        around(farm, "sum_on_root", before=die)
+        around(world, "sum_on_root", before=die)
     elif when == "before moments":
         around(team, "_collect_moments", before=die)
     elif when == "idle":
-        around(farm, "hear", before=die)
+        around(world, "hear", before=die)
     elif when in ("goodbye", "leave"):
-        around(farm, when, before=die)
+        around(world, when, before=die)
     else:
         raise SystemExit(f"unknown moment {when!r}")
 
@@ -108,7 +109,7 @@ class DoomedTeam(Team):
         super().__init__(farm)
         tell_how_it_ends()
         for d in json.loads(sys.argv[1]):
-            if d["rank"] == farm.rank:
+            if d["rank"] == farm.world.rank:
                 doom(self, d["when"], d["at"])
 
 

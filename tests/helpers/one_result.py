@@ -22,6 +22,7 @@ import families
 import numpy as np
 
 from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.parallel.world import World
 from mpi_pgpe.training.metrics import MEASURED
 from mpi_pgpe.training.settings import Settings
 from mpi_pgpe.training.team import Team
@@ -73,17 +74,29 @@ def sha(*arrays: Any) -> str:
     return hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)).hexdigest()
 
 
+def slow_down(farm: Farm) -> None:
+    """Let each task of this rank take longer."""
+
+    def slowed(method: Any) -> Any:
+        def call(*arguments: Any) -> Any:
+            *others, run = arguments
+
+            def slowly(task: int, poll: Any) -> Any:
+                time.sleep(0.003)
+                return run(task, poll)
+
+            return method(*others, slowly)
+
+        return call
+
+    farm.take, farm.hand_out = slowed(farm.take), slowed(farm.hand_out)  # type: ignore[method-assign]
+
+
 def train(changes: dict[str, Any], root_evaluates: bool = True, slow: int | None = None) -> list[Any] | None:
-    team = Team(Farm(root_evaluates=root_evaluates))
-    if team.farm.rank == slow:
-        run = team._run
-
-        def slowly(task: int, poll: Any) -> Any:
-            time.sleep(0.003)
-            return run(task, poll)
-
-        team._run = slowly  # type: ignore[method-assign]
-    if team.farm.rank > 0:
+    team = Team(Farm(World(), root_evaluates=root_evaluates))
+    if team.world.rank == slow:
+        slow_down(team.farm)
+    if team.world.rank > 0:
         team.serve()
         return None
     trainer = Trainer(Settings.check(BASE | changes), team)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.parallel.world import World
 from mpi_pgpe.training.metrics import MEASURED
 from mpi_pgpe.training.settings import Settings
 from mpi_pgpe.training.team import Team
@@ -28,8 +29,8 @@ BASE = {
 
 def train(values: dict[str, Any], comm: Any = None, root_evaluates: bool = True) -> tuple[Trainer, list] | None:
     """All ranks: run a training; on rank 0 returns (trainer, reports), elsewhere None."""
-    team = Team(Farm(root_evaluates=root_evaluates, comm=comm))
-    if team.farm.rank > 0:
+    team = Team(Farm(World(comm), root_evaluates=root_evaluates))
+    if team.world.rank > 0:
         assert team.serve() == 0
         return None
     trainer = Trainer(Settings.check(BASE | values), team)

@@ -7,11 +7,12 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpi_pgpe.parallel.rounds import COLUMNS, Rounds
+from mpi_pgpe.parallel.rounds import Rounds
+from mpi_pgpe.parallel.tasks import Result
 
 
-def result(task: int) -> list[float]:
-    return [task, 1 + task % 3, -task, 2][:COLUMNS]
+def result(task: int) -> Result:
+    return Result((task, -task), (1 + task % 3, 2))
 
 
 @settings(derandomize=True, deadline=None, database=None)
@@ -45,7 +46,7 @@ def test_losses_at_any_moment_do_not_change_the_results(size: int, target: int, 
             if task is not None:
                 held.append((rng.choice(alive), task))
     assert tasks.rounds == expected.rounds
-    assert tasks.results().tolist() == expected.results().tolist()
+    assert tasks.results().tobytes() == expected.results().tobytes()
     assert set(tasks.owners[: tasks.rounds * size]) <= set(alive)
 
 
@@ -63,9 +64,9 @@ def test_failed_episodes_count_in_rounds_that_belong() -> None:
     tasks.remarks = {0: ["a", "b"], 1: ["c"], 2: ["d"], 4: ["e"]}
     assert tasks.failed_episodes() == ["a", "b", "c"]  # whether the second round is needed is not known
     for task in (0, 1):
-        tasks.record(task, [0, 2, 0, 2])
+        tasks.record(task, Result((0, 0), (2, 2)))
     assert tasks.failed_episodes() == ["a", "b", "c", "d"]
     for task in (2, 3):
-        tasks.record(task, [0, 2, 0, 2])
+        tasks.record(task, Result((0, 0), (2, 2)))
     assert tasks.complete
     assert tasks.failed_episodes() == ["a", "b", "c", "d"]

@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpi_pgpe.parallel.load import RecentMean, Usage, holds_two
-from mpi_pgpe.parallel.rounds import COLUMNS, Rounds
+from mpi_pgpe.parallel.rounds import Rounds
+from mpi_pgpe.parallel.tasks import RESULT, Result
 
 
-def results_of(steps: list[int]) -> np.ndarray:
+def results_of(steps: list[int]) -> list[Result]:
     """Made-up results of tasks 0, 1, ...: fitnesses that tell the task, and its interactions in two parts."""
-    return np.array([[10 * task + 1, n // 3, 10 * task + 2, n - n // 3] for task, n in enumerate(steps)], float)
+    return [Result((10.0 * task + 1, 10.0 * task + 2), (n // 3, n - n // 3)) for task, n in enumerate(steps)]
 
 
 def rounds_by_hand(size: int, steps: list[int], max_rounds: int, target: int | None) -> int:
@@ -26,7 +27,7 @@ def rounds_by_hand(size: int, steps: list[int], max_rounds: int, target: int | N
             return rounds
 
 
-def play(tasks: Rounds, results: np.ndarray, workers: int, rng: np.random.Generator) -> int:
+def play(tasks: Rounds, results: list[Result], workers: int, rng: np.random.Generator) -> int:
     """Hand tasks out to workers that finish in a random order; returns how many were started."""
     held, recorded, started = [], [], 0
     while not tasks.complete:
@@ -39,7 +40,7 @@ def play(tasks: Rounds, results: np.ndarray, workers: int, rng: np.random.Genera
         tasks.record(task, results[task])
         recorded.append(task)
         if rng.random() < 0.2:  # a result that comes a second time, with other numbers
-            tasks.record(int(rng.choice(recorded)), np.full(COLUMNS, 10.0**6))
+            tasks.record(int(rng.choice(recorded)), Result((0.0, 0.0), (10**6, 10**6)))
     before = tasks.results().copy()
     for task in held:  # the late results of what was abandoned
         tasks.record(task, results[task])
@@ -63,7 +64,7 @@ def test_the_generation_equals_one_round_after_another(size, max_rounds, target,
     tasks = Rounds(size, max_rounds, target)
     started = play(tasks, results_of(steps), workers, np.random.default_rng(seed))
     assert tasks.rounds == expected
-    np.testing.assert_array_equal(tasks.results(), results_of(steps)[: expected * size])
+    np.testing.assert_array_equal(tasks.results(), np.array(results_of(steps)[: expected * size], RESULT))
     assert tasks.done == expected * size
     assert tasks.next() is None
     assert started <= n
@@ -81,7 +82,7 @@ def test_tasks_of_following_rounds_are_handed_out_early_and_dropped_if_not_neede
     tasks.record(1, results[1])  # now round 0 alone suffices
     assert tasks.complete
     assert tasks.rounds == 1
-    np.testing.assert_array_equal(tasks.results(), results[:2])
+    np.testing.assert_array_equal(tasks.results(), np.array(results[:2], RESULT))
 
 
 def test_without_a_target_there_is_one_round():
@@ -104,7 +105,7 @@ def test_nothing_more_is_handed_out_than_the_generation_can_need():
 
 def test_results_are_refused_before_they_are_complete():
     tasks = Rounds(2)
-    tasks.record(0, np.zeros(COLUMNS))
+    tasks.record(0, Result((0.0, 0.0), (0, 0)))
     with pytest.raises(RuntimeError, match="before they are complete"):
         tasks.results()
 
@@ -113,7 +114,7 @@ def test_each_new_result_is_reported_once():
     seen = []
     tasks = Rounds(2, on_record=lambda rounds: seen.append(rounds.done))
     for task in (1, 1, 0, 0):
-        tasks.record(task, np.zeros(COLUMNS))
+        tasks.record(task, Result((0.0, 0.0), (0, 0)))
     assert seen == [1, 2]
 
 

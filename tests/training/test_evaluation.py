@@ -18,6 +18,7 @@ from mpi_pgpe import envs
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.parallel.tasks import Abandoned
+from mpi_pgpe.parallel.world import World
 from mpi_pgpe.policies.network import Policy, PolicyShape
 from mpi_pgpe.search.noise import Noise
 from mpi_pgpe.search.pgpe import PGPE
@@ -48,7 +49,7 @@ def evaluate(purpose, shape, normalized, directions=DIRECTIONS, **job):
         obs_stdev=rng.uniform(0.5, 2, size=n) if normalized else None,
         seeds=seed_table(SEED, GENERATION, DIRECTIONS),
     )
-    team = Team(Farm(comm=world_of_one()))
+    team = Team(Farm(World(world_of_one())))
     settings = {"seed": SEED, "hidden_size": HIDDEN[0], "num_hidden": len(HIDDEN)} | job
     team.start(Job.of(Settings.check(settings)))
     tasks = Rounds(directions)
@@ -127,8 +128,8 @@ def test_fitness_of_mirrored_pairs(name, normalized, options):
                 total, length = oracle_episode(env, parameters, d, seed, options.get("max_episode_length"), seen)
                 fitnesses.append(total - length * options.get("decrease_rewards_by", 0))
                 steps += length
-            assert row[2 * sign] == pytest.approx(np.mean(fitnesses), rel=1e-3, abs=1e-5)
-            assert row[2 * sign + 1] == steps
+            assert row["fitness"][sign] == pytest.approx(np.mean(fitnesses), rel=1e-3, abs=1e-5)
+            assert row["interactions"][sign] == steps
     if normalized:
         moments, seen = team.moments(DIRECTIONS), np.array(seen)
         assert moments.count == len(seen)
@@ -167,8 +168,9 @@ def test_re_evaluation_is_of_the_center_with_plain_rewards_and_whole_episodes(na
     env = gym.make(name, disable_env_checker=True)
     for number, row in enumerate(results):
         total, length = oracle_episode(env, d.center, d, oracle_seed(1, GENERATION, number, 0, 0))
-        assert row[0] == pytest.approx(total, rel=1e-3)
-        assert row[1:].tolist() == [length, 0, 0]
+        assert row["fitness"][0] == pytest.approx(total, rel=1e-3)
+        assert row["fitness"][1] == 0
+        assert row["interactions"].tolist() == [length, 0]
 
 
 @pytest.mark.parametrize("length", [1, 7, 1000, 1001, 2500])
@@ -181,7 +183,7 @@ def test_max_episode_length_is_the_exact_number_of_steps(length):
         re_eval_env_name="small_envs:Endless",
         max_episode_length=length,
     )
-    assert results[:, [1, 3]].tolist() == [[length, length]] * DIRECTIONS
+    assert results["interactions"].tolist() == [[length, length]] * DIRECTIONS
 
 
 @pytest.mark.parametrize(("asked", "steps"), [(None, 5), (3, 3), (100, 5)])
@@ -190,7 +192,7 @@ def test_the_shorter_of_two_time_limits_holds(asked, steps):
     results, _, _ = evaluate(
         TRAINING, NAMES[name], False, env_name=name, re_eval_env_name=name, max_episode_length=asked
     )
-    assert results[:, [1, 3]].max() == steps
+    assert results["interactions"].max() == steps
 
 
 @pytest.mark.parametrize("limit", [None, 100_500])

@@ -11,6 +11,7 @@ from places import DATA
 
 from mpi_pgpe.agents import Agent, read_agent, write_agent
 from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.parallel.world import World
 from mpi_pgpe.training.metrics import HISTORY
 from mpi_pgpe.training.settings import BadSettings, Settings
 from mpi_pgpe.training.team import Team
@@ -32,7 +33,7 @@ BASE = {
 
 def alone() -> Team:
     """One rank's team, under mpiexec too."""
-    return Team(Farm(comm=MPI.COMM_SELF))
+    return Team(Farm(World(MPI.COMM_SELF)))
 
 
 def run(**settings) -> tuple[Trainer, list]:

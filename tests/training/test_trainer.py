@@ -11,7 +11,7 @@ import pytest
 from runs import outcome, train
 
 from mpi_pgpe.agents import read_agent
-from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.parallel.world import World
 from mpi_pgpe.training.metrics import MEASURED
 
 CARTPOLE = {"env_name": "CartPole-v1"}
@@ -55,19 +55,19 @@ def test_all_ranks_compute_what_one_computes(values, root_evaluates):
 
 def test_adaptive_population_is_exercised():
     """The case above is worth something only if its populations grow, to different sizes."""
-    if Farm().rank == 0:
+    if World().rank == 0:
         sizes = [dict(m)["popsize"] for m in on_one_rank(CASES["adaptive"])["metrics"]]
         assert len(set(sizes)) > 2
         assert max(sizes) < 60
 
 
 def test_another_seed_is_another_run():
-    if Farm().rank == 0:
+    if World().rank == 0:
         assert on_one_rank(CARTPOLE)["search"]["center"] != on_one_rank(CARTPOLE | {"seed": 6})["search"]["center"]
 
 
 def test_each_bit_of_the_state_is_in_its_digest():
-    if Farm().rank > 0:
+    if World().rank > 0:
         return
     from mpi4py import MPI
 
