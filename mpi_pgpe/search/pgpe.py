@@ -17,7 +17,7 @@ from mpi_pgpe.base.checks import even_popsize, fraction, not_negative, positive,
 from mpi_pgpe.search.noise import GRID, MAX_DIRECTIONS, Noise, weighted_sums
 from mpi_pgpe.search.optimizers import make_optimizer
 from mpi_pgpe.search.ranking import centered_ranks, raw
-from mpi_pgpe.search.seeds import seed_table
+from mpi_pgpe.search.seeds import draw_run_seed, seed_table
 
 SumDirections = Callable[[int, NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]
 
@@ -85,7 +85,7 @@ class PGPE:
         if center_learning_rate is not None:
             positive("center_learning_rate", center_learning_rate)
         self.optimizer = make_optimizer(optimizer, self.solution_length, center_learning_rate, optimizer_config or {})
-        self.seed = int(np.random.SeedSequence().entropy) if seed is None else whole("seed", seed, 0)  # type: ignore[arg-type]
+        self.seed = draw_run_seed() if seed is None else whole("seed", seed, 0)
         self._center = self._vector("center_init", center_init)
         self._stdev = self._vector("stdev_init", stdev_init)
         if (self._stdev <= 0).any():

@@ -59,18 +59,6 @@ def test_directions_are_standard_normal():
     assert abs((e[:, 1:] * e[:, :-1]).mean()) < error
 
 
-def test_a_longer_seed_table_begins_with_a_shorter_one():
-    table = seed_table(1, 2, 100)
-    assert table.dtype == np.uint64
-    for count in (0, 1, 37):
-        np.testing.assert_array_equal(seed_table(1, 2, count), table[:count])
-
-
-def test_seed_tables_of_runs_and_generations_differ():
-    tables = [seed_table(run, generation, 50) for run in range(10) for generation in range(10)]
-    assert len(np.unique(np.concatenate(tables))) == 10 * 10 * 50
-
-
 @pytest.mark.parametrize(
     ("n", "size", "largest"),
     [(0, 3, 5), (1, 1, 5), (17, 9, 1000), (1100, 2, 2**21), (3, 300, 2**21), (2, 40_000, 2**21)],

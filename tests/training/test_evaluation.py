@@ -22,7 +22,7 @@ from mpi_pgpe.parallel.world import World
 from mpi_pgpe.policies.network import Policy, PolicyShape
 from mpi_pgpe.search.noise import Noise
 from mpi_pgpe.search.pgpe import PGPE
-from mpi_pgpe.search.seeds import episode_seed, seed_table
+from mpi_pgpe.search.seeds import seed_table
 from mpi_pgpe.training.job import RE_EVALUATION, TRAINING, Distribution, Job
 from mpi_pgpe.training.rollout import Rollout
 from mpi_pgpe.training.settings import Settings
@@ -135,12 +135,6 @@ def test_fitness_of_mirrored_pairs(name, normalized, options):
         assert moments.count == len(seen)
         np.testing.assert_allclose(moments.sum, seen.sum(axis=0), rtol=1e-4, atol=1e-3)
         np.testing.assert_allclose(moments.sumsq, (seen**2).sum(axis=0), rtol=1e-4)
-
-
-def test_seed_of_an_episode_is_that_of_its_place():
-    drawn = np.random.default_rng(0).integers(0, 2**32, (200, 6)).tolist()
-    for place in ([0] * 6, [7, 1, 300, 39999, 1, 2], [2**32 - 1, 0, 1, 2, 0, 0], [2**32, 0, 1, 2, 0, 0], *drawn):
-        assert episode_seed(*place) == np.random.SeedSequence(place).generate_state(1)[0] >> 1
 
 
 def test_moments_are_of_the_directions_that_belong():
