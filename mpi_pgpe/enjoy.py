@@ -27,7 +27,7 @@ from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.file import AgentFileError, agent_from_bytes, read_agent, to_bytes
 from mpi_pgpe.base.arguments import add_json, at_least
 from mpi_pgpe.base.text import json_line, printable
-from mpi_pgpe.cli.entry import entry_point, wrong_launcher
+from mpi_pgpe.cli.entry import close_environments, entry_point, wrong_launcher
 from mpi_pgpe.cli.film import Film, FilmError, Look, Pace, Watched, check_display, check_path
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.launcher import promised_rank
@@ -35,7 +35,7 @@ from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.parallel.tasks import Abandoned, Poll, Result, Run, TaskFailed
 from mpi_pgpe.parallel.world import World
 from mpi_pgpe.policies.network import Policy
-from mpi_pgpe.training.rollout import Episode, Rollout
+from mpi_pgpe.training.rollout import LONGEST, Episode, Rollout
 
 _EPISODES, _STOP = range(2)  # commands to the other ranks
 _LARGEST_SEED = 2**31  # of environments
@@ -52,6 +52,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--seed", type=at_least(0), default=0, metavar="S",
                    help="episode i, from 0, starts from seed S + i (default 0)")  # fmt: skip
     p.add_argument("--env", metavar="ID", help="environment (default: that of the agent's re-evaluation)")
+    p.add_argument("--max-episode-length", type=at_least(1), metavar="STEPS",
+                   help="most steps of an episode (default: the environment's own limit, and 100,000)")  # fmt: skip
     p.add_argument("--video", metavar="OUT", help="write a film of the episodes: OUT.mp4 or OUT.gif; needs no display")
     p.add_argument("--render", action="store_true", help="show the episodes in a window")
     add_json(p)
@@ -104,6 +106,7 @@ class Viewer:
         agent: the agent.
         name: of the environment; None: that of the agent's re-evaluation. See `environment`.
         render_mode: None, "human" or "rgb_array".
+        max_episode_length: most steps of an episode; None: the environment's own limit, and LONGEST at most.
 
     Raises:
         AgentFileError: `name` is None, and the file names no environment that may be made.
@@ -111,7 +114,13 @@ class Viewer:
             agent does not fit it.
     """
 
-    def __init__(self, agent: Agent, name: str | None, render_mode: str | None = None) -> None:
+    def __init__(
+        self,
+        agent: Agent,
+        name: str | None,
+        render_mode: str | None = None,
+        max_episode_length: int | None = None,
+    ) -> None:
         name, config = environment(agent.metadata, name)
         if render_mode is not None:
             config = config | {"render_mode": render_mode}
@@ -136,11 +145,16 @@ class Viewer:
         self.policy = Policy(shape, space.within(self.env.action_space))
         moments = agent.moments
         self.policy.load(agent.parameters, *(() if moments is None else (moments.mean(), moments.stdev())))
-        self._rollout = Rollout(self.env)
+        self.max_episode_length = max_episode_length
+        self._rollout = self._play_in(self.env)
+
+    def _play_in(self, env: Any) -> Rollout:
+        # A file's arguments may give an episode no end.
+        return Rollout(env, self.max_episode_length, LONGEST)
 
     def watch(self, look: Look) -> None:
         """Call `look` after each step of the episodes to come."""
-        self._rollout = Rollout(Watched(self.env, look))
+        self._rollout = self._play_in(Watched(self.env, look))
 
     def run(self, seed: int, poll: Poll | None = None) -> Episode:
         """Run the episode that starts from `seed`."""
@@ -157,7 +171,7 @@ class Viewer:
 
 def share(farm: Farm, agent: Agent, viewer: Viewer, env: str | None, episodes: int, seed: int) -> NDArray[np.float64]:
     """Rank 0: have the ranks run the episodes; returns (return, length) of each, shape (episodes, 2)."""
-    order = json.dumps({"env": env, "seed": seed}).encode()
+    order = json.dumps({"env": env, "seed": seed, "max_episode_length": viewer.max_episode_length}).encode()
     farm.world.tell(_EPISODES, np.frombuffer(order, np.uint8), np.frombuffer(to_bytes(agent), np.uint8))
     tasks = Rounds(episodes)
     farm.hand_out(tasks, _episode_of(viewer, seed))
@@ -173,7 +187,9 @@ def serve(farm: Farm) -> int:
             farm.world.goodbye()
             return int(arrays[0][0])
         order = json.loads(arrays[0].tobytes())
-        viewer = Viewer(agent_from_bytes(arrays[1].tobytes()), order["env"])
+        viewer = Viewer(
+            agent_from_bytes(arrays[1].tobytes()), order["env"], max_episode_length=order["max_episode_length"]
+        )
         farm.take(_episode_of(viewer, order["seed"]))
 
 
@@ -227,7 +243,12 @@ def lead(farm: Farm | None, argv: list[str]) -> int:
     try:
         _check(args, episodes)
         agent = read_agent(args.file)
-        viewer = Viewer(agent, args.env, "human" if args.render else None if args.video is None else "rgb_array")
+        viewer = Viewer(
+            agent,
+            args.env,
+            "human" if args.render else None if args.video is None else "rgb_array",
+            args.max_episode_length,
+        )
         if args.video is not None:
             results = run_filmed(viewer, episodes, args.seed, args.video)
         elif args.render or farm is None:
@@ -292,6 +313,7 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         exit_code = 130
     finally:
+        close_environments()
         if farm is not None:
             farm.world.stop(_STOP, exit_code)
     return exit_code

@@ -13,7 +13,7 @@ import mpi_pgpe.parallel.one_thread  # (before numpy)
 import sys
 
 from mpi_pgpe.cli import stop_requests
-from mpi_pgpe.cli.entry import entry_point, wrong_launcher
+from mpi_pgpe.cli.entry import close_environments, entry_point, wrong_launcher
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.launcher import promised_rank
 from mpi_pgpe.parallel.world import World
@@ -51,12 +51,14 @@ def main(argv: list[str]) -> int:
     if team.world.rank > 0:
         stop_requests.ignore()
         exit_code = team.serve()
+        close_environments()
         team.world.leave(exit_code)
         return exit_code
     exit_code = 1
     try:
         exit_code = run_experiment(argv, team)
     finally:
+        close_environments()
         team.stop(exit_code)
     team.world.leave(exit_code)
     return exit_code

@@ -193,7 +193,8 @@ def _agent(data: dict[str, Any]) -> Agent:
     moments = None
     if data["moments"] is not None:
         size, count = shape.observation_size, _whole(data["moments"]["count"], 0, 2**63)
-        moments = Moments(size, count, *(_unpack(name, data["moments"][name], size) for name in ("sum", "sumsq")))
+        total, squares = (_unpack(name, data["moments"][name], size) for name in ("sum", "sumsq"))
+        moments = Moments(size, count, total, squares)
     if type(data["metadata"]) is not dict:
         raise AgentFileError("metadata: expected a dictionary")
     start, dtype = _whole(data["action_start"], -(2**31), 2**31), data.get("action_dtype", "float32")

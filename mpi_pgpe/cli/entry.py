@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable
 
@@ -25,6 +27,41 @@ def wrong_launcher(farm: Farm) -> tuple[int, str] | None:
     )
 
 
+_SECONDS_FOR_THREADS = 2.0  # that end by themselves
+
+
+def close_environments() -> None:
+    """Close the environments of this process, if it has any, and say what went wrong."""
+    if "mpi_pgpe.envs.adapter" in sys.modules:
+        from mpi_pgpe.envs import close_all  # here, because not all commands make environments
+
+        for complaint in close_all():
+            print(complaint, file=sys.stderr, flush=True)
+
+
+def end_in_spite_of_threads(exit_code: int) -> None:
+    """End this process now if threads would keep it alive, such as those that an environment left."""
+    until = time.monotonic() + _SECONDS_FOR_THREADS
+    others = [t for t in threading.enumerate() if not (t is threading.main_thread() or t.daemon)]
+    for thread in others:
+        thread.join(max(0.0, until - time.monotonic()))
+    left = [thread.name for thread in others if thread.is_alive()]
+    if not left:
+        return
+    what = "a thread still runs" if len(left) == 1 else "threads still run"
+    print(
+        f"{what} ({', '.join(left)}), which an environment or a library left behind; this process ends all the same. "
+        "An environment's close() is the place to end its threads",
+        file=sys.stderr,
+    )
+    sys.stdout.flush()
+    sys.stderr.flush()
+    mpi = sys.modules.get("mpi4py.MPI")
+    if mpi is not None and mpi.Is_initialized() and not mpi.Is_finalized():
+        mpi.Finalize()
+    os._exit(exit_code)
+
+
 def entry_point(command: Callable[[list[str]], int]) -> None:
     """Run `command`; an exception that nobody foresaw ends all ranks, not this one alone."""
     try:
@@ -36,9 +73,12 @@ def entry_point(command: Callable[[list[str]], int]) -> None:
         if mpi is None and isinstance(error, SystemExit):
             raise
         traceback.print_exc()
+        close_environments()
         sys.stderr.flush()
         if mpi is not None:
             mpi.COMM_WORLD.Abort(1)
         os._exit(1)  # Abort may return before it ends this process
+    close_environments()
     sys.stdout.flush()
+    end_in_spite_of_threads(exit_code)
     sys.exit(exit_code)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".mp4", ".gif")
 _FASTEST_GIF = 34  # frames per second; browsers slow down what is faster
+_SLOWEST = 1.0  # frames per second; players do not know what to do with less
 _INSTALL = "pip install imageio imageio-ffmpeg"
 
 Look = Callable[["Environment", int, float], None]
@@ -72,7 +73,8 @@ class Pace:
 class Film:
     """A `Look` that writes a film: a frame after each step, with the return so far in it.
 
-    A gif has every second frame, or fewer, where that is needed to show it in real time. The film is a block
+    A gif has every second frame, or fewer, where that is needed to show it in real time; a film of less than one
+    frame a second shows each several times. It begins with the first step. The film is a block
     (`with Film(...) as film:`); its file is in its place at the end, and nothing is left of a block that raises.
 
     Args:
@@ -84,7 +86,7 @@ class Film:
             steps and at the end.
     """
 
-    def __init__(self, path: str | os.PathLike[str], frames_per_second: int) -> None:
+    def __init__(self, path: str | os.PathLike[str], frames_per_second: float) -> None:
         self.path = Path(path)
         check_path(self.path)
         try:
@@ -94,10 +96,11 @@ class Film:
             raise FilmError(f"a film needs a package that is missing ({error}); {_INSTALL}") from None
         gif = self.path.suffix == ".gif"
         self._every = max(1, math.ceil(frames_per_second / _FASTEST_GIF)) if gif else 1
+        self._times = 1 if gif else max(1, math.ceil(_SLOWEST / frames_per_second))
         duration = 1000 * self._every / frames_per_second  # milliseconds
         options: dict[str, Any] = {"mode": "I", "duration": duration, "loop": 0}
         if not gif:
-            options = {"fps": frames_per_second, "macro_block_size": 2, "quality": 7}
+            options = {"fps": frames_per_second * self._times, "macro_block_size": 2, "quality": 7}
         with self._failing(), contextlib.ExitStack() as stack:
             aside = stack.enter_context(replacing(self.path, self.path.suffix))
             self._writer = imageio.get_writer(aside, **options)
@@ -113,10 +116,11 @@ class Film:
             raise FilmError(f"{self.path}: cannot be written: {error.strerror or error}") from None
 
     def __call__(self, env: Environment, steps: int, total: float) -> None:
-        if steps % self._every == 0:
+        if (steps - 1) % self._every == 0:
             frame = captioned(env.frame(), f"{self.title}step {steps}   return {total:.1f}")
             with self._failing():
-                self._writer.append_data(frame)
+                for _ in range(self._times):
+                    self._writer.append_data(frame)
 
     def __enter__(self) -> Film:
         return self

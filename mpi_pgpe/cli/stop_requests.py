@@ -71,4 +71,5 @@ class Interruption:
 def ignore() -> None:
     """Leave the signals to rank 0, which tells the others what to do; launchers send them to all."""
     for number in (signal.SIGINT, *SIGNALS):
-        signal.signal(number, signal.SIG_IGN)
+        # Not SIG_IGN, which programs that an environment starts would inherit: nothing could end them.
+        signal.signal(number, lambda *_: None)

@@ -3,7 +3,7 @@
 check_name("HumanoidBulletEnv-v0")       # raises UnknownEnvironment with the nearest names
 env = make("HumanoidBulletEnv-v0", {})   # an Environment (see interface.py)
 
-    interface, adapter           what training needs of an environment, and how it is had
+    interface, adapter, closing  what training needs of an environment, how it is had, and its end
     registry, registration       names and libraries; names of our own
     global_generators            random numbers that an environment's own seed does not reach
     patches, verified_versions   what is put right in simulators, and the versions that the fast paths are proved for
@@ -15,6 +15,7 @@ May import: policies, base; of third parties numpy, gym, gymnasium and the simul
 """
 
 from mpi_pgpe.envs.adapter import check_name, make
+from mpi_pgpe.envs.closing import close_all
 from mpi_pgpe.envs.interface import Environment, Stretch, UnknownEnvironment, UnsupportedEnvironment
 from mpi_pgpe.envs.kept import kept
 
@@ -24,6 +25,7 @@ __all__ = [
     "UnknownEnvironment",
     "UnsupportedEnvironment",
     "check_name",
+    "close_all",
     "kept",
     "make",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import math
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe.envs import fast_bullet, patches, registry
+from mpi_pgpe.envs import closing, fast_bullet, patches, registry
 from mpi_pgpe.envs.global_generators import OtherGenerators, drawing_alike
 from mpi_pgpe.envs.interface import Stretch, UnknownEnvironment, UnsupportedEnvironment
 from mpi_pgpe.envs.mujoco import gymnasium_fast, mujoco_py_fast, mujoco_py_setup
@@ -50,7 +51,7 @@ class AdaptedEnvironment:
         self._fast = fast
         self._config = dict(config)
         self._served = registry.resolve(name)
-        self.close = lambda: None
+        self._close: Callable[[], Any] = lambda: None
         left_slow = self._make()
         if left_slow:
             warnings.warn(left_slow, stacklevel=3)
@@ -61,7 +62,9 @@ class AdaptedEnvironment:
         if rendering:
             prepare_headless()
         mujoco_py_setup.prepare()
-        drawing = contextlib.nullcontext() if rendering else deferred()
+        drawing = (
+            deferred() if not rendering and registry.is_of_known_library(self._served) else contextlib.nullcontext()
+        )
         with silent_output(), warnings.catch_warnings(), drawing, drawing_alike():
             warnings.simplefilter("ignore")  # pkg_resources, np.bool8: old news of old packages
             env, self.time_limit = _unwrap(self._create(), keep_rendering=rendering)
@@ -75,9 +78,10 @@ class AdaptedEnvironment:
                 left_slow = fast_bullet.quicken(innermost) or gymnasium_fast.quicken(env) or mujoco_py_fast.quicken(env)
         self.origin = registry.origin(self._served, env)
         self._env = env
-        self.close = env.close
+        self._close = env.close
+        closing.opened(self)
         metadata = getattr(env, "metadata", None) or {}
-        self.frames_per_second = int(metadata.get("render_fps") or metadata.get("video.frames_per_second") or 30)
+        self.frames_per_second = _frames_per_second(metadata)
         self._seeded_reset = _seeded_reset(self.name, env)
         self._others = OtherGenerators(env)
         self.observation_size = _observation_size(self.name, env.observation_space)
@@ -116,8 +120,15 @@ class AdaptedEnvironment:
 
     def remake(self) -> None:
         """See `interface.Environment`."""
-        self.close()
+        with contextlib.suppress(Exception):  # it may be in any state
+            self.close()
         self._make()
+
+    def close(self) -> None:
+        """See `interface.Environment`; a second time this does nothing."""
+        close, self._close = self._close, lambda: None
+        closing.closed(self)
+        close()
 
     def reset(self, seed: int) -> Any:
         """Begin an episode; see `interface.Environment`."""
@@ -132,7 +143,7 @@ class AdaptedEnvironment:
         if len(result) == 5:
             return result
         observation, reward, done, info = result
-        truncated = done and info.get("TimeLimit.truncated", False)
+        truncated = bool(done and info and info.get("TimeLimit.truncated", False))
         return observation, reward, done and not truncated, truncated, info
 
     def frame(self) -> NDArray[np.uint8]:
@@ -145,6 +156,14 @@ class AdaptedEnvironment:
                 f"environment {self.name!r}: expected a picture, got None; make it with render_mode='rgb_array'"
             )
         return np.asarray(picture, np.uint8)[..., :3]
+
+
+def _frames_per_second(metadata: Any) -> float:
+    for name in ("render_fps", "video.frames_per_second"):
+        value = metadata.get(name)
+        if isinstance(value, (int, float, np.number)) and math.isfinite(value) and value > 0:
+            return float(value)
+    return 30.0
 
 
 _NEW_API = ("gym.", "gymnasium.", "mpi_pgpe.envs.mujoco.v2")  # whose environments step in 5-tuples
@@ -186,8 +205,18 @@ def _innermost(env: Any) -> Any:
 def _seeded_reset(name: str, env: Any) -> Callable[[int], Any]:
     """What resets `env` with a seed, by the present API or the old one."""
     innermost = getattr(env, "unwrapped", env)  # as far as its reset decides on the API
-    parameters = inspect.signature(innermost.reset).parameters
-    if "seed" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+    if _takes_seed(innermost):
+        layer = env
+        while layer is not innermost:
+            if not _takes_seed(layer):
+                raise UnsupportedEnvironment(
+                    f"environment {name!r}: expected all its wrappers to hand reset(seed=...) on, but that of "
+                    f"{type(layer).__name__} takes no seed; give it `def reset(self, **keywords)` and call "
+                    "self.env.reset(**keywords) there"
+                )
+            if "env" not in getattr(layer, "__dict__", {}):
+                break
+            layer = layer.env
         return lambda seed: env.reset(seed=seed)
     if hasattr(innermost, "seed"):
 
@@ -200,6 +229,11 @@ def _seeded_reset(name: str, env: Any) -> Callable[[int], Any]:
         f"environment {name!r}: expected reset(seed=...) or a method seed(...), got neither; "
         "without a seed its episodes cannot be repeated"
     )
+
+
+def _takes_seed(env: Any) -> bool:
+    parameters = inspect.signature(env.reset).parameters
+    return "seed" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
 def _is_a(space: Any, kind: str) -> bool:

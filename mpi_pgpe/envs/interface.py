@@ -50,7 +50,7 @@ class Environment(Protocol):
     observation_size: int
     action_space: ActionSpace
     time_limit: int | None
-    frames_per_second: int  # of a film in real time, a frame after each step
+    frames_per_second: float  # of a film in real time, a frame after each step
     origin: dict[str, str]
     stretch: Stretch | None
 

@@ -11,6 +11,7 @@ import importlib.util
 import io
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ from mpi_pgpe.envs import registration
 from mpi_pgpe.envs.global_generators import drawing_alike
 from mpi_pgpe.envs.interface import UnknownEnvironment
 from mpi_pgpe.envs.mujoco import mujoco_py_setup
-from mpi_pgpe.envs.rendering import deferred
+from mpi_pgpe.envs.rendering import KNOWN, deferred
 
 INSTALL = {
     "gym": "pip install gym==0.26.2",
@@ -134,13 +135,29 @@ def _import(name: str, module_name: str) -> Any:
     for library in ("gym", "gymnasium"):  # first and quietly, in case that the module imports them
         registry(library)
     try:
-        with deferred(), drawing_alike():
+        # A module of the user's own may use at once what placeholders would stand for.
+        with deferred() if module_name.partition(".")[0] in KNOWN else contextlib.nullcontext(), drawing_alike():
             return importlib.import_module(module_name)
-    except (ImportError, TypeError) as error:  # TypeError: a relative name
+    except (Exception, SystemExit) as error:  # what a module raises when it is imported may be anything
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if module_name.startswith(".") or (missing and f"{module_name}.".startswith(f"{missing}.")):
+            raise UnknownEnvironment(
+                f"environment {name!r}: expected `module:ID` or `module:Class`, but module {module_name!r} cannot "
+                f"be imported ({error}); is it on PYTHONPATH?"
+            ) from None
+        install = command_for(error) if isinstance(error, ImportError) else ""
         raise UnknownEnvironment(
-            f"environment {name!r}: expected `module:ID` or `module:Class`, but module {module_name!r} cannot "
-            f"be imported ({error}); is it on PYTHONPATH?"
-        ) from None
+            f"environment {name!r}: module {module_name!r} raised when it was imported: {type(error).__name__}: "
+            f"{error} ({_place(error)}){install}"
+        ) from error
+
+
+def _place(error: BaseException) -> str:
+    """The line that raised."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}, line {error.lineno}"
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.filename}, line {frame.lineno}"
 
 
 def _not_found(libraries: list[str], module_name: str, rest: str) -> str:
@@ -181,6 +198,16 @@ def needs(served: Served) -> str | None:
     if served.library is None:
         return None
     return simulator(served.library, str(registry(served.library)[served.id].entry_point))
+
+
+def is_of_known_library(served: Served) -> bool:
+    """Whether the code behind a name is that of packages of `rendering.KNOWN`."""
+    if served.library is None:
+        module = str(getattr(served.creator, "__module__", ""))
+    else:
+        entry_point = registry(served.library)[served.id].entry_point
+        module = entry_point if isinstance(entry_point, str) else str(getattr(entry_point, "__module__", ""))
+    return re.split(r"[.:]", module)[0] in KNOWN
 
 
 def _what_is_missing(library: str, id: str, entry_point: str) -> str | None:

@@ -16,6 +16,9 @@ from typing import Any
 DRAWING = ("glfw", "imageio", "OpenGL", "pygame", "pyglet")
 """Packages that simulators import for rendering alone."""
 
+KNOWN = ("gym", "gymnasium", "mpi_pgpe", "mujoco", "mujoco_py", "pybullet_envs")
+"""Packages that are known to draw only when they are asked to; others may use what they import at once."""
+
 _deferring = 0  # how many blocks of `deferred` are open
 
 
@@ -30,13 +33,24 @@ class _Placeholder(ModuleType):
         return getattr(pkgutil.resolve_name(self.__name__), name)
 
 
+def _asked_by_known_package() -> bool:
+    """Whether the import that is under way stands in a module of KNOWN."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        name = frame.f_globals.get("__name__", "")
+        if not name.startswith(("importlib", "mpi_pgpe.envs.rendering")):
+            return name.partition(".")[0] in KNOWN
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
+
+
 class _Deferrer(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds placeholders for the modules of DRAWING."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname.partition(".")[0] not in DRAWING:
+        if fullname.partition(".")[0] not in DRAWING or not _asked_by_known_package():
             return None
         return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
 
@@ -49,7 +63,7 @@ class _Deferrer(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 @contextlib.contextmanager
 def deferred() -> Iterator[None]:
-    """Meanwhile, modules of DRAWING are imported as placeholders, unless they are loaded already."""
+    """Meanwhile, packages of KNOWN import those of DRAWING as placeholders, unless they are loaded already."""
     global _deferring
     finder = _Deferrer()
     sys.meta_path.insert(0, finder)

@@ -25,7 +25,7 @@ from mpi_pgpe.search.noise import Noise
 from mpi_pgpe.search.pgpe import mirrored_pair
 from mpi_pgpe.search.seeds import episode_seed, seed_table
 from mpi_pgpe.training.job import RE_EVALUATION, TRAINING, Distribution, Job
-from mpi_pgpe.training.rollout import Episode, Rollout
+from mpi_pgpe.training.rollout import LONGEST, Episode, Rollout
 
 if TYPE_CHECKING:
     from mpi_pgpe.envs import Environment
@@ -99,13 +99,13 @@ class Evaluator:
             if purpose == TRAINING:
                 name, config, limit = job.env_name, dict(job.env_config), job.max_episode_length
             else:
-                (name, config), limit = job.re_evaluation, None
+                (name, config), limit = job.re_evaluation, job.re_eval_max_episode_length
             with self.world.clock.during(OTHER), warnings.catch_warnings():
                 if self.world.rank > 0:
                     warnings.simplefilter("ignore")  # rank 0 says it for all
                 env = envs.make(name, config, job.env_fast)
             shape = PolicyShape(env.observation_size, env.action_space.size, job.hidden)
-            rollout = Rollout(env, limit)
+            rollout = Rollout(env, limit, None if purpose == TRAINING else LONGEST)
             if job.profile:
                 rollout.timed = functools.partial(self.world.clock.timed, PHYSICS)
             self._rollouts[purpose] = rollout, Policy(shape, env.action_space)

@@ -18,14 +18,21 @@ from mpi_pgpe.policies.normalization import Moments
 if TYPE_CHECKING:
     from mpi_pgpe.envs import Environment
 
-_ROWS = 1000  # observations kept before they go into the moments
-_ENDLESS = 100_000  # steps without a limit after which a warning is due
+_ROWS = 1000  # observations that go into the moments together
+_BYTES = 2**25  # of observations that are kept for that, at most; but a row
+LONGEST = 100_000
+"""Steps without a limit after which training warns, and an episode that is only watched or judged ends."""
 _SECONDS_BETWEEN_CALLS = 1e-3  # of `between_steps`
 
 _TOO_LONG = (
-    f"an episode has made {_ENDLESS:,} steps and goes on, in an environment without a time limit. Give it one (gym's "
+    f"an episode has made {LONGEST:,} steps and goes on, in an environment without a time limit. Give it one (gym's "
     "TimeLimit, or max_episode_steps where it is registered), or end episodes that last too long with "
     "episode_timeout=SECONDS; max_episode_length=STEPS does so in training alone"
+)
+
+_ENDED = (
+    f"an episode was ended after {LONGEST:,} steps: the environment has no time limit, or one that is longer. Set it "
+    "with re_eval_max_episode_length=STEPS (enjoy: --max-episode-length STEPS)"
 )
 
 _Slot = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64], NDArray[np.float32]]
@@ -51,17 +58,27 @@ class Episode:
 class Rollout:
     """Runs episodes in one environment, in arrays that are used again and again.
 
+    Args:
+        env: the environment.
+        max_episode_length: most steps of an episode; None: the environment's own limit.
+        otherwise: most steps where `max_episode_length` is None, and the environment's own limit is larger or there is
+            none; an episode that they end is told of.
+
     Attributes:
         timed: given what an episode calls of the environment, returns what is called in its place; set it to take the
             time.
     """
 
-    def __init__(self, env: Environment, max_episode_length: int | None = None) -> None:
+    def __init__(self, env: Environment, max_episode_length: int | None = None, otherwise: int | None = None) -> None:
         self.env = env
         self.timed: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function
         limits = [limit for limit in (env.time_limit, max_episode_length) if limit is not None]
         self.limit = min(limits, default=None)
-        n = _ROWS if self.limit is None else min(_ROWS, self.limit)
+        self._tells = max_episode_length is None and otherwise is not None and (self.limit or math.inf) > otherwise
+        if self._tells:
+            self.limit = otherwise
+        n = min(_ROWS, max(1, _BYTES // (4 * (env.observation_size + 1))))
+        n = n if self.limit is None else min(n, self.limit)
         self._observations = np.ones((n + 1, env.observation_size + 1), np.float32)
         self._actions = np.empty((n, env.action_space.size), np.float32)
         self._records = np.empty((n, 0 if env.stretch is None else env.stretch.record_size))
@@ -107,22 +124,30 @@ class Rollout:
         total, steps, terminated, truncated = 0.0, 0, False, False
         play = self._one_by_one if self.env.stretch is None else self._in_a_stretch
         self._fresh = False
-        self._observations[0, :-1] = self.timed(self.env.reset)(seed)
+        observed = self.timed(self.env.reset)(seed)
+        if np.shape(observed) != (self.env.observation_size,):
+            raise _unlike_declared(self.env, observed)
+        self._observations[0, :-1] = observed
         while not (terminated or truncated):
-            slots = self._slots
-            if self.limit is not None and steps + len(slots) > self.limit:
-                slots = slots[: self.limit - steps]
+            slots, room = self._slots, _ROWS - steps % _ROWS
+            if self.limit is not None:
+                room = min(room, self.limit - steps)
+            if len(slots) > room:
+                slots = slots[:room]
             rewards, terminated, truncated = play(policy.act, slots, between_steps)
             for reward in rewards:
                 total += reward
             n = len(rewards)
             steps += n
-            if self.limit is None and steps == _ENDLESS:
+            if self.limit is None and steps == LONGEST:
                 warnings.warn(_TOO_LONG, stacklevel=2)
-            if moments is not None:
-                moments.observe(self._observations[:n, :-1])
-            self._observations[0] = self._observations[n]
             truncated = truncated or (steps == self.limit and not terminated)
+            if moments is not None:
+                over = terminated or truncated
+                moments.observe(self._observations[:n, :-1], more=not over and steps % _ROWS > 0)
+            self._observations[0] = self._observations[n]
+        if truncated and self._tells and steps == self.limit:
+            warnings.warn(_ENDED, stacklevel=2)
         seconds_per_step = (time.perf_counter() - started) / steps
         # Only how often between_steps is called depends on the clock; no result does.
         self._steps_between_calls = max(1, min(256, int(_SECONDS_BETWEEN_CALLS / seconds_per_step)))
@@ -134,13 +159,19 @@ class Rollout:
         self, act: Callable[..., Any], slots: list[_Slot], between_steps: Callable[[], None] | None
     ) -> tuple[list[float], bool, bool]:
         """Take as many steps as there are slots, or until one ends the episode: (rewards, terminated, truncated)."""
-        step, every = self.timed(self.env.step), self._steps_between_calls
+        step, every, size = self.timed(self.env.step), self._steps_between_calls, self.env.observation_size
         rewards = []
         for i, (observation, _, _, following) in enumerate(slots, 1):
             observed, reward, terminated, truncated, _ = step(act(observation))
             rewards.append(float(reward))
             if terminated or truncated:
                 break
+            try:
+                fits = len(observed) == size  # numpy would spread a single number over all of it
+            except TypeError:
+                fits = False
+            if not fits:
+                raise _unlike_declared(self.env, observed)
             following[:] = observed
             if between_steps is not None and i % every == 0:
                 between_steps()
@@ -161,3 +192,10 @@ class Rollout:
             if between_steps is not None and i % every == 0:
                 between_steps()
         return settle(self._records[:i], self._actions[:i]), terminated, False
+
+
+def _unlike_declared(env: Environment, observed: Any) -> ValueError:
+    return ValueError(
+        f"expected observations of shape ({env.observation_size},), as the environment's observation_space says, got "
+        f"shape {np.shape(observed)}"
+    )

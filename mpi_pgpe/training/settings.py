@@ -58,6 +58,11 @@ class RankSettings:
         "most steps of an episode, but for re-evaluations; None: the environment's own limit",
         aliases=("max_episode_steps", "max_steps", "episode_length"),
     )
+    re_eval_max_episode_length: int | None = row(
+        None, checks.or_none(whole, -1), "environment",
+        "most steps of an episode of re-evaluations; None: the environment's own limit, 100,000 where it has none",
+        aliases=("eval_max_episode_length",),
+    )
     num_episodes: int = row(
         1, whole, "environment", "a solution's fitness is its mean over so many episodes",
         aliases=("episodes_per_solution", "n_episodes"),

@@ -1,0 +1,3 @@
+"""A user's module that is found, and raises."""
+
+raise RuntimeError("the license has expired")
