@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.pgpelib import POLICIES, read_pgpelib
-from mpi_pgpe.agents.plain_data import plain
+from mpi_pgpe.agents.plain_data import copy_plain_data
 from mpi_pgpe.agents.safe_pickle import BadPickle, ForeignName, load
 from mpi_pgpe.base.atomic_file import write_atomically
 from mpi_pgpe.base.text import printable
@@ -201,7 +201,7 @@ def _agent(data: dict[str, Any]) -> Agent:
     if type(dtype) is not str or dtype not in FLOATS:
         raise AgentFileError(f"action_dtype: expected one of {', '.join(FLOATS)}, got {reprlib.repr(dtype)}")
     space = ActionSpace(shape.action_size, low, high, start, dtype)
-    return Agent(parameters, shape, space, moments, plain(data["metadata"]))
+    return Agent(parameters, shape, space, moments, copy_plain_data(data["metadata"]))
 
 
 def _size(value: Any) -> int:
@@ -232,7 +232,7 @@ def _plain_metadata(metadata: dict[str, Any]) -> Any:
             f"metadata: expected plain data (dictionaries, lists, numbers, text), got {type(value).__name__}"
         )
 
-    return plain(metadata, convert)
+    return copy_plain_data(metadata, convert)
 
 
 def _pack(array: NDArray[Any]) -> dict[str, Any]:

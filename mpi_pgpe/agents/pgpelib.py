@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe.agents.plain_data import plain
+from mpi_pgpe.agents.plain_data import copy_plain_data
 from mpi_pgpe.agents.safe_pickle import BadPickle, Call, Name, Reference, load
 from mpi_pgpe.policies.network import PolicyShape
 from mpi_pgpe.policies.normalization import VARIANCE_FLOOR, Moments
@@ -78,8 +78,8 @@ def read_pgpelib(content: bytes) -> dict[str, Any]:
         "moments": _moments(state["_main_obs_stats"], shape.observation_size),
         "metadata": {
             "env_name": _text(state["_env_name"]),
-            "env_config": plain(_dictionary(state["_env_config"]), _plain),
-            "notes": plain(state["notes"], _plain),
+            "env_config": copy_plain_data(_dictionary(state["_env_config"]), _plain),
+            "notes": copy_plain_data(state["notes"], _plain),
             "origin": "pgpelib",
         },
     }

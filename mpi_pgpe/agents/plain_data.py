@@ -7,11 +7,11 @@ from typing import Any
 
 from mpi_pgpe.agents.safe_pickle import BadPickle, Call, key
 
-_MOST_VALUES = 500_000  # in what `plain` returns; ten characters, or 32 bits, count as one
+_MOST_VALUES = 500_000  # in what `copy_plain_data` returns; ten characters, or 32 bits, count as one
 _DEEPEST = 50  # containers within containers, there
 
 
-def plain(value: Any, convert: Callable[[Any], Any] | None = None) -> Any:
+def copy_plain_data(value: Any, convert: Callable[[Any], Any] | None = None) -> Any:
     """A copy of plain data: dictionaries, lists, tuples, text, bytes, numbers, True, False and None.
 
     `convert` turns other values into plain data, or raises. Nothing in the copy is shared, so that its

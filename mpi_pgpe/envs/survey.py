@@ -27,7 +27,7 @@ FAMILIES = (
 
 
 @dataclass(frozen=True)
-class Finding:
+class Examination:
     """What was found of a family.
 
     Attributes:
@@ -45,12 +45,12 @@ class Finding:
     install: str = ""
 
 
-def survey() -> list[Finding]:
+def survey() -> list[Examination]:
     """Make and step an environment of every family."""
     return [examine(family, name, install=install) for family, name, install in FAMILIES]
 
 
-def examine(family: str, name: str, config: Mapping[str, Any] | None = None, install: str = "") -> Finding:
+def examine(family: str, name: str, config: Mapping[str, Any] | None = None, install: str = "") -> Examination:
     """Make and step one environment; `install` is how to get it if that fails."""
     try:
         env = make(name, config or {})
@@ -61,7 +61,7 @@ def examine(family: str, name: str, config: Mapping[str, Any] | None = None, ins
         finally:
             env.close()
     except (UnknownEnvironment, UnsupportedEnvironment) as error:
-        return Finding(family, name, False, str(error), install)
+        return Examination(family, name, False, str(error), install)
     except Exception as error:  # whatever a broken installation may raise
-        return Finding(family, name, False, f"{type(error).__name__}: {error}", install)
-    return Finding(family, name, True, ", ".join(f"{package} {version}" for package, version in env.origin.items()))
+        return Examination(family, name, False, f"{type(error).__name__}: {error}", install)
+    return Examination(family, name, True, ", ".join(f"{package} {version}" for package, version in env.origin.items()))

@@ -17,8 +17,9 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import TypeVar
 
+from mpi_pgpe.parallel.tasks import Poll
+
 T = TypeVar("T")
-Poll = Callable[[], None]
 
 SECONDS_TO_RETURN = 5.0
 """An episode that is still running so long after its time is stuck in native code."""

@@ -19,10 +19,8 @@ import threading
 import time
 from typing import Any, NoReturn
 
+from mpi_pgpe.base.errors import RESUME
 from mpi_pgpe.parallel.launcher import below, launchers
-
-EXIT_CODE = 75
-"""EX_TEMPFAIL: the run was ended before it was complete; resume it."""
 
 _IDLE, _INTERVAL, _PROBES = 10, 5, 4  # seconds until the first question, between questions; unanswered ones
 SECONDS = _IDLE + _INTERVAL * _PROBES
@@ -138,4 +136,4 @@ def _end(message: str) -> NoReturn:
     for pid in [one for launcher in launchers() for one in (launcher, *below(launcher)) if one != os.getpid()]:
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGKILL)
-    os._exit(EXIT_CODE)  # nothing of MPI's would return
+    os._exit(RESUME)  # nothing of MPI's would return

@@ -156,7 +156,7 @@ class Recorder(FileStorageObserver):
             return
         now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
         line = {run_folder.STEP: step, run_folder.TIMESTAMP: now.isoformat()} | metrics
-        self._safely(lambda: self._lines.append(json.dumps(line, default=run_folder.plain).encode() + b"\n"))
+        self._safely(lambda: self._lines.append(json.dumps(line, default=run_folder.to_json_types).encode() + b"\n"))
 
     def log_metrics(self, metrics_by_name: Any, info: Any) -> None:
         """Nothing: at the heartbeat, when sacred calls this, `record_metrics` has written them already."""

@@ -20,7 +20,7 @@ MONGO = "mongo.json"  # where in MongoDB the run is, or shall be
 STEP, TIMESTAMP = "step", "timestamp"  # what a line of METRIC_LINES holds beside the metrics
 
 
-def plain(value: Any) -> Any:
+def to_json_types(value: Any) -> Any:
     """For json: numpy's scalars and arrays as Python's."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
@@ -31,7 +31,7 @@ def plain(value: Any) -> Any:
 
 def write_json(path: Path, content: Any) -> None:
     """Replace a file of JSON by one rename."""
-    write_atomically(path, json.dumps(content, sort_keys=True, indent=2, default=plain).encode())
+    write_atomically(path, json.dumps(content, sort_keys=True, indent=2, default=to_json_types).encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -63,10 +63,10 @@ def keywords(name: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise ValueError(f"{name}: expected keyword arguments, such as {{'gravity': -5.0}}, got {value!r}")
     try:
-        plain: dict[str, Any] = json.loads(json.dumps(value))
+        copied: dict[str, Any] = json.loads(json.dumps(value))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name}: expected numbers, text, lists and dictionaries, got {value!r} ({error})") from None
-    return plain
+    return copied
 
 
 def popsize(_: str, value: Any) -> int:

@@ -15,7 +15,7 @@ from places import DATA
 
 from mpi_pgpe.agents import Agent, AgentFileError, read_agent
 from mpi_pgpe.agents.file import agent_from_bytes, checksum
-from mpi_pgpe.agents.plain_data import plain
+from mpi_pgpe.agents.plain_data import copy_plain_data
 from mpi_pgpe.agents.safe_pickle import BadPickle, load
 
 PGPELIB = (DATA / "pgpelib_lunarlander.pickle").read_bytes()
@@ -212,12 +212,12 @@ def test_each_bound_is_kept(content, message):
 
 def test_shared_values_are_counted_each_time():
     with pytest.raises(BadPickle, match="at most 500000 values"):
-        plain([["x" * 20_000] * 100] * 10)
+        copy_plain_data([["x" * 20_000] * 100] * 10)
     deep: list = []
     for _ in range(60):
         deep = [deep]
     with pytest.raises(BadPickle, match="deep"):
-        plain(deep)
+        copy_plain_data(deep)
 
 
 def test_what_is_no_file_is_refused_at_once(tmp_path):

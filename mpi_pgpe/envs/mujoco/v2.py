@@ -27,7 +27,7 @@ from mpi_pgpe.envs.mujoco.v2_masses import give_masses_of_2_1
 
 
 @dataclass(frozen=True)
-class Settings:
+class TaskDescription:
     """What is particular to a task.
 
     Attributes:
@@ -52,13 +52,13 @@ class Settings:
 
 
 TASKS = {
-    "Humanoid": Settings(v2_tasks.humanoid, "humanoid.xml", 5, 376, noise=0.01),
-    "Walker2d": Settings(v2_tasks.walker2d, "walker2d.xml", 4, 17),
-    "Hopper": Settings(v2_tasks.hopper, "hopper.xml", 4, 11),
-    "HalfCheetah": Settings(
+    "Humanoid": TaskDescription(v2_tasks.humanoid, "humanoid.xml", 5, 376, noise=0.01),
+    "Walker2d": TaskDescription(v2_tasks.walker2d, "walker2d.xml", 4, 17),
+    "Hopper": TaskDescription(v2_tasks.hopper, "hopper.xml", 4, 11),
+    "HalfCheetah": TaskDescription(
         v2_tasks.half_cheetah, "half_cheetah.xml", 5, 17, total_mass=14.0, noise=0.1, normal_velocities=True
     ),
-    "Ant": Settings(v2_tasks.ant, "ant.xml", 5, 111, density=5.0, noise=0.1, normal_velocities=True),
+    "Ant": TaskDescription(v2_tasks.ant, "ant.xml", 5, 111, density=5.0, noise=0.1, normal_velocities=True),
 }
 
 
@@ -66,30 +66,30 @@ class Task:
     """A task; mixed with gym.Env or gymnasium.Env, whose `spaces` and np_random it uses."""
 
     metadata = {"render_modes": ["human", "rgb_array", "depth_array"]}
-    settings: Settings
+    task: TaskDescription
     spaces: Any
     np_random: np.random.Generator
     stretch: Stretch | None
 
     def __init__(self, render_mode: str | None = None, width: int = 480, height: int = 480) -> None:
-        settings = self.settings
-        self.model = mujoco.MjModel.from_xml_string(_model(settings.xml))
-        give_masses_of_2_1(self.model, settings.density, settings.total_mass)
+        task = self.task
+        self.model = mujoco.MjModel.from_xml_string(_model(task.xml))
+        give_masses_of_2_1(self.model, task.density, task.total_mass)
         self.model.vis.global_.offwidth, self.model.vis.global_.offheight = width, height
         self.data = mujoco.MjData(self.model)
         self.render_mode = render_mode
         self._size = width, height
         self._renderer: Any = None
-        self.frame_skip = settings.frame_skip
+        self.frame_skip = task.frame_skip
         self.dt = self.model.opt.timestep * self.frame_skip
         self.metadata = self.metadata | {"render_fps": round(1 / self.dt)}
         low, high = self.model.actuator_ctrlrange.T.astype(np.float32)
         self.action_space = self.spaces.Box(low, high, dtype=np.float32)
-        self.observation_space = self.spaces.Box(-np.inf, np.inf, (settings.observation_size,), np.float64)
+        self.observation_space = self.spaces.Box(-np.inf, np.inf, (task.observation_size,), np.float64)
         self._first_qpos, self._first_qvel = self.data.qpos.copy(), self.data.qvel.copy()
         # mj_step computes no contact forces, as mujoco-py does not, so they are zero.
         advance = functools.partial(mujoco.mj_step, self.model, self.data, self.frame_skip)
-        self._parts = settings.parts(self, advance)
+        self._parts = task.parts(self, advance)
         install(self, self._parts)
         if render_mode == "human":
             self._step = vars(self).pop("step")
@@ -99,14 +99,14 @@ class Task:
         """Begin an episode; returns (observation, {})."""
         super().reset(seed=seed)  # type: ignore[misc]
         mujoco.mj_resetData(self.model, self.data)
-        model, random, noise = self.model, self.np_random, self.settings.noise
+        model, random, noise = self.model, self.np_random, self.task.noise
         qpos = self._first_qpos + random.uniform(low=-noise, high=noise, size=model.nq)
-        if self.settings.normal_velocities:
+        if self.task.normal_velocities:
             qvel = self._first_qvel + random.standard_normal(model.nv) * noise
         else:
             qvel = self._first_qvel + random.uniform(low=-noise, high=noise, size=model.nv)
         self.set_state(qpos, qvel)
-        observation = np.empty(self.settings.observation_size)
+        observation = np.empty(self.task.observation_size)
         self._parts.observe(observation)
         return observation, {}
 
@@ -154,7 +154,7 @@ make.metadata = Task.metadata  # type: ignore[attr-defined]  # where make() of t
 @functools.cache
 def _class(task: str, library: str) -> Any:
     module = importlib.import_module(library)
-    contents = {"__module__": __name__, "settings": TASKS[task], "spaces": module.spaces}
+    contents = {"__module__": __name__, "task": TASKS[task], "spaces": module.spaces}
     return type(task, (Task, module.Env), contents)
 
 
