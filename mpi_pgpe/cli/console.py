@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
-from mpi_pgpe.parallel.launcher import launchers
+from mpi_pgpe.parallel.launcher import find_launchers
 from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.policies.network import PolicyShape
 from mpi_pgpe.training.metrics import Report
@@ -112,7 +112,7 @@ def _own_terminal() -> IO[str] | None:
 def _terminal_of_mpiexec() -> IO[str] | None:
     """The terminal that the mpiexec above this rank writes its errors to, if any; its ranks write to pipes."""
     try:
-        device = os.readlink(f"/proc/{launchers()[0]}/fd/2")
+        device = os.readlink(f"/proc/{find_launchers()[0]}/fd/2")
         if not device.startswith(("/dev/pts/", "/dev/tty")):
             return None
         return os.fdopen(os.open(device, os.O_WRONLY | os.O_NOCTTY), "w")

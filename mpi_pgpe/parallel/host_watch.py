@@ -20,7 +20,7 @@ import time
 from typing import Any, NoReturn
 
 from mpi_pgpe.base.errors import RESUME
-from mpi_pgpe.parallel.launcher import below, launchers
+from mpi_pgpe.parallel.launcher import find_descendants, find_launchers
 
 _IDLE, _INTERVAL, _PROBES = 10, 5, 4  # seconds until the first question, between questions; unanswered ones
 SECONDS = _IDLE + _INTERVAL * _PROBES
@@ -133,7 +133,8 @@ def _end(message: str) -> NoReturn:
     time.sleep(_SECONDS_TO_PRINT)
     # They would wait for the lost host. An srun of mpiexec's that stays would end, by its number, a step of the
     # job's next attempt.
-    for pid in [one for launcher in launchers() for one in (launcher, *below(launcher)) if one != os.getpid()]:
-        with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
+    for pid in [one for launcher in find_launchers() for one in (launcher, *find_descendants(launcher))]:
+        if pid != os.getpid():
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
     os._exit(RESUME)  # nothing of MPI's would return

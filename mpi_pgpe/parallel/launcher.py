@@ -20,7 +20,7 @@ _RANK_VARIABLES = [
 ]
 
 
-def launchers() -> list[int]:
+def find_launchers() -> list[int]:
     """Processes of this host that wait for the end of all ranks: mpiexec above this one, and MPI_PGPE_LAUNCHER.
 
     A job script sets MPI_PGPE_LAUNCHER to HOST:PID of its srun or mpiexec, because Slurm starts the ranks
@@ -39,7 +39,7 @@ def launchers() -> list[int]:
     return found
 
 
-def below(ancestor: int) -> list[int]:
+def find_descendants(ancestor: int) -> list[int]:
     """Processes of this host that a process has started, and those that they have started."""
     parents = {}
     for folder in Path("/proc").glob("[0-9]*"):

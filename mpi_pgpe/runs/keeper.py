@@ -98,7 +98,7 @@ class Keeper:
             return
         began = time.perf_counter()
         content = {
-            "settings": self._settings.of_the_result(),
+            "settings": self._settings.describe_result(),
             "trainer": trainer.state(),
             "runs": self._runs,
             "metrics": {

@@ -146,7 +146,7 @@ class Recorder(FileStorageObserver):
         if self._target is not None and self._delivery is not None:
             folders = [Path(run["folder"]) for run in runs]
             there = [f for f in folders if run_folder.read_json(f / run_folder.MONGO).get("database") == self.database]
-            self._delivery.also(there)
+            self._delivery.add_folders(there)
 
     # -- during the run -----------------------------------------------------------------------------------
 

@@ -67,7 +67,7 @@ def completed(start: Start, settings: Settings) -> str | None:
 
 def key(settings: Settings, seed: int | None) -> str:
     """What the checkpoints of a configuration have in their names; with None as seed, a pattern for all seeds."""
-    rest = {name: value for name, value in settings.of_the_result().items() if name != "seed"}
+    rest = {name: value for name, value in settings.describe_result().items() if name != "seed"}
     config = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:8]
     return f"{config}-seed{'*' if seed is None else seed}"
 
@@ -125,7 +125,7 @@ def _newest(folders: Iterable[Path], pattern: str) -> Start | None:
 
 
 def _compare(settings: Settings, seed: int | None, start: Start) -> None:
-    ours = json.loads(json.dumps(settings.of_the_result()))
+    ours = json.loads(json.dumps(settings.describe_result()))
     theirs = start.content["settings"]
     if seed is None:
         ours["seed"] = theirs["seed"]

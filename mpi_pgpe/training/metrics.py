@@ -48,7 +48,7 @@ class Report:
     failures: list[str] = field(default_factory=list)
 
 
-def of_population(fitness: NDArray[np.float64], interactions: NDArray[np.int64], failed: int) -> Metrics:
+def summarize_population(fitness: NDArray[np.float64], interactions: NDArray[np.int64], failed: int) -> Metrics:
     """Metrics of a population's episodes; the fitness is summed up over those that are finite.
 
     Args:
@@ -68,7 +68,7 @@ def of_population(fitness: NDArray[np.float64], interactions: NDArray[np.int64],
     }
 
 
-def of_re_evaluation(returns: NDArray[np.float64], generation: int) -> Metrics:
+def summarize_re_evaluation(returns: NDArray[np.float64], generation: int) -> Metrics:
     """Metrics of the center's episodes; `returns` has shape (episodes,)."""
     return {
         "re_eval_mean": float(np.mean(returns)),

@@ -225,11 +225,11 @@ class Settings(RankSettings):
             raise BadSettings(str(error)) from None
         return settings
 
-    def of_the_run(self) -> dict[str, Any]:
+    def describe_run(self) -> dict[str, Any]:
         """All settings but those of where and how long: a run that is resumed elsewhere has the same."""
         return {name: value for name, value in asdict(self).items() if TABLE[name].resume != "not of the run"}
 
-    def of_the_result(self) -> dict[str, Any]:
+    def describe_result(self) -> dict[str, Any]:
         """The settings that have to be the same where a run is resumed."""
         return {name: value for name, value in asdict(self).items() if TABLE[name].resume == "same"}
 

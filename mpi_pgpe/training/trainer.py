@@ -21,7 +21,14 @@ from mpi_pgpe.search.noise import weighted_sums
 from mpi_pgpe.search.pgpe import PGPE, SumDirections
 from mpi_pgpe.training import initial_agent
 from mpi_pgpe.training.job import RE_EVALUATION, TRAINING, Distribution, Job
-from mpi_pgpe.training.metrics import HISTORY, MEASURED, Report, add_to_history, of_population, of_re_evaluation
+from mpi_pgpe.training.metrics import (
+    HISTORY,
+    MEASURED,
+    Report,
+    add_to_history,
+    summarize_population,
+    summarize_re_evaluation,
+)
 from mpi_pgpe.training.settings import BadSettings, Settings
 from mpi_pgpe.training.team import Team
 
@@ -168,7 +175,7 @@ class Trainer:
             search.generation,
             {
                 "generation": search.generation,
-                **of_population(fitness, interactions, len(failures)),
+                **summarize_population(fitness, interactions, len(failures)),
                 "pop_elapsed": time.perf_counter() - began,
                 "elapsed": self.elapsed(),
                 "timesteps": self.timesteps,
@@ -233,7 +240,7 @@ class Trainer:
         """Mean return and more of the center, over episodes shared among the ranks."""
         tasks = Rounds(self.settings.re_eval_num_episodes, on_record=self._on_record("re-evaluation"))
         self.team.evaluate(RE_EVALUATION, self._distribution(), tasks)
-        return of_re_evaluation(tasks.results()["fitness"][:, 0], self.search.generation) | {
+        return summarize_re_evaluation(tasks.results()["fitness"][:, 0], self.search.generation) | {
             "re_eval_elapsed": self.elapsed(),
             "re_eval_timesteps": self.timesteps,
         }
@@ -261,7 +268,7 @@ class Trainer:
                 "seed": settings.seed,
                 "returns": returns,
                 "history": {name: list(values) for name, values in self.history.items()},
-                "settings": settings.of_the_run(),
+                "settings": settings.describe_run(),
                 "versions": versions() | self.origins[0] | self.origins[1],
             },
         )

@@ -10,14 +10,14 @@ import sys
 
 import pytest
 
-from mpi_pgpe.parallel.launcher import below, launchers
+from mpi_pgpe.parallel.launcher import find_descendants, find_launchers
 
 pytestmark = pytest.mark.launches
 
 LAUNCHERS = """
 import os, sys
-from mpi_pgpe.parallel.launcher import launchers
-names = (open(f"/proc/{pid}/comm").read().strip() for pid in launchers())
+from mpi_pgpe.parallel.launcher import find_launchers
+names = (open(f"/proc/{pid}/comm").read().strip() for pid in find_launchers())
 os.write(sys.stdout.fileno(), f"above: {' '.join(names)}\\n".encode())  # at once, so that lines stay whole
 """
 
@@ -29,9 +29,9 @@ def test_mpiexec_above_a_rank_is_found(launch):
 
 def test_a_job_script_names_its_launcher_for_its_own_host_alone(monkeypatch):
     monkeypatch.setenv("MPI_PGPE_LAUNCHER", f"{socket.gethostname()}:{os.getpid()}")
-    assert os.getpid() in launchers()
+    assert os.getpid() in find_launchers()
     monkeypatch.setenv("MPI_PGPE_LAUNCHER", f"elsewhere:{os.getpid()}")
-    assert os.getpid() not in launchers()
+    assert os.getpid() not in find_launchers()
 
 
 LOST = """
@@ -57,6 +57,6 @@ def test_a_process_may_have_any_name(tmp_path):
     program.symlink_to("/bin/sleep")
     with subprocess.Popen([program, "600"]) as process:
         try:
-            assert process.pid in below(os.getpid())
+            assert process.pid in find_descendants(os.getpid())
         finally:
             process.kill()

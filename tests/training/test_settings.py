@@ -184,7 +184,7 @@ def test_the_ranks_get_the_settings_of_ranks_and_no_other():
 
 def test_what_a_resume_may_change_is_no_part_of_the_result():
     settings = Settings.check({"seed": 1})
-    assert set(settings.of_the_result()) == {name for name, each in TABLE.items() if each.resume == "same"}
+    assert set(settings.describe_result()) == {name for name, each in TABLE.items() if each.resume == "same"}
     left_out = {
         "checkpoint",
         "checkpoint_interval",
@@ -193,4 +193,4 @@ def test_what_a_resume_may_change_is_no_part_of_the_result():
         "max_walltime",
         "finish_generation",
     }
-    assert set(settings.of_the_run()) == set(TABLE) - left_out
+    assert set(settings.describe_run()) == set(TABLE) - left_out

@@ -69,7 +69,7 @@ class Delivery(threading.Thread):
         self._earlier: list[Path] = []
         self._withdrawn = False
 
-    def also(self, folders: list[Path]) -> None:
+    def add_folders(self, folders: list[Path]) -> None:
         """Deliver these folders, of runs that are over, too."""
         self._earlier += folders
         self.wake()
