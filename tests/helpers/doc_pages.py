@@ -15,7 +15,7 @@ from pathlib import Path
 
 _FENCE = re.compile(r"^```(?P<language>\w*)(?: title=\"(?P<title>[^\"]+)\")?\s*$")
 _COMMENT = re.compile(r"^<!-- (?P<text>.*) -->$")
-_LOG = re.compile(r"^(?:DEBUG|INFO|WARNING) - mpi_pgpe - ")
+_LOG = re.compile(r"^(?:DEBUG|INFO|WARNING) - (?:mpi_pgpe|root) - ")  # sacred's
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
@@ -65,6 +65,7 @@ def blocks(text: str, page: str) -> list[Block]:
     """The fenced blocks of a page."""
     found: list[Block] = []
     comments: list[str] = []
+    all_slow = "<!-- slow page -->" in text
     lines = enumerate(text.splitlines(), 1)
     after_python = False  # whether nothing but empty lines came since a python block
     for number, line in lines:
@@ -79,7 +80,11 @@ def blocks(text: str, page: str) -> list[Block]:
             if not fence:
                 raise PageError(f'{where}: expected ```LANGUAGE or ```LANGUAGE title="FILE", got {line}')
             content = "\n".join(_until_the_end(lines, where)) + "\n"
-            found.append(_block(where, fence["language"], fence["title"], content, comments, after_python))
+            found.append(
+                _block(
+                    where, fence["language"], fence["title"], content, [*comments, *["slow"] * all_slow], after_python
+                )
+            )
             after_python = fence["language"] == "python" and not fence["title"]
         else:
             after_python = False
@@ -146,7 +151,7 @@ class Runner:
                 self._run(block, "bash", "-euo", "pipefail", "-c", block.text)
             else:
                 (self.folder / "block.py").write_text(self._here(block, block.text))
-                printed = self._run(block, sys.executable, "block.py")
+                printed = self._run(block, sys.executable, "block.py", errors=subprocess.PIPE)
                 if after is not None and after.output:
                     compare(after.where, after.text, printed)
         return ran
@@ -166,14 +171,14 @@ class Runner:
         assert self.server
         return text.replace(block.server, self.server)
 
-    def _run(self, block: Block, *command: str, exit_code: int = 0) -> str:
+    def _run(self, block: Block, *command: str, exit_code: int = 0, errors: int = subprocess.STDOUT) -> str:
         done = subprocess.run(
             command, cwd=self.folder, env=dict(self.environ), text=True, check=False, timeout=600,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
         )  # fmt: skip
         if done.returncode != exit_code:
             shown = "\n".join(command[-1:])
-            raise PageError(f"{block.where}: exit code {done.returncode} of\n{shown}\n{done.stdout}")
+            raise PageError(f"{block.where}: exit code {done.returncode} of\n{shown}\n{done.stdout}{done.stderr or ''}")
         return done.stdout
 
 
