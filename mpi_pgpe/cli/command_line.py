@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import logging
 import math
@@ -21,6 +22,7 @@ from sacred.config.config_files import load_config_file
 from mpi_pgpe.cli.configs import NAMED
 from mpi_pgpe.runs.errors import Refused
 from mpi_pgpe.runs.saved_agents import AGENTS
+from mpi_pgpe.training.setting_checks import check_keys
 from mpi_pgpe.training.settings import TABLE, BadSettings, check_value
 
 _FORM = "expected [COMMAND] [with NAME ENTRY=VALUE FILE.json ...] [options]; `python -m mpi_pgpe.train help` shows them"
@@ -72,6 +74,7 @@ def check(options: Mapping[str, Any], commands: Iterable[str]) -> None:
     folder = None if options["--unobserved"] else options["--file_storage"]
     if folder is not None or command in (None, "main"):
         _check_results_folder(folder)
+    _check_keys_as_written(options["UPDATE"])
     try:
         updates, files = get_config_updates(options["UPDATE"])
     except TypeError:  # a=1 a.b=2
@@ -85,6 +88,25 @@ def check(options: Mapping[str, Any], commands: Iterable[str]) -> None:
                     check_value(name, value)
             except BadSettings as error:
                 raise _refusal(f"{where}{error}") from None
+
+
+def _check_keys_as_written(updates: Iterable[str]) -> None:
+    """Refuse keys of an environment's arguments that sacred would have changed when it hands them on."""
+    for update in updates:
+        path, equals, text = update.partition("=")
+        name, *keys = path.strip().split(".")
+        if name not in ("env_config", "re_eval_env_config") or not equals:
+            continue
+        try:
+            value = ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError, TypeError):  # TypeError: a list for a key
+            value = None  # text, which has no keys
+        for key in reversed(keys):
+            value = {key: value}
+        try:
+            check_keys(name, value)
+        except ValueError as error:
+            raise _refusal(str(error)) from None
 
 
 def check_names(config: Mapping[str, Any]) -> None:

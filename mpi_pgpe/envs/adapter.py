@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import inspect
 import math
 import sys
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from mpi_pgpe.envs import closing, fast_bullet, patches, registry
 from mpi_pgpe.envs.global_generators import OtherGenerators, drawing_alike
 from mpi_pgpe.envs.interface import Stretch, UnknownEnvironment, UnsupportedEnvironment
-from mpi_pgpe.envs.mujoco import gymnasium_fast, mujoco_py_fast, mujoco_py_setup
+from mpi_pgpe.envs.mujoco import gymnasium_fast, log, mujoco_py_fast, mujoco_py_setup
 from mpi_pgpe.envs.quiet import silent_output
 from mpi_pgpe.envs.rendering import deferred, prepare_headless
 from mpi_pgpe.policies.spaces import ActionSpace
@@ -76,6 +77,7 @@ class AdaptedEnvironment:
             left_slow = None
             if self._fast:
                 left_slow = fast_bullet.quicken(innermost) or gymnasium_fast.quicken(env) or mujoco_py_fast.quicken(env)
+        log.keep_out_of_folder()  # where only the environment has loaded MuJoCo
         self.origin = registry.origin(self._served, env)
         self._env = env
         self._close = env.close
@@ -98,8 +100,12 @@ class AdaptedEnvironment:
             if served.library is None:
                 assert served.creator is not None
                 return served.creator(**self._config)
-            if registry.needs(served) == "mujoco" and served.library == "gym":
-                mujoco_py_setup.import_gyms_tasks()
+            if registry.needs(served) == "mujoco":
+                if served.library == "gym":
+                    mujoco_py_setup.import_gyms_tasks()
+                    importlib.import_module("gym.envs.mujoco")  # mujoco_py before mujoco, which brings glfw
+                importlib.import_module("mujoco")
+            log.keep_out_of_folder()
             with registry.path_in_order():
                 return registry.load(served.library).make(served.id, **{"disable_env_checker": True} | self._config)
         except ImportError as error:  # DependencyNotInstalled among them

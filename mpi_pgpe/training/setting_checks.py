@@ -62,11 +62,35 @@ def keywords(name: str, value: Any) -> dict[str, Any]:
     """Keyword arguments, plain enough to travel to all ranks and into saved agents."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise ValueError(f"{name}: expected keyword arguments, such as {{'gravity': -5.0}}, got {value!r}")
+    check_keys(name, value)
     try:
         copied: dict[str, Any] = json.loads(json.dumps(value))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name}: expected numbers, text, lists and dictionaries, got {value!r} ({error})") from None
     return copied
+
+
+def check_keys(name: str, value: Any) -> None:
+    """Refuse keys that would not arrive as they are written: sacred's records and JSON would change them."""
+    if isinstance(value, Mapping):
+        for key, below in value.items():
+            if not isinstance(key, str):
+                wrong = "text for a key, as numbers and others become text on their way"
+            elif not key:
+                wrong = "keys that are not empty"
+            elif "." in key:
+                wrong = "keys without a dot, which stands for a dictionary in a dictionary"
+            elif "=" in key or key.startswith(("$", "py/", "json://")):
+                wrong = "keys without = that do not begin with $, py/ or json://, which records take for something else"
+            else:
+                check_keys(name, below)
+                continue
+            raise ValueError(
+                f"{name}: expected {wrong}, got {key!r}; have the environment make such a dictionary from another one"
+            )
+    elif isinstance(value, (list, tuple)):
+        for below in value:
+            check_keys(name, below)
 
 
 def popsize(_: str, value: Any) -> int:
