@@ -187,3 +187,18 @@ def test_quickstart_trains_draws_and_says_what_comes_next(launch, environ, tmp_p
     assert shown.returncode == 0, shown.stderr
     failed = launch(ROOT / "bin" / "quickstart", "popsize=7", env=environ, cwd=tmp_path)
     assert failed.returncode != 0
+
+
+def test_pre_commit_runs_what_the_test_script_runs():
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text()
+    script = (ROOT / "bin/test").read_text()
+    for entry in re.findall(r"^ *entry: (.+)$", hooks, re.M):
+        assert re.search(rf"^{re.escape(entry)}\b", script, re.M), entry
+    checks = re.findall(r"^(?:ruff|mypy|shellcheck).*$", script, re.M)
+    assert [check.split()[0] for check in checks] == ["ruff", "ruff", "mypy", "shellcheck"]
+    pattern = re.compile(re.findall(r"^ *files: (.+)$", hooks, re.M)[-1])
+    named = {str(path.relative_to(ROOT)) for glob in checks[-1].split()[1:] for path in ROOT.glob(glob)}
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    if not tracked:
+        pytest.skip("this is no checkout of git")
+    assert {path for path in tracked if pattern.search(path)} == named
