@@ -7,6 +7,7 @@ env = make("HumanoidBulletEnv-v0", {})   # an Environment (see interface.py)
     registry, registration       names and libraries; names of our own
     global_generators            random numbers that an environment's own seed does not reach
     patches, verified_versions   what is put right in simulators, and the versions that the fast paths are proved for
+    bullet_memory, _survivors    what PyBullet keeps of an episode, mended or told
     fast_bullet, mujoco/         the same episodes in less time
     rendering, quiet, survey     frames, silence, what is installed here
     kept                         what an environment keeps from one episode to the next
@@ -14,7 +15,7 @@ env = make("HumanoidBulletEnv-v0", {})   # an Environment (see interface.py)
 May import: policies, base; of third parties numpy, gym, gymnasium and the simulators, when they are asked for.
 """
 
-from mpi_pgpe.envs.adapter import check_name, make
+from mpi_pgpe.envs.adapter import check_name, make, warn_of_survivors
 from mpi_pgpe.envs.closing import close_all
 from mpi_pgpe.envs.interface import Environment, Stretch, UnknownEnvironment, UnsupportedEnvironment
 from mpi_pgpe.envs.kept import kept
@@ -28,4 +29,5 @@ __all__ = [
     "close_all",
     "kept",
     "make",
+    "warn_of_survivors",
 ]

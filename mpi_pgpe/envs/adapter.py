@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe.envs import closing, fast_bullet, patches, registry
+from mpi_pgpe.envs import bullet_survivors, closing, fast_bullet, patches, registry
 from mpi_pgpe.envs.global_generators import OtherGenerators, drawing_alike
 from mpi_pgpe.envs.interface import Stretch, UnknownEnvironment, UnsupportedEnvironment
 from mpi_pgpe.envs.mujoco import gymnasium_fast, log, mujoco_py_fast, mujoco_py_setup
@@ -42,6 +42,23 @@ def make(name: str, config: Mapping[str, Any], fast: bool = True) -> AdaptedEnvi
             observations with Box or Discrete actions.
     """
     return AdaptedEnvironment(name, config, fast)
+
+
+def warn_of_survivors(env: Any) -> None:
+    """Warn if an environment is a user's own whose PyBullet simulation goes on from one episode to the next.
+
+    It is made once more for this, if it may be such a one.
+    """
+    if not isinstance(env, AdaptedEnvironment) or not bullet_survivors.concerns(_innermost(env._env)):
+        return
+    if bullet_survivors.keeps_its_bodies(lambda: AdaptedEnvironment(env.name, env._config, fast=False)):
+        warnings.warn(
+            f"environment {env.name!r} keeps its PyBullet simulation from one episode to the next: contacts, "
+            "velocities and motors of earlier episodes may decide later ones, and then results depend on the number "
+            "of ranks. Let its reset call resetSimulation and load everything again, or train with env_reuse=False; "
+            f"python -m mpi_pgpe.doctor --env {env.name} looks whether episodes differ",
+            stacklevel=2,
+        )
 
 
 class AdaptedEnvironment:

@@ -104,6 +104,8 @@ class Evaluator:
                 if self.world.rank > 0:
                     warnings.simplefilter("ignore")  # rank 0 says it for all
                 env = envs.make(name, config, job.env_fast)
+                if self.world.rank == 0 and job.env_reuse:
+                    envs.warn_of_survivors(env)
             shape = PolicyShape(env.observation_size, env.action_space.size, job.hidden)
             rollout = Rollout(env, limit, None if purpose == TRAINING else LONGEST)
             if job.profile:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
+from places import HELPERS
+from runs import train
 
 from mpi_pgpe import envs
+from mpi_pgpe.cli.numbered_episodes import Cast, Order, Stage, differing
 
 pybullet = pytest.importorskip("pybullet")
 pytestmark = pytest.mark.serial
@@ -110,3 +115,35 @@ def test_the_links_keep_their_collision_groups() -> None:
         touching[name] = found
         env.close()
     assert touching == {"AntBulletEnv-v0": {False}, "HumanoidBulletEnv-v0": {False, True}}
+
+
+@pytest.mark.parametrize(
+    ("name", "reuse", "told"),
+    [
+        ("bullet_envs:Keeps", True, True),
+        ("bullet_envs:Keeps", False, False),
+        ("bullet_envs:Renews", True, False),
+        ("odd_envs:Walk", True, False),
+        ("ReacherBulletEnv-v0", True, False),
+    ],
+)
+def test_a_training_begins_with_a_word_on_a_simulation_that_goes_on(
+    name: str, reuse: bool, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(HELPERS)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        train({"env_name": name, "env_reuse": reuse, "niters": 1, "popsize": 2, "max_episode_length": 3})
+    said = [str(warning.message) for warning in caught if "keeps its PyBullet simulation" in str(warning.message)]
+    assert len(said) == told * 2  # for training and for re-evaluation, which the command line says once
+    assert all("env_reuse=False" in words and f"--env {name}" in words for words in said)
+
+
+def test_a_simulation_that_goes_on_decides_episodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And env_reuse=False is the way out."""
+    monkeypatch.syspath_prepend(HELPERS)
+    stage = Stage(Cast("bullet_envs:Keeps", longest=60))
+    numbers = range(12)
+    fresh = stage.play(Order("fresh", numbers, fresh=True))
+    assert differing([fresh, stage.play(Order("used", numbers[::-1]))])
+    assert not differing([fresh, stage.play(Order("made anew", numbers[::-1]), reuse=False)])
