@@ -29,7 +29,7 @@ from fast_mujoco_tasks import (
 from gymnasium.envs.mujoco.hopper_v5 import HopperEnv
 
 from mpi_pgpe import envs
-from mpi_pgpe.cli import episode_leaks
+from mpi_pgpe.cli import episode_leaks, numbered_episodes
 from mpi_pgpe.envs.mujoco import gymnasium_fast
 from mpi_pgpe.envs.mujoco import step as mujoco_step
 from mpi_pgpe.training import rollout
@@ -117,11 +117,11 @@ def test_all_that_an_episode_calls_of_the_environment_is_timed() -> None:
 def test_the_measure_of_leaks_has_episodes_of_it_raise(monkeypatch: pytest.MonkeyPatch) -> None:
     raised = []
 
-    class CutShort(episode_leaks._CutShort):
+    class CutShort(numbered_episodes._CutShort):
         def __init__(self) -> None:
             raised.append(self)
 
-    monkeypatch.setattr(episode_leaks, "_CutShort", CutShort)
+    monkeypatch.setattr(numbered_episodes, "_CutShort", CutShort)
     assert not any(situation.different for situation in episode_leaks.measure("Hopper-v5", {}, episodes=1))
     assert len(raised) == 2  # between two steps, and in one
 
