@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -127,3 +128,8 @@ def assert_same_in_stretches(plain: Any, fast: Any, act: Act, seed: int, lengths
         assert all(type(reward) is float for reward in settled)
         if terminated:
             break
+
+
+def clipped_hopper() -> Any:
+    """A task under a wrapper that may read `info`, as users name one: module:function."""
+    return gymnasium.wrappers.ClipReward(gymnasium.make("Hopper-v5"), -1.0, 1.0)
