@@ -21,7 +21,7 @@ class Agent:
 
     Attributes:
         parameters: float32 of shape (shape.num_parameters,).
-        moments: of the observations in training, or None without observation normalization.
+        moments: running statistics of the observations in training, or None without observation normalization.
         metadata: plain data: env_name, env_config, notes, generation, ...
     """
 

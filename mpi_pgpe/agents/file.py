@@ -153,7 +153,7 @@ def _usable(agent: Agent) -> Agent:
     """The agent, if its numbers can be computed with."""
     space, moments = agent.action_space, agent.moments
     if not np.isfinite(agent.parameters).all() or not (moments is None or moments.finite()):
-        raise AgentFileError("expected finite parameters and moments, got others")
+        raise AgentFileError("expected finite parameters and running statistics, got others")
     if moments is not None:
         with np.errstate(over="raise"):  # what those who compute with the policy would be warned of, again and again
             moments.mean().astype(np.float32), moments.stdev().astype(np.float32)

@@ -2,7 +2,7 @@
 
     network         linear and multilayer policies on one flat vector of parameters
     spaces          the actions that a policy can take
-    normalization   moments of the observations, by which they are normalized
+    normalization   running statistics of the observations, by which they are normalized
 
 May import: base; of third parties numpy alone.
 """

@@ -1,4 +1,4 @@
-"""Moments of observations: count, sum and sum of squares, from which their mean and spread come."""
+"""Running statistics of observations: count, sum and sum of squares, from which their mean and stdev come."""
 
 from __future__ import annotations
 

@@ -165,7 +165,7 @@ class Evaluator:
         return 0 if mean is None else len(mean)
 
     def kept(self, directions: int) -> list[Moments]:
-        """The moments of the observations in those of the first `directions` directions that were run here."""
+        """The running statistics of those of the first `directions` directions that were run here."""
         return [moments for direction, moments in self._kept.items() if direction < directions]
 
     def _environment_seeds(self, task: int, sign: int) -> list[int]:

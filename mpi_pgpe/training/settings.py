@@ -149,7 +149,7 @@ class Settings(RankSettings):
     )
     init_from: str | None = row(
         None, checks.or_none(checks.text), "search",
-        "file of a saved agent: begin at its center and moments; None: at zero",
+        "file of a saved agent: begin at its center and running statistics; None: at zero",
         aliases=("center_init", "initial_agent"),
     )
     niters: int = row(

@@ -100,7 +100,7 @@ class Team:
         return self._insist(work)
 
     def moments(self, directions: int) -> Moments:
-        """The moments of the observations in the first `directions` directions of the generation."""
+        """The running statistics of the observations in the first `directions` directions of the generation."""
 
         def work() -> Moments:
             if not self.evaluation.tasks.complete:  # a rank was lost with what it kept
