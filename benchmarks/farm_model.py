@@ -58,7 +58,7 @@ TRAINING = """
 import time, types
 import mpi_pgpe.cli.entry, mpi_pgpe.train
 mpi_pgpe.parallel.clock.time = types.SimpleNamespace(perf_counter=time.process_time)
-mpi_pgpe.cli.entry.entry_point(mpi_pgpe.train.main)
+mpi_pgpe.cli.entry.run(mpi_pgpe.train.main)
 """
 
 # What rank 0 tells and gathers in a generation: the distribution with its seeds, weights, sums, moments.

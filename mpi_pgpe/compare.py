@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from mpi_pgpe.cli import entry
+
+if __name__ == "__main__":
+    entry.begin()  # before numpy is loaded
+
+# isort: split
 import argparse
 import math
-import sys
 from typing import Any
 
-from mpi_pgpe.base.arguments import add_json
-from mpi_pgpe.base.text import json_line, printable
-from mpi_pgpe.runs.reader import RecordedRun, RunError, add_arguments, read_runs
+from mpi_pgpe.base.arguments import Parser, add_json
+from mpi_pgpe.base.errors import UserError, WrongInput
+from mpi_pgpe.base.text import json_line
+from mpi_pgpe.runs.reader import RecordedRun, add_arguments, read_runs
 from mpi_pgpe.training.metrics import MEASURED
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command line."""
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog="python -m mpi_pgpe.compare",
         description="Tell whether two runs are the same run: whether every metric but for those of times and ranks "
         "has the same value in every generation, to the last bit. The exit code is 0 if so, 1 if not, 2 if they "
@@ -55,20 +61,30 @@ def compare(first: RecordedRun, second: RecordedRun) -> dict[str, Any]:
     return result
 
 
+def _two(args: argparse.Namespace) -> list[RecordedRun]:
+    try:
+        runs = read_runs(args.runs, args.mongo)
+    except WrongInput:
+        raise
+    except UserError as error:  # a database that is away: 1 would say that they differ
+        raise WrongInput(str(error)) from None
+    if len(runs) != 2:
+        raise WrongInput(f"expected the folders of two runs, got {len(runs)} runs in {' '.join(args.runs)}")
+    return runs
+
+
 def _equal(a: float | None, b: float | None) -> bool:
     return a == b or (a is not None and b is not None and math.isnan(a) and math.isnan(b))
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
-    args = parser().parse_args(argv)
-    try:
-        runs = read_runs(args.runs, args.mongo)
-        if len(runs) != 2:
-            raise RunError(f"expected the folders of two runs, got {len(runs)} runs in {' '.join(args.runs)}")
-    except RunError as error:
-        print(f"compare: {printable(str(error))}", file=sys.stderr)
-        return 2
+def main(arguments: list[str]) -> int:
+    """Run the command; returns the exit code: 1 if the runs differ, 2 if they cannot be compared."""
+    return entry.guard("compare", lambda: _compare(arguments))
+
+
+def _compare(arguments: list[str]) -> int:
+    args = parser().parse_args(arguments)
+    runs = _two(args)
     result = compare(*runs)
     difference, (a, b) = result["first_difference"], result["runs"]
     if difference is None:
@@ -89,4 +105,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    entry.run(main)

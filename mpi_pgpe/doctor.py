@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import mpi_pgpe.cli.quiet_start  # (Ctrl-C while the rest is loaded)
-import mpi_pgpe.parallel.one_thread  # (before numpy)
+from mpi_pgpe.cli import entry
+
+if __name__ == "__main__":
+    entry.begin()  # before numpy is loaded
 
 # isort: split
 import argparse
@@ -13,6 +15,7 @@ import importlib.util
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,15 +26,17 @@ from typing import Any
 import numpy as np
 
 from mpi_pgpe import __version__
-from mpi_pgpe.base.arguments import add_json
+from mpi_pgpe.base.arguments import Parser, add_json
+from mpi_pgpe.base.errors import FAILED, UserError, WrongInput, described
 from mpi_pgpe.base.text import json_line
-from mpi_pgpe.cli.entry import entry_point
+from mpi_pgpe.cli import stop_requests
 from mpi_pgpe.cli.episode_leaks import judge
 from mpi_pgpe.envs.survey import examine, survey
+from mpi_pgpe.parallel import one_thread
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.launcher import promised_rank
 from mpi_pgpe.parallel.world import World
-from mpi_pgpe.runs.reader import RunError, add_arguments, database
+from mpi_pgpe.runs.reader import add_arguments, database
 
 _STOP = 0  # command to the other ranks
 OK, NOTE, PROBLEM = "ok", "note", "problem"
@@ -56,7 +61,7 @@ class Finding:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog="python -m mpi_pgpe.doctor",
         description="Look at this installation: MPI and its launcher, ranks and cores, threads, environments, "
         "packages, Slurm, and MongoDB if asked. Start it as you would start a training (mpirun -n N, srun, sbatch). "
@@ -128,7 +133,7 @@ def ranks(hosts: int, most: float, farm: Farm, neighbours: int, cores: int) -> I
 
 def threads(neighbours: int, cores: int) -> Iterator[Finding]:
     """Whether BLAS would start more threads than there are cores."""
-    given = mpi_pgpe.parallel.one_thread.GIVEN
+    given = one_thread.GIVEN
     many = [int(value) for value in given.values() if value.isdigit()]
     described = ", ".join(f"{name}={value}" for name, value in given.items())
     if max(many, default=1) * neighbours > max(cores, neighbours):
@@ -162,7 +167,7 @@ def _leaks(topic: str, name: str, config: dict[str, Any]) -> Finding:
     try:
         verdict = judge(name, config)
     except Exception as error:  # whatever an environment may raise
-        finding = f"takes a step, but breaks in whole episodes, or beside another one: {type(error).__name__}: {error}"
+        finding = f"takes a step, but breaks in whole episodes, or beside another one: {described(error)}"
         return Finding(topic, PROBLEM, finding, "repair it; a training with env_name shows where it breaks")
     return Finding(topic, PROBLEM if verdict.leaks else NOTE if verdict.do else OK, verdict.finding, verdict.do)
 
@@ -217,7 +222,7 @@ def mongo(address: str) -> Iterator[Finding]:
     try:
         with database(address) as (found, shown):
             runs = found.runs.estimated_document_count()
-    except RunError as error:
+    except UserError as error:
         yield Finding("MongoDB", PROBLEM, str(error), "start the server, or record into a folder with -F results")
     else:
         yield Finding("MongoDB", OK, f"{shown} answers; {runs} runs are recorded there")
@@ -229,7 +234,9 @@ def lead(argv: list[str], promised: tuple[int, int] | None, about_mpi: list[Find
     try:
         config = dict(ast.literal_eval(args.env_config))
     except (ValueError, SyntaxError, TypeError):
-        parser().error(f"--env-config: expected a dictionary, such as {{'gravity': -5}}, got {args.env_config}")
+        raise WrongInput(
+            f"--env-config: expected a dictionary, such as {{'gravity': -5}}, got {args.env_config}"
+        ) from None
     findings = [
         *packages(),
         *about_mpi,
@@ -249,18 +256,23 @@ def lead(argv: list[str], promised: tuple[int, int] | None, about_mpi: list[Find
 
 def main(arguments: list[str]) -> int:
     """All ranks: run the command; returns the exit code."""
+    return entry.guard("doctor", lambda: _examine(arguments))
+
+
+def _examine(arguments: list[str]) -> int:
     promised = _promise()
     try:
         farm = Farm(World())
-    except SystemExit as error:  # no MPI can be loaded
+    except UserError as error:  # no MPI can be loaded
         if promised is not None and promised[0] > 0:
-            return 1
+            return FAILED
         finding, _, what_to_do = str(error).rpartition(": ")
         return lead(arguments, promised, [Finding("MPI", PROBLEM, finding, what_to_do)])
     number, neighbours, cores = farm.world.neighbours()
     hosts = int(farm.world.sum_on_root(np.array([number == 0], np.int64))[0])
     most = float(farm.world.maximum(np.array([neighbours / cores]))[0])
     if farm.world.rank > 0:
+        stop_requests.ignore([signal.SIGINT])
         code = int(farm.world.hear()[1][0][0])
         farm.world.goodbye()
         return code
@@ -274,13 +286,11 @@ def main(arguments: list[str]) -> int:
         *slurm(farm.world.size),
     ]
     try:
-        exit_code = lead(arguments, promised, about_mpi)
-    except SystemExit as end:  # of the command line's parser
-        exit_code = int(end.code or 0)
+        exit_code = entry.guard("doctor", lambda: lead(arguments, promised, about_mpi))
     finally:
         farm.world.stop(_STOP, exit_code)
     return exit_code
 
 
 if __name__ == "__main__":
-    entry_point(lambda argv: main(argv[1:]))
+    entry.run(main)

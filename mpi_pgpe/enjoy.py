@@ -6,8 +6,10 @@ film is a matter of rank 0 alone.
 
 from __future__ import annotations
 
-import mpi_pgpe.cli.quiet_start  # (Ctrl-C while the rest is loaded)
-import mpi_pgpe.parallel.one_thread  # noqa: F401  (before numpy)
+from mpi_pgpe.cli import entry
+
+if __name__ == "__main__":
+    entry.begin()  # before numpy is loaded
 
 # isort: split
 import argparse
@@ -15,8 +17,7 @@ import contextlib
 import importlib.util
 import json
 import os
-import sys
-import traceback
+import signal
 from typing import Any
 
 import numpy as np
@@ -25,16 +26,18 @@ from numpy.typing import NDArray
 from mpi_pgpe import envs
 from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.file import AgentFileError, agent_from_bytes, read_agent, to_bytes
-from mpi_pgpe.base.arguments import add_json, at_least
-from mpi_pgpe.base.text import json_line, printable
-from mpi_pgpe.cli.entry import close_environments, entry_point, wrong_launcher
-from mpi_pgpe.cli.film import Film, FilmError, Look, Pace, Watched, check_display, check_path
+from mpi_pgpe.base.arguments import Parser, add_json, at_least
+from mpi_pgpe.base.errors import UserError, WrongInput, described
+from mpi_pgpe.base.text import json_line
+from mpi_pgpe.cli import stop_requests
+from mpi_pgpe.cli.film import Film, Look, Pace, Watched, check_display, check_path
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.launcher import promised_rank
 from mpi_pgpe.parallel.rounds import Rounds
-from mpi_pgpe.parallel.tasks import Abandoned, Poll, Result, Run, TaskFailed
+from mpi_pgpe.parallel.tasks import Abandoned, Poll, Result, Run
 from mpi_pgpe.parallel.world import World
 from mpi_pgpe.policies.network import Policy
+from mpi_pgpe.training.failures import failure_of
 from mpi_pgpe.training.rollout import LONGEST, Episode, Rollout
 
 _EPISODES, _STOP = range(2)  # commands to the other ranks
@@ -43,7 +46,7 @@ _LARGEST_SEED = 2**31  # of environments
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog="python -m mpi_pgpe.enjoy",
         description="Run a saved agent and print what it scores. Under mpirun the ranks share the episodes.",
     )
@@ -127,20 +130,20 @@ class Viewer:
         self.env_name = name
         try:
             self.env = envs.make(name, config)
-        except (envs.UnknownEnvironment, envs.UnsupportedEnvironment):
+        except UserError:
             raise
-        except Exception as error:  # an environment may raise anything
+        except (Exception, SystemExit) as error:  # an environment may raise anything
             raise envs.UnsupportedEnvironment(
-                f"environment {name!r} cannot be made with the arguments {config}: {type(error).__name__}: {error}"
+                f"environment {name!r} cannot be made with the arguments {config}: {described(error)}"
             ) from error
         shape, space = agent.shape, agent.action_space
         expected = (shape.observation_size, shape.action_size, space.discrete)
         found = (self.env.observation_size, self.env.action_space.size, self.env.action_space.discrete)
         if found != expected:
-            described = [f"{n} observations and {m} {'discrete' * d or 'continuous'} actions"
+            needs = [f"{n} observations and {m} {'discrete' * d or 'continuous'} actions"
                          for n, m, d in (expected, found)]  # fmt: skip
             raise envs.UnsupportedEnvironment(
-                f"expected an environment with {described[0]}, as the agent has, got {name} with {described[1]}"
+                f"expected an environment with {needs[0]}, as the agent has, got {name} with {needs[1]}"
             )
         self.policy = Policy(shape, space.within(self.env.action_space))
         moments = agent.moments
@@ -160,13 +163,10 @@ class Viewer:
         """Run the episode that starts from `seed`."""
         try:
             return self._rollout.run(self.policy, seed, between_steps=poll)
-        except (Abandoned, TaskFailed, FilmError, envs.UnsupportedEnvironment):
+        except (Abandoned, UserError):
             raise
-        except Exception as error:
-            raise TaskFailed(
-                f"environment {self.env_name!r} failed (seed {seed}): {type(error).__name__}: {error}\n\n"
-                f"{traceback.format_exc()}"
-            ) from error
+        except (Exception, SystemExit) as error:
+            raise failure_of(self.env_name, f"(seed {seed})", error) from error
 
 
 def share(farm: Farm, agent: Agent, viewer: Viewer, env: str | None, episodes: int, seed: int) -> NDArray[np.float64]:
@@ -240,29 +240,22 @@ def lead(farm: Farm | None, argv: list[str]) -> int:
     """Rank 0, or a process without MPI: run the command; returns the exit code."""
     args = parser().parse_args(argv)
     episodes = args.episodes or (10 if args.video is None else 1)
-    try:
-        _check(args, episodes)
-        agent = read_agent(args.file)
-        viewer = Viewer(
-            agent,
-            args.env,
-            "human" if args.render else None if args.video is None else "rgb_array",
-            args.max_episode_length,
-        )
-        if args.video is not None:
-            results = run_filmed(viewer, episodes, args.seed, args.video)
-        elif args.render or farm is None:
-            if args.render:
-                viewer.watch(Pace())
-            results = run_here(viewer, episodes, args.seed)
-        else:
-            results = share(farm, agent, viewer, args.env, episodes, args.seed)
-    except TaskFailed as error:  # with the traceback of the environment
-        print(f"enjoy: {error}", file=sys.stderr)
-        return 1
-    except (AgentFileError, FilmError, envs.UnknownEnvironment, envs.UnsupportedEnvironment) as error:
-        print(f"enjoy: {printable(str(error), 2000)}", file=sys.stderr)
-        return 1
+    _check(args, episodes)
+    agent = read_agent(args.file)
+    viewer = Viewer(
+        agent,
+        args.env,
+        "human" if args.render else None if args.video is None else "rgb_array",
+        args.max_episode_length,
+    )
+    if args.video is not None:
+        results = run_filmed(viewer, episodes, args.seed, args.video)
+    elif args.render or farm is None:
+        if args.render:
+            viewer.watch(Pace())
+        results = run_here(viewer, episodes, args.seed)
+    else:
+        results = share(farm, agent, viewer, args.env, episodes, args.seed)
     viewer.env.close()
     result = statistics(viewer.env_name, args.seed, results)
     if args.video:
@@ -281,9 +274,9 @@ def lead(farm: Farm | None, argv: list[str]) -> int:
 
 def _check(args: argparse.Namespace, episodes: int) -> None:
     if args.seed + episodes > _LARGEST_SEED:
-        raise FilmError(f"--seed: expected at most {_LARGEST_SEED - episodes}, got {args.seed}")
+        raise WrongInput(f"--seed: expected at most {_LARGEST_SEED - episodes}, got {args.seed}")
     if args.video is not None and args.render:
-        raise FilmError("expected --video or --render, got both; the film needs no window")
+        raise WrongInput("expected --video or --render, got both; the film needs no window")
     if args.video is not None:
         check_path(args.video)
         # Box2D's pictures are pygame's, which would look for a screen.
@@ -294,30 +287,27 @@ def _check(args: argparse.Namespace, episodes: int) -> None:
 
 def main(arguments: list[str]) -> int:
     """All ranks: run the command; returns the exit code."""
+    return entry.guard("enjoy", lambda: _enjoy(arguments))
+
+
+def _enjoy(arguments: list[str]) -> int:
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-    alone = promised_rank() is None and importlib.util.find_spec("mpi4py") is None  # then MPI is not needed
-    farm = None if alone else Farm(World())
-    if farm is not None:
-        if complaint := wrong_launcher(farm):
-            if complaint[0] == 0:
-                print(complaint[1], file=sys.stderr)
-            return 1
-        farm.world.watch_hosts("start it again")
-        if farm.world.rank > 0:
-            return serve(farm)
+    if promised_rank() is None and importlib.util.find_spec("mpi4py") is None:  # then MPI is not needed
+        return lead(None, arguments)
+    farm = Farm(World())
+    entry.check_launcher(farm)
+    farm.world.watch_hosts("start it again")
+    if farm.world.rank > 0:
+        stop_requests.ignore([signal.SIGINT])
+        return serve(farm)
     exit_code = 1
     try:
-        exit_code = lead(farm, arguments)
-    except SystemExit as end:  # of the command line's parser, which has said what there is to say
-        exit_code = int(end.code or 0)
-    except KeyboardInterrupt:
-        exit_code = 130
+        exit_code = entry.guard("enjoy", lambda: lead(farm, arguments))
     finally:
-        close_environments()
-        if farm is not None:
-            farm.world.stop(_STOP, exit_code)
+        entry.close_environments()
+        farm.world.stop(_STOP, exit_code)
     return exit_code
 
 
 if __name__ == "__main__":
-    entry_point(lambda argv: main(argv[1:]))
+    entry.run(main)

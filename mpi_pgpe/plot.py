@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
+from mpi_pgpe.cli import entry
+
+if __name__ == "__main__":
+    entry.begin()  # before numpy is loaded
+
+# isort: split
 import io
 import json
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import shorten
@@ -14,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe.base.arguments import add_json
+from mpi_pgpe.base.arguments import Parser, add_json
 from mpi_pgpe.base.atomic_file import write_atomically
 from mpi_pgpe.base.text import json_line, printable
 from mpi_pgpe.runs.reader import RecordedRun, RunError, add_arguments, read_runs
@@ -31,9 +35,9 @@ Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 """x and y, both of shape (n,)."""
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command line."""
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog="python -m mpi_pgpe.plot",
         description="Draw learning curves of recorded runs. Runs that differ in their seeds alone become one curve: "
         "their median, with a band from the lower to the upper quartile.",
@@ -185,14 +189,14 @@ def _last(values: NDArray[np.float64]) -> float | None:
     return float(values[-1]) if len(values) else None
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(arguments: list[str]) -> int:
     """Run the command; returns the exit code."""
-    args = parser().parse_args(argv)
-    try:
-        shown = draw(read_runs(args.runs, args.mongo), args.x, Path(args.output))
-    except RunError as error:
-        print(f"plot: {printable(str(error))}", file=sys.stderr)
-        return 1
+    return entry.guard("plot", lambda: _plot(arguments))
+
+
+def _plot(arguments: list[str]) -> int:
+    args = parser().parse_args(arguments)
+    shown = draw(read_runs(args.runs, args.mongo), args.x, Path(args.output))
     print(args.output)
     if args.json:
         print(json_line({"output": args.output, "x": args.x, "curves": shown}))
@@ -200,4 +204,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    entry.run(main)

@@ -11,14 +11,17 @@ import logging
 import sys
 from pathlib import Path
 
+from mpi_pgpe.base.arguments import Parser
+from mpi_pgpe.base.errors import FAILED, UserError, WrongInput
+from mpi_pgpe.cli import entry
 from mpi_pgpe.runs import run_folder
 from mpi_pgpe.runs.mongo.address import FORMS, VARIABLE, BadTarget, Unreachable, chosen, connect, hide_secrets
-from mpi_pgpe.runs.mongo.earlier_runs import NotNow, deliver
+from mpi_pgpe.runs.mongo.earlier_runs import deliver
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog="python -m mpi_pgpe.sync", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     p.add_argument("folder", type=Path, metavar="FOLDER", help="results, results/7 or saved_agents/...")
@@ -30,37 +33,36 @@ def run_folders(folder: Path) -> list[Path]:
     """The folders of runs that `folder` means.
 
     Raises:
-        NotNow: there are none.
+        WrongInput: there are none.
     """
     if (folder / run_folder.RUN).exists():
         return [folder]
     found = [path.parent for path in folder.glob(f"*/{run_folder.MONGO}") if (path.parent / run_folder.RUN).exists()]
     if not found:
-        raise NotNow(
+        raise WrongInput(
             f"{folder}: expected the folder of a run (it holds {run_folder.RUN}), "
             f"or a folder of runs that were started with -m (they hold {run_folder.MONGO})"
         )
     return sorted(found, key=lambda path: (len(path.name), path.name))
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(arguments: list[str]) -> int:
     """Run the command; returns the exit code: 0 if all runs are delivered."""
-    shown, hidden = hide_secrets(sys.argv[1:] if argv is None else argv)
+    return entry.guard("sync", lambda: _deliver(arguments))
+
+
+def _deliver(arguments: list[str]) -> int:
+    shown, hidden = hide_secrets(arguments)
     args = parser().parse_args(shown)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    try:
-        target = chosen(hidden.get(args.mongo_db, args.mongo_db))
-        if target is None:
-            raise BadTarget(f"expected a database to deliver to: give -m or set {VARIABLE}: {FORMS}")
-        folders = run_folders(args.folder)
-    except (BadTarget, NotNow) as error:
-        print(f"sync: {error}", file=sys.stderr)
-        return 1
+    target = chosen(hidden.get(args.mongo_db, args.mongo_db))
+    if target is None:
+        raise BadTarget(f"expected a database to deliver to: give -m or set {VARIABLE}: {FORMS}")
+    folders = run_folders(args.folder)
     try:
         client = connect(target)
     except Unreachable as error:
-        print(f"sync: the MongoDB at {target.shown} cannot be used: {error}", file=sys.stderr)
-        return 1
+        raise UserError(f"the MongoDB at {target.shown} cannot be used: {error}") from None
     failures = 0
     for folder in folders:
         try:
@@ -69,8 +71,8 @@ def main(argv: list[str] | None = None) -> int:
             print(f"sync: {folder}: {target.scrub(error)}", file=sys.stderr)
             failures += 1
     client.close()
-    return 1 if failures else 0
+    return FAILED if failures else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    entry.run(main)

@@ -1,4 +1,4 @@
-"""The command line: `python -m mpi_pgpe.train`, alone or under `mpirun -n N`.
+"""The training command: `python -m mpi_pgpe.train`, alone or under `mpirun -n N`.
 
 Rank 0 runs the sacred experiment (cli/experiment.py); the other ranks serve it and load neither sacred nor
 torch. Commands that only print, such as `print_config`, start no MPI.
@@ -6,14 +6,13 @@ torch. Commands that only print, such as `print_config`, start no MPI.
 
 from __future__ import annotations
 
-import mpi_pgpe.cli.quiet_start  # (Ctrl-C while the rest is loaded)
-import mpi_pgpe.parallel.one_thread  # (before numpy)
+from mpi_pgpe.cli import entry
+
+if __name__ == "__main__":
+    entry.begin()  # before numpy is loaded
 
 # isort: split
-import sys
-
 from mpi_pgpe.cli import stop_requests
-from mpi_pgpe.cli.entry import close_environments, entry_point, wrong_launcher
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.launcher import promised_rank
 from mpi_pgpe.parallel.world import World
@@ -36,60 +35,55 @@ _WITH_VALUE = {
 }
 
 
-def main(argv: list[str]) -> int:
-    """Run a command; returns the exit code."""
-    if only_prints(argv):
+def main(arguments: list[str]) -> int:
+    """All ranks: run the command; returns the exit code."""
+    return entry.guard("train", lambda: _train(arguments))
+
+
+def _train(arguments: list[str]) -> int:
+    requests = stop_requests.StopRequests()
+    if only_prints(arguments):
         rank, _ = promised_rank() or (0, 1)
-        return run_experiment(argv, None) if rank == 0 else 0
+        return run_experiment(arguments, None, requests) if rank == 0 else 0
     team = Team(Farm(World()))
-    mpi_pgpe.cli.quiet_start.over()
-    if complaint := wrong_launcher(team.farm):
-        if complaint[0] == 0:
-            print(complaint[1], file=sys.stderr)
-        return 1
+    entry.check_launcher(team.farm)
     team.world.watch_hosts("its last checkpoint serves to resume")
     if team.world.rank > 0:
         stop_requests.ignore()
         exit_code = team.serve()
-        close_environments()
+        entry.close_environments()
         team.world.leave(exit_code)
         return exit_code
     exit_code = 1
-    try:
-        exit_code = run_experiment(argv, team)
-    finally:
-        close_environments()
-        team.stop(exit_code)
-    team.world.leave(exit_code)
+    with requests.listening():
+        try:
+            exit_code = entry.guard("train", lambda: run_experiment(arguments, team, requests))
+        finally:
+            entry.close_environments()
+            team.stop(exit_code)
+        team.world.leave(exit_code)
+    if requests.reason is not None:  # launchers and schedulers may ask more than once
+        stop_requests.ignore(stop_requests.SIGNALS)
     return exit_code
 
 
-def only_prints(argv: list[str]) -> bool:
+def only_prints(arguments: list[str]) -> bool:
     """Whether the command needs no ranks."""
-    before = [None, *argv]
-    arguments = [a for option, a in zip(before, argv, strict=False) if option not in _WITH_VALUE][1:]
-    return bool(_PRINT_ONLY & set(arguments[: arguments.index("with")] if "with" in arguments else arguments))
+    before = [None, *arguments]
+    words = [word for option, word in zip(before, arguments, strict=False) if option not in _WITH_VALUE]
+    return bool(_PRINT_ONLY & set(words[: words.index("with")] if "with" in words else words))
 
 
-def run_experiment(argv: list[str], team: Team | None) -> int:
+def run_experiment(arguments: list[str], team: Team | None, requests: stop_requests.StopRequests) -> int:
     """Rank 0: run sacred's command line; returns the exit code."""
-    from mpi_pgpe.cli.experiment import Stopped, run  # here, because the other ranks never load sacred
+    # Here, because the other ranks never load sacred.
+    from mpi_pgpe.cli import sacred_patches
 
-    try:
-        run(argv, team)
-    except SystemExit as end:
-        if isinstance(end.code, str):
-            print(end.code, file=sys.stderr)
-            return 1
-        return end.code or 0
-    except Stopped as stopped:
-        print(stopped, file=sys.stderr)
-        return stop_requests.EXIT_CODE
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    return 0
+    sacred_patches.apply()
+    from mpi_pgpe.cli.experiment import run
+
+    return run(arguments, team, requests)
 
 
 if __name__ == "__main__":
-    entry_point(main)
+    entry.run(main)

@@ -85,7 +85,7 @@ def test_a_file_does_not_choose_code_to_run(tmp_path, capsys, monkeypatch, prefi
     if name == "subprocess:Popen":
         metadata[f"{prefix}env_config"]["args"] = ["touch", str(touched)]
     agent = agent_for("CartPole-v1", tmp_path / "agent.pickle", **metadata)
-    assert enjoy.main([str(agent), "--episodes", "1"]) == 1
+    assert enjoy.main([str(agent), "--episodes", "1"]) == 2
     assert not touched.exists()
     err = capsys.readouterr().err
     assert err.startswith(f"enjoy: the agent's environment is {name}, which is code")
@@ -120,7 +120,7 @@ def test_what_the_names_in_a_file_stand_for():
 )  # fmt: skip
 def test_odd_names_and_arguments_in_a_file_are_refused_in_one_line(tmp_path, capsys, metadata):
     agent = agent_for("CartPole-v1", tmp_path / "agent.pickle", **metadata)
-    assert enjoy.main([str(agent), "--episodes", "1"]) == 1
+    assert enjoy.main([str(agent), "--episodes", "1"]) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("enjoy: ")
@@ -130,7 +130,7 @@ def test_odd_names_and_arguments_in_a_file_are_refused_in_one_line(tmp_path, cap
 def test_alone_it_needs_no_mpi(launch):
     without = (
         "import sys; sys.modules['mpi4py'] = None; from mpi_pgpe import {0}; from mpi_pgpe.cli import entry; "
-        "entry.entry_point(lambda argv: {0}.main(argv[1:]))"
+        "entry.run({0}.main)"
     )
     command = (LANDER, "--episodes", 2, "--json")
     assert enjoyed(launch("-c", without.format("enjoy"), *command)) == enjoyed(launch("-m", "mpi_pgpe.enjoy", *command))
@@ -144,11 +144,11 @@ def test_alone_it_needs_no_mpi(launch):
 def test_a_window_without_a_display_is_refused(launch):
     env = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
     done = launch("-m", "mpi_pgpe.enjoy", LANDER, "--render", env=env)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "use --video" in done.stderr
     if ctypes.util.find_library("X11") is not None:
         done = launch("-m", "mpi_pgpe.enjoy", LANDER, "--render", env=env | {"DISPLAY": ":4711"})
-        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert "DISPLAY=:4711 does not answer; use --video" in done.stderr
 
 

@@ -134,7 +134,7 @@ def test_what_is_no_run_there_is_one_line(mongo, capsys):
         client["odd"]["runs"].insert_many([{"_id": 1}, {"_id": 2, "config": {}}])
         client["odd"]["metrics"].insert_one({"run_id": 2, "name": "generation", "steps": 1, "values": "x"})
     for run in ("1", "2"):
-        assert plot.main([run, "--mongo", f"{host}:{port}:odd"]) == 1
+        assert plot.main([run, "--mongo", f"{host}:{port}:odd"]) == 2
         out, err = capsys.readouterr()
         assert (out, err.count("\n")) == ("", 1)
         assert err.startswith(f"plot: run {run}: is damaged: ")
@@ -193,7 +193,7 @@ def test_a_run_that_goes_on_or_was_killed_is_plotted_as_far_as_it_is(results, tm
     assert compare.main([str(running), str(results / "1")]) == 1
     assert "has generation 4" in capsys.readouterr().out
     (running / "metrics.jsonl").write_bytes(lines[0][:50])
-    assert plot.main([str(running)]) == 1
+    assert plot.main([str(running)]) == 2
     assert "no generation is recorded yet (status RUNNING)" in capsys.readouterr().err
     shutil.copytree(results / "2", tmp_path / "10")
     shown = drawn(capsys, tmp_path, "-o", tmp_path / "p.png")  # among others it is left out
@@ -256,7 +256,7 @@ def test_a_picture_that_cannot_be_drawn_or_written_is_one_line(results, tmp_path
         ("folder.png", "expected the name of a picture"),
         ("none/x.png", "none/x.png: cannot be written: No such file or directory"),
     ]:
-        assert plot.main([str(results / "1"), "-o", output]) == 1
+        assert plot.main([str(results / "1"), "-o", output]) == 2
         out, err = capsys.readouterr()
         assert (out, err.count("\n")) == ("", 1)
         assert part in err
@@ -265,11 +265,11 @@ def test_a_picture_that_cannot_be_drawn_or_written_is_one_line(results, tmp_path
     for name in nothing:
         nothing[name]["values"] = [None] * len(nothing[name]["steps"])
     (tmp_path / "9" / "metrics.json").write_text(json.dumps(nothing))
-    assert plot.main(["9"]) == 1
+    assert plot.main(["9"]) == 2
     assert capsys.readouterr().err == "plot: there is nothing to draw: no finite return is recorded yet\n"
     del nothing["timesteps"]
     (tmp_path / "9" / "metrics.json").write_text(json.dumps(nothing))
-    assert plot.main(["9"]) == 1
+    assert plot.main(["9"]) == 2
     assert "9: expected the metric timesteps, which -x timesteps needs" in capsys.readouterr().err
 
 

@@ -76,7 +76,7 @@ def test_enjoy_prints_a_sentence(run, capsys):
     ],
 )
 def test_enjoy_refuses_in_one_line(run, capsys, arguments, part):
-    assert enjoy.main([a.format(best=run / "best.pickle") for a in arguments]) == 1
+    assert enjoy.main([a.format(best=run / "best.pickle") for a in arguments]) == 2
     err = capsys.readouterr().err
     assert err.startswith("enjoy: ")
     assert part in err
@@ -108,12 +108,12 @@ def test_plot_draws_the_metrics_of_the_run(run, tmp_path, capsys, x, monkeypatch
 
 
 def test_plot_refuses_what_is_no_run(tmp_path, capsys):
-    assert plot.main([str(tmp_path)]) == 1
+    assert plot.main([str(tmp_path)]) == 2
     assert "plot: " in (err := capsys.readouterr().err)
     assert "expected the folder of a recorded run" in err
     (tmp_path / "run.json").write_text("{}")
     (tmp_path / "metrics.json").write_text("{")
-    assert plot.main([str(tmp_path)]) == 1
+    assert plot.main([str(tmp_path)]) == 2
     assert "metrics.json: is damaged" in capsys.readouterr().err
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import asdict
 from typing import Any
 
 from mpi_pgpe.agents.agent import Agent
-from mpi_pgpe.agents.file import AgentFileError, read_agent, write_agent
-from mpi_pgpe.base.arguments import add_json
+from mpi_pgpe.agents.file import read_agent, write_agent
+from mpi_pgpe.base.arguments import Parser, add_json
+from mpi_pgpe.base.errors import UserError
 from mpi_pgpe.base.text import json_line, printable
+from mpi_pgpe.cli import entry
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    p = argparse.ArgumentParser(prog="python -m mpi_pgpe.agents", description="Look at saved agents, and convert them.")
+    p = Parser(prog="python -m mpi_pgpe.agents", description="Look at saved agents, and convert them.")
     commands = p.add_subparsers(dest="command", required=True)
     show = commands.add_parser("show", help="print what is known of a saved agent")
     show.add_argument("file", help="a saved agent (.pickle), of this program or of pgpelib (2020)")
@@ -56,21 +57,21 @@ def _print(name: str, value: Any, indent: int = 0) -> None:
     print(f"{' ' * indent}{printable(name)}: {printable(str(value))}")
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(arguments: list[str]) -> int:
     """Run the command; returns the exit code."""
-    args = parser().parse_args(argv)
-    try:
-        agent = read_agent(args.file)
-        if args.command == "convert":
+    return entry.guard("agents", lambda: _show_or_convert(arguments))
+
+
+def _show_or_convert(arguments: list[str]) -> int:
+    args = parser().parse_args(arguments)
+    agent = read_agent(args.file)
+    if args.command == "convert":
+        try:
             write_agent(args.out, agent)
-            print(args.out)
-            return 0
-    except AgentFileError as error:
-        print(f"agents: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"agents: {args.out}: cannot be written: {error.strerror}", file=sys.stderr)
-        return 1
+        except OSError as error:
+            raise UserError(f"{args.out}: cannot be written: {error.strerror}") from None
+        print(args.out)
+        return 0
     shown = {"file": args.file} | description(agent)
     if args.json:
         print(json_line(shown))
@@ -81,4 +82,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    entry.run(main)

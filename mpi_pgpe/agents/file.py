@@ -27,6 +27,7 @@ from mpi_pgpe.agents.pgpelib import POLICIES, read_pgpelib
 from mpi_pgpe.agents.plain_data import copy_plain_data
 from mpi_pgpe.agents.safe_pickle import BadPickle, ForeignName, load
 from mpi_pgpe.base.atomic_file import write_atomically
+from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.base.text import printable
 from mpi_pgpe.policies.network import ACTIVATIONS, MOST_HIDDEN, PolicyShape
 from mpi_pgpe.policies.normalization import Moments
@@ -37,7 +38,7 @@ VERSION = 2  # 1 had no checksum
 _LARGEST_FILE = 2**28  # bytes; far beyond any policy that fits this program
 
 
-class AgentFileError(ValueError):
+class AgentFileError(WrongInput):
     """The file is missing, damaged or not a saved agent of this program."""
 
 

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, NoReturn
+
+from mpi_pgpe.base.errors import WrongInput
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are told as all others are."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise WrongInput."""
+        raise WrongInput(f"{message}; `{self.prog} -h` shows what is expected")
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -31,6 +31,9 @@ class WrongInput(UserError, ValueError):
     exit_code = WRONG_INPUT
 
 
+_LONGEST = 2000  # characters of what an exception says
+
+
 def described(error: BaseException) -> str:
     """`error` in one line: its type, its message, and the place that raised it.
 
@@ -39,6 +42,7 @@ def described(error: BaseException) -> str:
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     place = own_line(error)
     message = " ".join(f"{type(error).__name__}: {text}".split()).removesuffix(":")
+    message = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."
     return f"{message} ({place})" if place else message
 
 

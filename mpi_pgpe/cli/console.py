@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -16,24 +18,41 @@ from mpi_pgpe.policies.network import PolicyShape
 from mpi_pgpe.training.metrics import Report
 from mpi_pgpe.training.settings import Settings
 
+LONGEST_LINE = 110  # characters of a line for a generation
 _DELAY = 0.3  # seconds, in which a line that is on its way through mpiexec arrives before the next bar
+_RECENT = 20  # generations that the time which remains is estimated from
+_LINES_BETWEEN_HEADS = 20  # on a terminal
+
+_COLUMNS = {
+    "pop_median": 11,
+    "pop_best": 11,
+    "timesteps": 11,
+    "steps/s": 8,
+    "stdev_mean": 11,
+    "elapsed": 11,
+    "remaining": 11,
+}
+"""Widths of the columns behind the number of the generation."""
 
 
 class Console:
     """Prints to standard output; the bar goes to the terminal alone, never into a record."""
 
-    def __init__(self, episodes_per_direction: int) -> None:
-        self._episodes = {"training": episodes_per_direction, "re-evaluation": 1}  # of a task
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._episodes = {"training": 2 * settings.num_episodes, "re-evaluation": 1}  # of a task
         self._bar: Any = None
         self._bar_is_of = ""
+        self._lines = 0  # of generations, printed so far
+        self._first = len(f"generation={settings.niters}")
+        self._times: deque[tuple[int, float]] = deque(maxlen=_RECENT + 1)  # (generation, when it was complete)
         self._terminal, self._delay = _own_terminal(), 0.0
         if self._terminal is None:
             self._terminal, self._delay = _terminal_of_mpiexec(), _DELAY
 
-    def start(
-        self, settings: Settings, origins: Sequence[dict[str, str]], shape: PolicyShape, ranks: int, folder: Path
-    ) -> None:
+    def start(self, origins: Sequence[dict[str, str]], shape: PolicyShape, ranks: int, folder: Path) -> None:
         """What is about to happen; `origins` of the environments for training and for re-evaluation."""
+        settings = self._settings
         served = dict.fromkeys(", ".join(f"{name} {version}" for name, version in o.items()) for o in origins)
         hidden = "x".join(map(str, settings.hidden)) or "linear"
         print(
@@ -45,12 +64,16 @@ class Console:
             flush=True,
         )
 
+    def begin(self, generation: int) -> None:
+        """`generation` generations are complete, and the next one begins."""
+        self._times.append((generation, time.monotonic()))
+
     def progress(self, what: str, tasks: Rounds) -> None:
         """Move the bar over the episodes of the running generation, where there is a terminal."""
         if self._terminal is None:
             return
         if self._bar is None or self._bar_is_of != what:
-            self._close_bar()
+            self.close()
             self._bar = tqdm(
                 desc=what,
                 unit=" episodes",
@@ -64,28 +87,54 @@ class Console:
         self._bar.total = tasks.rounds * tasks.size * episodes
         self._bar.update(tasks.done * episodes - self._bar.n)
 
-    def _close_bar(self) -> None:
+    def close(self) -> None:
+        """Leave the terminal in order."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
 
     def report(self, report: Report) -> None:
-        """One line for a generation, a second one if it was re-evaluated."""
-        self._close_bar()
-        groups: dict[bool, list[str]] = {False: [], True: []}
-        for name, value in report.metrics.items():
-            if name not in ("pop_nonfinite", "pop_failed") or value:
-                groups[name.startswith("re_eval_")].append(f"{name}={_short(name, value)}")
-        for group in groups.values():
-            if group:
-                print(*group, flush=True)
-        if report.failures:
+        """A line for a generation, and one for its re-evaluation."""
+        self.close()
+        if self._lines == 0 or (self._terminal is not None and self._lines % _LINES_BETWEEN_HEADS == 0):
+            print(" " * self._first + "".join(f" {name:>{width - 1}}" for name, width in _COLUMNS.items()))
+        self._lines += 1
+        self._times.append((report.generation, time.monotonic()))
+        print(self._line(report), flush=True)
+        metrics = report.metrics
+        if metrics["pop_nonfinite"]:
             print(
-                f"{len(report.failures)} failed and got the worst fitness; the first: {report.failures[0]}", flush=True
+                f"{metrics['pop_nonfinite']} of {metrics['popsize']} fitnesses are not finite: they rank as the worst"
             )
+        if report.failures:
+            print(f"{len(report.failures)} failed and got the worst fitness; the first: {report.failures[0]}")
+        if "re_eval_mean" in metrics:
+            names = ("re_eval_mean", "re_eval_median", "re_eval_min", "re_eval_max")
+            print(*(f"{name}={_number(metrics[name])}" for name in names), flush=True)
 
-    def finish(self, re_eval: dict[str, Any], folder: Path, agent: Path | None, recorded: bool) -> None:
+    def _line(self, report: Report) -> str:
+        metrics = report.metrics
+        seconds = metrics["pop_elapsed"]
+        values = {
+            "pop_median": _number(metrics["pop_median"]),
+            "pop_best": _number(metrics["pop_best"]),
+            "timesteps": _number(metrics["timesteps"]),
+            "steps/s": _number(round(metrics["pop_timesteps"] / seconds) if seconds else 0, 7),
+            "stdev_mean": _number(metrics["stdev_mean"]),
+            "elapsed": _time(metrics["elapsed"]),
+            "remaining": _time(self._remaining(report.generation)),
+        }
+        first = f"generation={report.generation}".ljust(self._first)
+        return first + "".join(f" {values[name]:>{width - 1}}" for name, width in _COLUMNS.items())
+
+    def _remaining(self, generation: int) -> float:
+        """Seconds that the remaining generations take at the speed of the last ones."""
+        (first, began), (last, ended) = self._times[0], self._times[-1]
+        return (ended - began) / (last - first) * (self._settings.niters - generation)
+
+    def finish(self, re_eval: dict[str, Any], digest: int, folder: Path, agent: Path | None, recorded: bool) -> None:
         """What came of it, and where it is."""
+        self.digest(digest)
         if re_eval:
             print(
                 f"re-evaluated mean return {re_eval['re_eval_mean']:.1f} "
@@ -100,9 +149,29 @@ class Console:
         if best.exists():
             print(f"best agent: {best}", flush=True)
 
-    def close(self) -> None:
-        """Leave the terminal in order."""
-        self._close_bar()
+    @staticmethod
+    def digest(digest: int) -> None:
+        """The number that stands for all that the run has come to."""
+        print(f"state_digest={digest:012x}", flush=True)
+
+
+def _number(value: float, width: int = 9) -> str:
+    """At most `width` characters: whole numbers as they are, others in up to five digits."""
+    if isinstance(value, int) and len(str(value)) <= width:
+        return str(value)
+    for digits in range(5, 0, -1):
+        text = f"{value:.{digits}g}"
+        if len(text) <= width:
+            return text
+    return text
+
+
+def _time(seconds: float) -> str:
+    """H:MM:SS, with days in front where there are some."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"{f'{days}d ' if days else ''}{hours}:{minutes:02}:{rest:02}"
 
 
 def _own_terminal() -> IO[str] | None:
@@ -118,9 +187,3 @@ def _terminal_of_mpiexec() -> IO[str] | None:
         return os.fdopen(os.open(device, os.O_WRONLY | os.O_NOCTTY), "w")
     except (OSError, IndexError):
         return None
-
-
-def _short(name: str, value: float) -> str:
-    if name == "state_digest":
-        return f"{value:012x}"
-    return f"{value:.5g}" if isinstance(value, float) else str(value)

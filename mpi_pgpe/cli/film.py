@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpi_pgpe.base.atomic_file import replacing
+from mpi_pgpe.base.errors import UserError, WrongInput
 
 if TYPE_CHECKING:
     from mpi_pgpe.envs import Environment, Stretch
@@ -30,7 +31,7 @@ Look = Callable[["Environment", int, float], None]
 """Called after each step with the environment, the number of steps and the return so far."""
 
 
-class FilmError(ValueError):
+class FilmError(UserError):
     """A film cannot be made; the message says why, and what to do."""
 
 
@@ -131,23 +132,23 @@ class Film:
 
 
 def check_path(path: str | os.PathLike[str]) -> None:
-    """Raise FilmError unless a film can be written to `path`."""
+    """Raise WrongInput unless a film can be written to `path`."""
     path = Path(path)
     if path.suffix not in SUFFIXES:
-        raise FilmError(f"expected a film's name to end in {' or '.join(SUFFIXES)}, got {str(path)!r}")
+        raise WrongInput(f"expected a film's name to end in {' or '.join(SUFFIXES)}, got {str(path)!r}")
     if not path.parent.is_dir():
-        raise FilmError(f"expected a folder to write {path.name} in, but {path.parent} is none")
+        raise WrongInput(f"expected a folder to write {path.name} in, but {path.parent} is none")
     if path.is_dir():
-        raise FilmError(f"expected the name of a file to write, but {path} is a folder")
+        raise WrongInput(f"expected the name of a file to write, but {path} is a folder")
 
 
 def check_display() -> None:
-    """Raise FilmError if it is certain that no window can be opened."""
+    """Raise WrongInput if it is certain that no window can be opened."""
     if sys.platform != "linux" or "WAYLAND_DISPLAY" in os.environ:
         return
     instead = "use --video OUT.mp4"
     if "DISPLAY" not in os.environ:
-        raise FilmError(f"--render needs a display, and there is none (DISPLAY is not set); {instead}")
+        raise WrongInput(f"--render needs a display, and there is none (DISPLAY is not set); {instead}")
     library = ctypes.util.find_library("X11")
     if library is None:
         return
@@ -155,7 +156,7 @@ def check_display() -> None:
     x11.XOpenDisplay.restype = ctypes.c_void_p
     display = x11.XOpenDisplay(None)
     if display is None:
-        raise FilmError(f"--render needs a display, and DISPLAY={os.environ['DISPLAY']} does not answer; {instead}")
+        raise WrongInput(f"--render needs a display, and DISPLAY={os.environ['DISPLAY']} does not answer; {instead}")
     x11.XCloseDisplay(ctypes.c_void_p(display))
 
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from mpi_pgpe.cli.sacred_patches import capture_by_sacred  # before anything of sacred's
-
-# isort: split
-from sacred.commandline_options import cli_option
-from sacred.experiment import DEFAULT_COMMAND_LINE_OPTIONS
+from sacred import SETTINGS
+from sacred.commandline_options import CLIOption, cli_option
 from sacred.run import Run
 
-from mpi_pgpe.runs.mongo.address import BadTarget, chosen
+from mpi_pgpe.runs.mongo.address import chosen
 from mpi_pgpe.runs.recorder import Recorder
 from mpi_pgpe.runs.saved_agents import AGENTS, agents_folder_name
 
@@ -36,22 +33,26 @@ def profile_option(args: str, run: Run) -> None:
     """Tell physics from policy, and print where the time of each rank went."""
 
 
-# In the place of sacred's own, which would add observers that lose records (`run` adds the one that does not).
-_OURS = {option.long_flag: option for option in (file_storage_option, mongo_db_option)}
-DEFAULT_COMMAND_LINE_OPTIONS[:] = [_OURS.get(option.get_flag(), option) for option in DEFAULT_COMMAND_LINE_OPTIONS]
-DEFAULT_COMMAND_LINE_OPTIONS.append(profile_option)
+def in_place_of(options: list[CLIOption]) -> list[CLIOption]:
+    """sacred's options with ours in their places: its own would add observers that lose records."""
+    ours = {option.long_flag: option for option in (file_storage_option, mongo_db_option)}
+    return [*(ours.get(option.get_flag(), option) for option in options), profile_option]
+
+
 _OTHER_OBSERVERS = ("--sql", "--s3", "--gcs", "--tiny_db")
 
 
 def make_recorder(options: dict[str, Any], hidden: dict[str, str]) -> Recorder | None:
-    """The observer that -F, -m and MPI_PGPE_MONGO ask for; the recorder captures the output itself."""
-    capture_by_sacred(any(options.get(flag) for flag in _OTHER_OBSERVERS))
+    """The observer that -F, -m and MPI_PGPE_MONGO ask for; the recorder captures the output itself.
+
+    Raises:
+        BadTarget: there can be no database of that address.
+    """
+    # Never by sacred's default way, which runs `tee`.
+    SETTINGS.CAPTURE_MODE = "sys" if any(options.get(flag) for flag in _OTHER_OBSERVERS) else "no"
     capture = options["--capture"] != "no"
     folder, mongo = options["--file_storage"], options["--mongo_db"]
-    try:
-        target = chosen(hidden.get(mongo, mongo))
-    except BadTarget as error:
-        raise SystemExit(str(error)) from None
+    target = chosen(hidden.get(mongo, mongo))
     if folder:
         return Recorder(folder, target, capture=capture)
     if target:

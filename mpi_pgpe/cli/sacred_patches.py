@@ -1,38 +1,59 @@
-"""sacred without the processes that it starts: none may be started once MPI runs (IDSIA/sacred issue 743).
+"""sacred as this program needs it: `apply` is called before anything else of sacred's is imported.
 
-And without colours in what goes to a file or a pipe, and without an empty line behind an error of one line.
+sacred starts processes, and none may be started once MPI runs (IDSIA/sacred issue 743). Its options -F and -m would add
+observers that lose records, and it writes colours to files and pipes.
 """
 
 from __future__ import annotations
 
 import ctypes.util
+import functools
+import logging
 import os
 import platform
 import re
 import sys
 import types
 import warnings
-from typing import Any
 
-# On being imported, sacred looks for the C library through ldconfig (without an answer it takes the program
-# itself, which has it), and cpuinfo asks `file` and `uname` (what it is for is switched off below).
-_find_library, ctypes.util.find_library = ctypes.util.find_library, lambda name: None
-_cpuinfo, sys.modules["cpuinfo"] = sys.modules.get("cpuinfo"), types.ModuleType("cpuinfo")
-try:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pkg_resources is deprecated, says setuptools of sacred
-        import sacred.commands
-        import sacred.experiment
-        from sacred import host_info
-finally:
-    ctypes.util.find_library = _find_library
-    del sys.modules["cpuinfo"]
-    if _cpuinfo is not None:
-        sys.modules["cpuinfo"] = _cpuinfo
 
-SETTINGS = sacred.SETTINGS
-SETTINGS.HOST_INFO.INCLUDE_GPU_INFO = False  # nvidia-smi
-SETTINGS.HOST_INFO.INCLUDE_CPU_INFO = False  # lscpu, sysctl
+@functools.cache
+def apply() -> None:
+    """Import sacred and change it, once."""
+    _import_quietly()
+    from sacred import SETTINGS, commands, experiment, host_info
+
+    from mpi_pgpe.cli import options
+
+    SETTINGS.HOST_INFO.INCLUDE_GPU_INFO = False  # nvidia-smi
+    SETTINGS.HOST_INFO.INCLUDE_CPU_INFO = False  # lscpu, sysctl
+    SETTINGS.CAPTURE_MODE = "no"
+    host_info._os.getter_function = _describe_os
+    experiment.DEFAULT_COMMAND_LINE_OPTIONS[:] = options.in_place_of(experiment.DEFAULT_COMMAND_LINE_OPTIONS)
+    if not sys.stdout.isatty():
+        _without_colours(commands)
+    for name in (None, "mpi_pgpe"):  # sacred's loggers
+        logging.getLogger(name).addFilter(_is_worth_a_word)
+
+
+def _import_quietly() -> None:
+    """Import sacred without the processes that this starts.
+
+    sacred looks for the C library through ldconfig (without an answer it takes the program itself, which has it), and
+    cpuinfo asks `file` and `uname` (what it is for is switched off below).
+    """
+    find_library, cpuinfo = ctypes.util.find_library, sys.modules.get("cpuinfo")
+    ctypes.util.find_library = lambda name: None
+    sys.modules["cpuinfo"] = types.ModuleType("cpuinfo")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pkg_resources is deprecated, says setuptools of sacred
+            import sacred  # noqa: F401
+    finally:
+        ctypes.util.find_library = find_library
+        del sys.modules["cpuinfo"]
+        if cpuinfo is not None:
+            sys.modules["cpuinfo"] = cpuinfo
 
 
 def _describe_os() -> list[str]:
@@ -42,26 +63,18 @@ def _describe_os() -> list[str]:
     return [here.sysname, f"{here.sysname}-{here.release}-{here.machine}{f'-with-{libc}' if libc else ''}"]
 
 
-host_info._os.getter_function = _describe_os
-
-
-def _without_colours() -> None:
-    for name, value in vars(sacred.commands).copy().items():
+def _without_colours(commands: types.ModuleType) -> None:
+    for name, value in vars(commands).copy().items():
         if name.startswith("COLOR_") or name in ("ENDC", "LEGEND"):
-            setattr(sacred.commands, name, re.sub(r"\x1b\[\d*m", "", value))
+            setattr(commands, name, re.sub(r"\x1b\[\d*m", "", value))
 
 
-if not sys.stdout.isatty():
-    _without_colours()
-
-_experiment: Any = sacred.experiment
-_format_error = _experiment.format_sacred_error
-_experiment.format_sacred_error = lambda error, usage: _format_error(error, usage).rstrip("\n")
-
-
-def capture_by_sacred(wanted: bool) -> None:
-    """Whether sacred captures the output as well; never by its default way, which runs `tee`."""
-    SETTINGS.CAPTURE_MODE = "sys" if wanted else "no"
+# What the table of settings, the console and the command's own last message say better.
+_SAID_ELSEWHERE = re.compile(
+    r"Changed type of config entry|Added new config entry: \"(re_eval_)?env_config|No observers have been added|"
+    r"(Failed|Aborted) after"
+)
 
 
-capture_by_sacred(False)
+def _is_worth_a_word(record: logging.LogRecord) -> bool:
+    return not _SAID_ELSEWHERE.match(record.getMessage())

@@ -1,50 +1,70 @@
-"""Requests to stop: SIGTERM and SIGUSR1, and the end of the time that a job was given."""
+"""Requests to stop: SIGTERM, SIGUSR1, SIGHUP and Ctrl-C, and the end of the time that a job was given."""
 
 from __future__ import annotations
 
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-EXIT_CODE = 75
-"""EX_TEMPFAIL: the run was ended in order before it was complete; resume it."""
-
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 _STARTED = time.monotonic()  # when the program was loaded: a job's time runs from its start
 _RESERVE = 5.0  # seconds for the last checkpoint, the records and MPI's end
 _GENERATIONS = 5  # the margin is learned from so many
+_ONE_PRESS = 1.0  # seconds in which the SIGINTs of one Ctrl-C come, from the terminal and from the launcher
+# Looked at before MPI is started, because UCX then has a handler of its own for SIGHUP: nohup's must stay.
+_IGNORED = {number for number in SIGNALS if signal.getsignal(number) is signal.SIG_IGN}
 
 
-class Interruption:
-    """Knows whether the run has been asked to stop, and why.
+class StopRequests:
+    """Knows whether the run has been asked to stop, and why."""
 
-    Args:
-        max_walltime: seconds from the program's start in which the run has to be over; None: no limit.
-        finish_generation: whether a request waits for the end of the running generation.
-    """
-
-    def __init__(self, max_walltime: float | None, finish_generation: bool) -> None:
-        self._deadline = None if max_walltime is None else _STARTED + max_walltime
-        self._finish_generation = finish_generation
+    def __init__(self) -> None:
+        self._deadline: float | None = None
+        self._finish_generation = False
         self._recent: deque[float] = deque(maxlen=_GENERATIONS)
         self._writing = 0.0
+        self._pressed: float | None = None  # when Ctrl-C was first pressed
         self.reason: str | None = None
+
+    def configure(self, max_walltime: float | None, finish_generation: bool) -> None:
+        """Say how this run is to stop.
+
+        Args:
+            max_walltime: seconds from the program's start in which the run has to be over; None: no limit.
+            finish_generation: whether a request waits for the end of the running generation.
+        """
+        self._deadline = None if max_walltime is None else _STARTED + max_walltime
+        self._finish_generation = finish_generation
+
+    @property
+    def by_ctrl_c(self) -> bool:
+        """Whether Ctrl-C was the first request."""
+        return self._pressed is not None and self.reason == _CTRL_C
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Meanwhile take the signals as requests."""
-        before = {number: signal.signal(number, self._hear) for number in SIGNALS}
-        try:
+        """Meanwhile take the signals as requests; once one has come, others change nothing."""
+        with _handled(self._hear, SIGNALS):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+
+    @contextmanager
+    def listening_to_ctrl_c(self) -> Iterator[None]:
+        """Meanwhile Ctrl-C is a request; pressed again, it is a KeyboardInterrupt."""
+        with _handled(self._hear_ctrl_c, (signal.SIGINT,)):
+            yield
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         self.reason = self.reason or f"got {signal.Signals(number).name}"
+
+    def _hear_ctrl_c(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._pressed is not None and now > self._pressed + _ONE_PRESS:
+            raise KeyboardInterrupt
+        self._pressed = self._pressed or now
+        self.reason = self.reason or _CTRL_C
 
     def learn(self, generation_seconds: float, writing_seconds: float) -> None:
         """Take in how long a generation took, and its checkpoint."""
@@ -68,8 +88,25 @@ class Interruption:
         return self.give_up() or self.reason is not None
 
 
-def ignore() -> None:
+_CTRL_C = "got SIGINT (Ctrl-C)"
+
+
+@contextmanager
+def _handled(handler: signal._HANDLER, numbers: tuple[signal.Signals, ...]) -> Iterator[None]:
+    before = {}
+    for number in numbers:
+        ignored = number in _IGNORED or signal.getsignal(number) is signal.SIG_IGN
+        handled = signal.signal(number, signal.SIG_IGN if ignored else handler)
+        before[number] = signal.SIG_DFL if handled is None else handled  # None: a handler that is not Python's
+    try:
+        yield
+    finally:
+        for number, handled in before.items():
+            signal.signal(number, handled)
+
+
+def ignore(numbers: Iterable[signal.Signals] = (signal.SIGINT, *SIGNALS)) -> None:
     """Leave the signals to rank 0, which tells the others what to do; launchers send them to all."""
-    for number in (signal.SIGINT, *SIGNALS):
+    for number in numbers:
         # Not SIG_IGN, which programs that an environment starts would inherit: nothing could end them.
         signal.signal(number, lambda *_: None)

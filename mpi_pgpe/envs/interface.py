@@ -8,14 +8,15 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.policies.spaces import ActionSpace
 
 
-class UnknownEnvironment(ValueError):
+class UnknownEnvironment(WrongInput):
     """No environment of this name can be made here: it is not known, or something is not installed."""
 
 
-class UnsupportedEnvironment(ValueError):
+class UnsupportedEnvironment(WrongInput):
     """The environment exists, but not with these arguments, or not with spaces that a policy here can serve."""
 
 

@@ -11,11 +11,11 @@ import importlib.util
 import io
 import re
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mpi_pgpe.base.errors import described
 from mpi_pgpe.envs import registration
 from mpi_pgpe.envs.global_generators import drawing_alike
 from mpi_pgpe.envs.interface import UnknownEnvironment
@@ -147,17 +147,8 @@ def _import(name: str, module_name: str) -> Any:
             ) from None
         install = command_for(error) if isinstance(error, ImportError) else ""
         raise UnknownEnvironment(
-            f"environment {name!r}: module {module_name!r} raised when it was imported: {type(error).__name__}: "
-            f"{error} ({_place(error)}){install}"
+            f"environment {name!r}: module {module_name!r} raised when it was imported: {described(error)}{install}"
         ) from error
-
-
-def _place(error: BaseException) -> str:
-    """The line that raised."""
-    if isinstance(error, SyntaxError):
-        return f"{error.filename}, line {error.lineno}"
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{frame.filename}, line {frame.lineno}"
 
 
 def _not_found(libraries: list[str], module_name: str, rest: str) -> str:

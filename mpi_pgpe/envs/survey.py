@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mpi_pgpe.base.errors import described
 from mpi_pgpe.envs.adapter import make
 from mpi_pgpe.envs.interface import UnknownEnvironment, UnsupportedEnvironment
 from mpi_pgpe.envs.mujoco.mujoco_py_setup import INSTALL as INSTALL_MUJOCO_PY
@@ -63,5 +64,5 @@ def examine(family: str, name: str, config: Mapping[str, Any] | None = None, ins
     except (UnknownEnvironment, UnsupportedEnvironment) as error:
         return Examination(family, name, False, str(error), install)
     except Exception as error:  # whatever a broken installation may raise
-        return Examination(family, name, False, f"{type(error).__name__}: {error}", install)
+        return Examination(family, name, False, described(error), install)
     return Examination(family, name, True, ", ".join(f"{package} {version}" for package, version in env.origin.items()))

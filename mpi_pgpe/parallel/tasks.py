@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mpi_pgpe.base.errors import UserError
 from mpi_pgpe.parallel.fault_tolerance import RanksLost
 
 Poll = Callable[[], None]
@@ -34,8 +35,10 @@ class GivenUp(Exception):
     """Rank 0 gave up what it had the ranks do, because `Farm.should_give_up` said so."""
 
 
-class TaskFailed(Exception):
-    """A task failed; the message tells a person what, where and with which seed."""
+class TaskFailed(UserError):
+    """A task failed; the message tells a person what, where and with which seed, and has the traceback."""
+
+    one_line = False
 
 
 class RankHangs(TaskFailed):

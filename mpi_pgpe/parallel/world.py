@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mpi_pgpe.base.errors import UserError
 from mpi_pgpe.parallel.clock import COMMUNICATION, WAITING, Clock
 from mpi_pgpe.parallel.fault_tolerance import RanksLost, end_with_the_launcher, leave, noticing_deaths, survivors
 from mpi_pgpe.parallel.host_watch import HostWatch
@@ -54,7 +55,7 @@ def _load_mpi() -> Any:
         mpi4py.rc.thread_level = "funneled"
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
-        raise SystemExit(
+        raise UserError(
             f"no MPI library can be loaded ({error}); expected mpi4py with MPICH, Open MPI or another one: "
             "pip install mpi4py mpich, or load your cluster's MPI module"
         ) from None

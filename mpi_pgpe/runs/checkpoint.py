@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from mpi_pgpe.base.atomic_file import write_atomically
+from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.base.state import State
 
 FORMAT = "mpi_pgpe checkpoint"
@@ -26,7 +27,7 @@ KEPT = 2
 """Newest checkpoints of a run that are kept: should the last one be damaged, there is one before it."""
 
 
-class CheckpointError(ValueError):
+class CheckpointError(WrongInput):
     """The file is missing, damaged or not a checkpoint of this program."""
 
 

@@ -52,6 +52,11 @@ class Keeper:
         return self._folder.path
 
     @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is one to go on from."""
+        return self._written > 0
+
+    @property
     def marker(self) -> Path:
         """The file that says that the run is complete."""
         return self.path / MARKER

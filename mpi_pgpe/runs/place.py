@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mpi_pgpe.runs.errors import Refused
+from mpi_pgpe.base.errors import UserError
 from mpi_pgpe.runs.mongo.address import Target, Unreachable, connect, reason
 from mpi_pgpe.runs.run_id import claim
 
@@ -52,7 +52,8 @@ def find_place(
         entry: of the run, for its document.
 
     Raises:
-        Refused: `wanted` is taken; or the database, in which alone the run was to be recorded, cannot be used.
+        WrongInput: `wanted` is taken.
+        UserError: the database, in which alone the run was to be recorded, cannot be used.
     """
     os.makedirs(basedir, exist_ok=True)
     trouble = None
@@ -63,7 +64,7 @@ def find_place(
             trouble = str(error)
             why = f"the MongoDB at {target.shown} cannot be used: {error}"
             if folder_name:
-                raise Refused(f"{why}. Start it, correct the address, or record in files with -F FOLDER") from None
+                raise UserError(f"{why}. Start it, correct the address, or record in files with -F FOLDER") from None
             _log.warning("%s. The run is recorded in files, and delivered when the database is there", why)
     folder, run_id = claim(basedir, wanted, folder_name)
     return Place(Path(folder), run_id, trouble=trouble)

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mpi_pgpe.runs.mongo.address import FORMS, VARIABLE, BadTarget, Unreachable, chosen, connect, parse, reason
+from mpi_pgpe.base.errors import UserError, WrongInput
+from mpi_pgpe.runs.mongo.address import FORMS, VARIABLE, Unreachable, chosen, connect, parse, reason
 from mpi_pgpe.runs.run_folder import CONFIG, METRIC_LINES, METRICS, RUN, STEP, TIMESTAMP, metric_lines
 
 _TRIES, _SECONDS_BETWEEN = 5, 0.2  # to read a file that a run may be writing just now
 _MOST_BITS = 1000  # of an integer among the metrics
 
 
-class RunError(ValueError):
+class RunError(WrongInput):
     """What was named is not a recorded run, or holds nothing yet; the message says what to do."""
 
 
@@ -167,16 +168,13 @@ def database(address: str) -> Iterator[tuple[Any, str]]:
     Raises:
         RunError: it is no address, pymongo is missing, or the server does not answer or refuses, in the block too.
     """
-    try:
-        target = parse(address, "--mongo") if address else chosen(None)
-    except BadTarget as error:
-        raise RunError(str(error)) from None
+    target = parse(address, "--mongo") if address else chosen(None)
     if target is None:
         raise RunError(f"--mongo: expected {FORMS}, or one of these in the environment variable {VARIABLE}")
     try:
         client: Any = connect(target)
     except Unreachable as error:
-        raise RunError(
+        raise UserError(
             f"no MongoDB answers at {target.shown}: {error}; is it running, and reachable from this machine?"
         ) from None
     import pymongo
@@ -184,7 +182,7 @@ def database(address: str) -> Iterator[tuple[Any, str]]:
     try:
         yield client[target.database], target.shown
     except pymongo.errors.PyMongoError as error:
-        raise RunError(f"MongoDB {target.shown} refuses: {target.scrub(reason(error))}") from None
+        raise UserError(f"MongoDB {target.shown} refuses: {target.scrub(reason(error))}") from None
     finally:
         client.close()
 

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.base.state import State, digest
 from mpi_pgpe.runs.checkpoint import CheckpointError, Folder, read
-from mpi_pgpe.training.settings import Settings
+from mpi_pgpe.training.settings import TABLE, Settings
 
 MARKER = "completed.json"
 """Written beside the checkpoints when, and only when, a run is complete."""
 
 
-class CannotResume(ValueError):
+class CannotResume(WrongInput):
     """There is nothing to go on from, or it does not fit; the message says what to do."""
 
 
@@ -130,15 +131,20 @@ def _compare(settings: Settings, seed: int | None, start: Start) -> None:
     if seed is None:
         ours["seed"] = theirs["seed"]
     different = [
-        f"{name}: {theirs.get(name)!r} there, {ours.get(name)!r} now"
+        f"{name}: {_value(theirs, name)!r} there, {_value(ours, name)!r} now"
         for name in sorted(ours.keys() | theirs.keys())
-        if ours.get(name) != theirs.get(name)
+        if _value(ours, name) != _value(theirs, name)
     ]
     if different:
         raise CannotResume(
             f"resume: {start.path} is of another configuration: {'; '.join(different)}. "
             "Set these as they were there, or start a new run without resume"
         )
+
+
+def _value(settings: Mapping[str, Any], name: str) -> Any:
+    """Of a setting, which is left out where it is as it was before there was such a setting."""
+    return settings.get(name, TABLE[name].before if name in TABLE else None)
 
 
 def recorded_until(

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from mpi_pgpe.runs.errors import Refused
+from mpi_pgpe.base.errors import WrongInput
 
 
 def claim(
@@ -25,10 +25,10 @@ def claim(
         claim_in_database: makes the document, or returns False if another run has the id.
 
     Raises:
-        Refused: `wanted` is taken.
+        WrongInput: `wanted` is taken.
     """
     if wanted is not None and (wanted in {"", ".", ".."} or "/" in wanted):
-        raise Refused(f"-i {wanted}: expected a number or a name without /")
+        raise WrongInput(f"-i {wanted}: expected a number or a name without /")
     chosen = int(wanted) if wanted is not None and wanted.isdecimal() else wanted
     least = 1
     while True:
@@ -43,7 +43,7 @@ def claim(
             folder.mkdir()
         except FileExistsError:
             if chosen is not None or folder_name:
-                raise Refused(f"{folder} exists already; choose another id with -i") from None
+                raise WrongInput(f"{folder} exists already; choose another id with -i") from None
             least += 1
             continue
         try:
@@ -55,7 +55,7 @@ def claim(
             return str(folder), number
         folder.rmdir()
         if chosen is not None:
-            raise Refused(f"-i {wanted}: the database has a run of this id; choose another one")
+            raise WrongInput(f"-i {wanted}: the database has a run of this id; choose another one")
 
 
 def _largest_number(basedir: Path) -> int:

@@ -7,7 +7,6 @@ their observations stay here, kept by direction.
 from __future__ import annotations
 
 import functools
-import traceback
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,12 +17,13 @@ from numpy.typing import NDArray
 from mpi_pgpe.parallel.clock import OTHER, PHYSICS, POLICY
 from mpi_pgpe.parallel.episode_timeout import Watch
 from mpi_pgpe.parallel.farm import Farm
-from mpi_pgpe.parallel.tasks import BREAKS, Poll, Result, TaskFailed
+from mpi_pgpe.parallel.tasks import BREAKS, Poll, Result
 from mpi_pgpe.policies.network import Policy, PolicyShape
 from mpi_pgpe.policies.normalization import Moments
 from mpi_pgpe.search.noise import Noise
 from mpi_pgpe.search.pgpe import mirrored_pair
 from mpi_pgpe.search.seeds import episode_seed, seed_table
+from mpi_pgpe.training.failures import environment_failed, failure_of
 from mpi_pgpe.training.job import RE_EVALUATION, TRAINING, Distribution, Job
 from mpi_pgpe.training.rollout import LONGEST, Episode, Rollout
 
@@ -86,10 +86,8 @@ class Evaluator:
             raise
         except (Exception, SystemExit) as error:
             name = self.job.env_name if purpose == TRAINING else self.job.re_evaluation[0]
-            raise TaskFailed(
-                f"environment {name!r} failed on rank {self.world.members[self.world.rank]} when it was made: "
-                f"{type(error).__name__}: {error}\n\n{traceback.format_exc()}"
-            ) from error
+            where = f"on rank {self.world.members[self.world.rank]} when it was made"
+            raise failure_of(name, where, error) from error
 
     def _rollout(self, purpose: int) -> tuple[Rollout, Policy]:
         if purpose not in self._rollouts:
@@ -218,19 +216,20 @@ class Evaluator:
 
             if self._watch is None:
                 return episode(poll)
-            self.farm.begins(self._where(task, sign, seed))
+            self.farm.begins(environment_failed(*self._where(task, sign, seed)))
             return self._watch.run(episode, poll)
         except BREAKS:
             raise
         except (Exception, SystemExit, GeneratorExit) as error:  # not Ctrl-C
-            message = f"{self._where(task, sign, seed)}: {type(error).__name__}: {error}\n\n{traceback.format_exc()}"
+            failure = failure_of(*self._where(task, sign, seed), error)
             if job.on_episode_error == "fail" or self._running.purpose not in self._rollouts:
-                raise TaskFailed(message) from error
+                raise failure from error
             self._rollouts[self._running.purpose][0].env.remake()  # it may be in any state
-            self.farm.remarks.append(message)
+            self.farm.remarks.append(str(failure))
             return Episode(np.nan, 0, False, None)  # NaN is the worst fitness
 
-    def _where(self, task: int, sign: int, seed: int) -> str:
+    def _where(self, task: int, sign: int, seed: int) -> tuple[str, str]:
+        """(environment, what and where the episode is)."""
         generation, job = self._running.distribution.generation, self.job
         training = self._running.purpose == TRAINING
         place = (
@@ -238,7 +237,5 @@ class Evaluator:
             if training
             else f"re-evaluation after generation {generation}, episode {task}"
         )
-        return (
-            f"environment {(job.env_name if training else job.re_evaluation[0])!r} failed on rank "
-            f"{self.world.members[self.world.rank]} ({place}, environment seed {seed})"
-        )
+        name = job.env_name if training else job.re_evaluation[0]
+        return name, f"on rank {self.world.members[self.world.rank]} ({place}, environment seed {seed})"

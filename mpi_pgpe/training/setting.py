@@ -25,6 +25,10 @@ GROUPS: dict[Group, str] = {
 """The groups in their order, with their titles."""
 
 
+ALWAYS_THERE = object()
+"""In place of an earlier value: the first version had the setting already."""
+
+
 class Follows:
     """A default that is computed from other settings.
 
@@ -58,6 +62,7 @@ class Setting:
         resume: whether a run that is resumed must have the same, may have another, or is not concerned.
         ranks: whether every rank needs it, not rank 0 alone.
         aliases: what other libraries call it.
+        before: what it was in runs made before there was such a setting, or ALWAYS_THERE; their checkpoints go on.
     """
 
     name: str
@@ -69,6 +74,7 @@ class Setting:
     ranks: bool
     aliases: tuple[str, ...] = ()
     shown: str | None = None
+    before: Any = ALWAYS_THERE
 
 
 def row(
@@ -80,6 +86,7 @@ def row(
     resume: Resume = "same",
     aliases: tuple[str, ...] = (),
     shown: str | None = None,
+    before: Any = ALWAYS_THERE,
 ) -> Any:
     """A field of the dataclass that is the table; see `Setting`."""
     return field(
@@ -91,6 +98,7 @@ def row(
             "resume": resume,
             "aliases": aliases,
             "shown": shown,
+            "before": before,
         }
     )
 

@@ -61,7 +61,7 @@ class RankSettings:
     re_eval_max_episode_length: int | None = row(
         None, checks.or_none(whole, -1), "environment",
         "most steps of an episode of re-evaluations; None: the environment's own limit, 100,000 where it has none",
-        aliases=("eval_max_episode_length",),
+        aliases=("eval_max_episode_length",), before=None,
     )
     num_episodes: int = row(
         1, whole, "environment", "a solution's fitness is its mean over so many episodes",
@@ -230,8 +230,15 @@ class Settings(RankSettings):
         return {name: value for name, value in asdict(self).items() if TABLE[name].resume != "not of the run"}
 
     def describe_result(self) -> dict[str, Any]:
-        """The settings that have to be the same where a run is resumed."""
-        return {name: value for name, value in asdict(self).items() if TABLE[name].resume == "same"}
+        """The settings that have to be the same where a run is resumed.
+
+        Without those that are as they were before there was such a setting, so that earlier checkpoints fit.
+        """
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if TABLE[name].resume == "same" and value != TABLE[name].before
+        }
 
     @property
     def max_walltime_seconds(self) -> float | None:

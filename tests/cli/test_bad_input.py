@@ -29,9 +29,9 @@ def in_an_empty_folder(tmp_path, monkeypatch):
 def refused(capfd, *argv):
     """All ranks: run the command line, see that it is refused as it should; returns rank 0's message."""
     small_envs.MADE.clear()
-    exit_code = main(["train", *argv])
+    exit_code = main([*argv])
     out, err = capfd.readouterr()
-    assert exit_code == 1
+    assert exit_code == 2
     assert small_envs.MADE == [], "an environment was made"
     assert not os.listdir(), "something was written"
     assert out == ""
@@ -39,8 +39,8 @@ def refused(capfd, *argv):
         assert err == ""
         return None
     assert "Traceback" not in err
-    assert err.count("Refused: ") == 1
-    assert len(err.splitlines()) <= 2  # the line, and sacred's empty one
+    assert err.startswith("train: ")
+    assert err.count("\n") == 1
     return err
 
 
@@ -86,6 +86,18 @@ def refused(capfd, *argv):
         ("env_nam=x", ["unknown configuration entry 'env_nam'", "did you mean env_name?"]),
         ("qqqqq=1", ["unknown configuration entry 'qqqqq'", "print_config"]),
         ("walkr2d", ["walkr2d", "walker2d"]),
+        ("env=x", ["unknown configuration entry 'env'; did you mean env_name"]),
+        ("lr=1", ["did you mean center_lr"]),
+        ("generations=5", ["did you mean niters"]),
+        ("population_size=8", ["did you mean popsize"]),
+        ("sigma=1", ["did you mean radius (initial stdev = radius / sqrt(parameters)"]),
+        ("num_cpus=4", ["mpirun -n 4 python -m mpi_pgpe.train"]),
+        ("activation=relu", ["hidden layers are tanh"]),
+        ("policy=mlp", ["num_hidden and hidden_size set the policy"]),
+        ("optimizer={1,2}", ["optimizer: expected one of clipup, adam, sgd, got {1, 2}"]),
+        ("popsize=b'8'", ["popsize: expected a whole number of at least 2, got b'8'"]),
+        ("notes={1,2}", ["notes: expected None or text, got {1, 2}"]),
+        ("env_config={'a':b'x'}", ["env_config: expected numbers, text, lists and dictionaries"]),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -114,13 +126,13 @@ def test_bad_values_are_refused_before_any_work(capfd, update, parts):
             "with fast popsize = 8",
             ["with popsize: expected ENTRY=VALUE", "did you mean popsize=VALUE, without spaces?"],
         ),
-        ("with popsize=4 popsize.x=4", ["popsize=4 popsize.x=4: an entry is set as a value, and"]),
+        ("with popsize=4 popsize.x=4", ["popsize=4 popsize.x=4: popsize is set as a value, and"]),
         ("-b x with fast", ["--beat-interval x: expected seconds"]),
         ("-b inf with fast", ["--beat-interval inf: expected seconds"]),
         ("-P high with fast", ["--priority high: expected a number"]),
         ("-l LOUD with fast", ["--loglevel LOUD: expected DEBUG"]),
         ("-C fd with fast", ["--capture fd: expected sys or no"]),
-        ("-s sqlite:///x --enforce_clean with fast", ["Refused: ", "(with -d: where)"]),
+        ("-s sqlite:///x --enforce_clean with fast", ["(with -d: where)"]),
     ],
 )
 def test_command_lines_that_cannot_be_are_refused_in_one_line(capfd, arguments, parts):
@@ -137,8 +149,13 @@ def test_command_lines_that_cannot_be_are_refused_in_one_line(capfd, arguments, 
         ("list.json", b"[1]", "entries and their values, got [1]"),
         ("many.json", b'{"popsize": "many"}', "many.json: popsize: expected a whole number of at least 2, got 'many'"),
         ("more.json", b'{"popsze": 4}', "unknown configuration entry 'popsze'; did you mean popsize?"),
-        ("bad.pickle", b"\x80junk", "which can be read"),
-        ("settings.py", b"popsize = 4", "which can be read"),
+        ("bad.pickle", b"\x80junk", "ends in .json, .yaml or .yml; a pickle is not read, because loading one runs"),
+        ("hidden.dat", b"\x80junk", "a pickle is not read"),
+        ("settings.py", b"popsize = 4", "expected a file of settings that ends in .json, .yaml or .yml"),
+        ("tagged.json", b'{"notes": {"py/tuple": [1, 2]}}', "notes: expected None or text, got {'py/tuple': [1, 2]}"),
+        ("code.json", b'{"py/object": "os.system"}', "unknown configuration entry 'py/object'"),
+        ("large.json", b'{"notes": "' + b"x" * 2**20 + b'"}', "it is larger than 1048576 bytes"),
+        ("deep.json", b"[" * 100_000, "which can be read"),
     ],
 )
 def test_files_that_are_no_settings_are_refused_in_one_line(capfd, tmp_path_factory, name, content, part):
@@ -165,7 +182,7 @@ def test_a_folder_for_agents_that_cannot_be_written_to_is_refused(launch, tmp_pa
     (tmp_path / "saved_agents").touch()
     for options in ([], ["-u", "-F", "results"]):
         done = launch("-m", "mpi_pgpe.train", *options, "with", "fast", ranks=2)
-        assert (done.returncode, done.stdout) == (1, "")
+        assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.count("saved_agents, as -F is not given: expected a folder") == 1
         assert "Traceback" not in done.stderr
 
@@ -185,13 +202,14 @@ def test_a_folder_for_agents_that_cannot_be_written_to_is_refused(launch, tmp_pa
     ids=str,
 )
 def test_environments_that_do_not_fit_are_refused_before_any_episode(capfd, updates, parts):
-    assert main(["train", "-l", "CRITICAL", "-F", "results", "with", "fast", *updates]) == 1
+    assert main(["-F", "results", "with", "fast", *updates]) == 2
     World().goodbye()  # rank 0 has ended its record
     assert not list(Path().glob("results/[0-9]*")), "a run was recorded"
     out, err = capfd.readouterr()
     assert out == ""
     assert "Traceback" not in err
-    assert err.count("Refused") == ROOT_RANK
+    assert err.count("\n") == ROOT_RANK, "one message"
+    assert err.count("train: ") == ROOT_RANK
     for part in parts:
         assert not ROOT_RANK or part in err
 
@@ -200,7 +218,7 @@ def test_a_good_command_line_runs_to_its_end(capfd):
     """So that the refusals above are refusals of what they name, not of something else."""
     small_envs.MADE.clear()
     updates = ["niters=1", "popsize=8", "num_interactions=None"]
-    assert main(["train", "-F", "results", "with", "fast", ENV, *updates]) == 0
+    assert main(["-F", "results", "with", "fast", ENV, *updates]) == 0
     assert set(small_envs.MADE) <= {"Slope"}
     out, _ = capfd.readouterr()
     assert out.count("training small_envs:Slope") == ROOT_RANK
@@ -215,8 +233,8 @@ def test_refusal_under_mpiexec_ends_all_ranks_once(launch):
     environ = os.environ | {"PYTHONPATH": str(HELPERS)}
     for update in ("popsize=7", "env_name=CartPole-v7", "popsze=8"):
         done = launch("-m", "mpi_pgpe.train", "-F", "results", "with", "fast", ENV, update, ranks=3, env=environ)
-        assert done.returncode == 1
+        assert done.returncode == 2
         assert done.stdout == ""
-        assert done.stderr.count("Refused: ") == 1
+        assert done.stderr.count("train: ") == 1
         assert "Traceback" not in done.stderr
         assert not os.listdir()

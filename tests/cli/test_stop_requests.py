@@ -9,8 +9,14 @@ import time
 import pytest
 
 from mpi_pgpe.cli import stop_requests
-from mpi_pgpe.cli.stop_requests import Interruption
+from mpi_pgpe.cli.stop_requests import StopRequests
 from mpi_pgpe.parallel.episode_timeout import EpisodeTimeout, Watch
+
+
+def requests(max_walltime: float | None, finish_generation: bool) -> StopRequests:
+    made = StopRequests()
+    made.configure(max_walltime, finish_generation)
+    return made
 
 
 @pytest.fixture
@@ -22,7 +28,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_the_margin_is_learned_from_the_last_generations(clock: list[float]) -> None:
-    stop = Interruption(max_walltime=1000, finish_generation=True)
+    stop = requests(1000, True)
     assert not stop.stop()
     stop.learn(generation_seconds=100, writing_seconds=10)
     clock[0] = 1000 - 5 - 20 - 150 - 1
@@ -32,7 +38,7 @@ def test_the_margin_is_learned_from_the_last_generations(clock: list[float]) -> 
     assert stop.reason is not None
     assert "max_walltime" in stop.reason
 
-    stop = Interruption(max_walltime=1000, finish_generation=True)
+    stop = requests(1000, True)
     stop.learn(generation_seconds=100, writing_seconds=0)
     for _ in range(5):
         stop.learn(generation_seconds=10, writing_seconds=0)  # the long one is forgotten
@@ -41,7 +47,7 @@ def test_the_margin_is_learned_from_the_last_generations(clock: list[float]) -> 
 
 
 def test_a_generation_that_takes_too_long_is_given_up_even_if_it_should_be_finished(clock: list[float]) -> None:
-    stop = Interruption(max_walltime=1000, finish_generation=True)
+    stop = requests(1000, True)
     clock[0] = 994
     assert not stop.give_up()
     clock[0] = 996
@@ -51,7 +57,7 @@ def test_a_generation_that_takes_too_long_is_given_up_even_if_it_should_be_finis
 @pytest.mark.parametrize("number", stop_requests.SIGNALS)
 @pytest.mark.parametrize("finish", [True, False])
 def test_signals_are_requests_while_listening(number: signal.Signals, finish: bool) -> None:
-    stop = Interruption(None, finish_generation=finish)
+    stop = requests(None, finish)
     before = signal.getsignal(number)
     with stop.listening():
         assert not stop.give_up()

@@ -10,7 +10,10 @@ Rank 0 prints a line of JSON for each generation: the metrics. A rank that ends 
 
 from __future__ import annotations
 
-import mpi_pgpe.parallel.one_thread  # noqa: F401
+from mpi_pgpe.parallel import one_thread
+
+if __name__ == "__main__":
+    one_thread.limit()  # before numpy is loaded
 
 # isort: split
 import json
@@ -20,7 +23,7 @@ import sys
 from typing import Any
 
 from mpi_pgpe import train
-from mpi_pgpe.cli.entry import entry_point
+from mpi_pgpe.cli import entry
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.training.evaluator import Evaluator
 from mpi_pgpe.training.settings import Settings
@@ -113,7 +116,7 @@ class DoomedTeam(Team):
                 doom(self, d["when"], d["at"])
 
 
-def run(argv: list[str], team: Team | None) -> int:
+def run(argv: list[str], team: Team | None, requests: object) -> int:
     """What rank 0 does in place of sacred's experiment."""
     assert team is not None
     settings = Settings.check(
@@ -137,4 +140,4 @@ def run(argv: list[str], team: Team | None) -> int:
 
 if __name__ == "__main__":
     train.Team, train.run_experiment = DoomedTeam, run  # type: ignore[misc]
-    entry_point(train.main)
+    entry.run(train.main)

@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import gym
@@ -35,9 +36,11 @@ class Walk(gym.Env):
 
 
 class Slow(Walk):
-    """Takes a while, SECONDS_OF_A_STEP, so that there is time to be killed in the middle."""
+    """Takes a while, SECONDS_OF_A_STEP, so that there is time to be killed in the middle; makes the file STARTED."""
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        if started := os.environ.get("STARTED"):
+            Path(started).touch()
         time.sleep(float(os.environ.get("SECONDS_OF_A_STEP", "0.0005")))
         return super().step(action)
 

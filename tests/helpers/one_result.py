@@ -8,7 +8,10 @@ state and moments (hashed) and every metric that does not measure time.
 
 from __future__ import annotations
 
-import mpi_pgpe.parallel.one_thread  # noqa: F401
+from mpi_pgpe.parallel import one_thread
+
+if __name__ == "__main__":
+    one_thread.limit()  # before numpy is loaded
 
 # isort: split
 import hashlib

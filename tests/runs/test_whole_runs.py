@@ -191,7 +191,7 @@ def test_nothing_is_made_when_nothing_listens(tmp_path, launch):
     relay.shut()
     done = launch(*TRAIN, "-m", f"127.0.0.1:{relay.port}:db", *SHORT, ranks=2, cwd=tmp_path)
     assert done.returncode == 1
-    assert f"Refused: the MongoDB at 127.0.0.1:{relay.port}/db cannot be used: " in done.stderr
+    assert f"train: the MongoDB at 127.0.0.1:{relay.port}/db cannot be used: " in done.stderr
     assert "training" not in done.stdout
     assert list(tmp_path.glob("saved_agents/*")) == []
 
@@ -237,7 +237,7 @@ def test_options_of_sacred(server, tmp_path, launch):
     mongo = f"127.0.0.1:{server.port}:options"
     run = (*TRAIN, "-F", "results")
     refused = launch(*run, "-C", "fd", *SHORT, cwd=tmp_path)
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "--capture fd: expected sys or no" in refused.stderr
     queued = launch(*run, "-q", "-m", mongo, *SHORT, cwd=tmp_path)
     assert queued.returncode == 0, queued.stderr

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from mpi_pgpe.training.job import Job
-from mpi_pgpe.training.setting import GROUPS, Follows
+from mpi_pgpe.training.setting import ALWAYS_THERE, GROUPS, Follows
 from mpi_pgpe.training.settings import TABLE, BadSettings, RankSettings, Settings
 from mpi_pgpe.training.trainer import make_search
 
@@ -184,7 +184,11 @@ def test_the_ranks_get_the_settings_of_ranks_and_no_other():
 
 def test_what_a_resume_may_change_is_no_part_of_the_result():
     settings = Settings.check({"seed": 1})
-    assert set(settings.describe_result()) == {name for name, each in TABLE.items() if each.resume == "same"}
+    new = {name for name, each in TABLE.items() if each.before is not ALWAYS_THERE}
+    same = {name for name, each in TABLE.items() if each.resume == "same"}
+    assert set(settings.describe_result()) - new == same - new
+    changed = Settings.check({"seed": 1, "re_eval_max_episode_length": 5}).describe_result()
+    assert set(changed) - set(settings.describe_result()) == {"re_eval_max_episode_length"}
     left_out = {
         "checkpoint",
         "checkpoint_interval",

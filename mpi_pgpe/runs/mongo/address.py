@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
+from mpi_pgpe.base.errors import UserError, WrongInput
+
 if TYPE_CHECKING:
     from pymongo import MongoClient
 
@@ -25,11 +27,11 @@ _DATABASE = re.compile(r"[^\s/\\.\"$*<>:|?@!]{1,63}")
 _OPTION = re.compile(r"-\w*m|--m\w*")  # abbreviated or not
 
 
-class BadTarget(ValueError):
+class BadTarget(WrongInput):
     """What stands after -m, or in MPI_PGPE_MONGO, is no address of a MongoDB."""
 
 
-class Unreachable(Exception):
+class Unreachable(UserError):
     """The MongoDB does not answer, or lets nobody in; the message says why and holds no secret."""
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mpi_pgpe.base.errors import UserError
 from mpi_pgpe.runs import run_folder
 from mpi_pgpe.runs.mongo.address import SECONDS_TO_CONNECT, Target, Unreachable, connect
 
@@ -18,7 +19,7 @@ _BEATS_MISSED = 6  # by a run on another machine, until it counts as dead
 _ATTEMPTS = 5
 
 
-class NotNow(Exception):
+class NotNow(UserError):
     """A run that cannot be delivered; the message says why."""
 
 

@@ -15,8 +15,8 @@ from recorded import GENERATIONS, add, record, state, training
 from sacred.utils import SacredError
 
 from mpi_pgpe import sync
+from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.runs import run_folder
-from mpi_pgpe.runs.errors import Refused
 from mpi_pgpe.runs.mongo import address, delivery, grid_files, mirror
 from mpi_pgpe.runs.recorder import Recorder
 
@@ -274,9 +274,9 @@ def test_a_run_that_is_refused_leaves_no_record(kind, relay, server, name, tmp_p
             relay.shut()
             monkeypatch.setattr(delivery, "_PATIENCE", 0.5)
         observer.withdraw()
-        raise Refused("the two environments do not fit")
+        raise WrongInput("the two environments do not fit")
 
-    with pytest.raises(Refused):
+    with pytest.raises(WrongInput):
         record(observer, main)
     recorded = [path.name for path in tmp_path.iterdir() if path.name != "_sources"]
     if kind == "gone":  # what cannot be taken back is told, and shown as it was

@@ -1,0 +1,202 @@
+"""A training run: it is prepared, goes round by generations, and finishes; with its record, checkpoints and agents."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from pathlib import Path
+from typing import Any
+
+from sacred.run import Run
+from sacred.utils import SacredInterrupt
+
+from mpi_pgpe.base.errors import INTERRUPTED, RESUME, UserError, WrongInput
+from mpi_pgpe.cli import time_table
+from mpi_pgpe.cli.console import Console
+from mpi_pgpe.cli.stop_requests import StopRequests
+from mpi_pgpe.parallel.clock import RECORDING
+from mpi_pgpe.parallel.tasks import GivenUp
+from mpi_pgpe.runs.keeper import Keeper
+from mpi_pgpe.runs.recorder import Recorder
+from mpi_pgpe.runs.resume import Start, recorded_until
+from mpi_pgpe.runs.saved_agents import agents_folder, save
+from mpi_pgpe.training.metrics import Report
+from mpi_pgpe.training.settings import Settings
+from mpi_pgpe.training.team import Team
+from mpi_pgpe.training.trainer import Trainer
+
+
+class Stopped(UserError, SacredInterrupt):
+    """The run was ended in order before it was complete; to sacred it is INTERRUPTED."""
+
+    exit_code = RESUME
+
+
+class Interrupted(Stopped):
+    """The same, by Ctrl-C."""
+
+    exit_code = INTERRUPTED
+
+
+class TrainingRun:
+    """Trains, logs and saves.
+
+    Args:
+        settings: of the run.
+        team: all ranks.
+        run: sacred's.
+        recorder: of the run, or None.
+        start: the checkpoint that the run goes on from, or None.
+        requests: to stop, of which the caller listens to all but Ctrl-C.
+        each_step: whether to time each step of the environments; see the option --profile.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        team: Team,
+        run: Run,
+        recorder: Recorder | None,
+        start: Start | None,
+        requests: StopRequests,
+        each_step: bool,
+    ) -> None:
+        self._settings = settings
+        self._team = team
+        self._run = run
+        self._recorder = recorder
+        self._start = start
+        self._each_step = each_step
+        self._console = Console(settings)
+        self._requests = requests
+        requests.configure(settings.max_walltime_seconds, settings.finish_generation)
+        self._last_agent: Path | None = None
+
+    def train(self) -> float | None:
+        """Do all of it; returns the last re-evaluated mean return.
+
+        Raises:
+            Stopped: before the run was complete; the message says where it is and how to go on.
+            TaskFailed: an episode, or too many of them, failed.
+            WrongInput: before any episode, and then nothing of the run is recorded.
+        """
+        self._prepare()
+        with self._team.world.clock.during(RECORDING):
+            self._loop()
+        return self._finish()
+
+    def _prepare(self) -> None:
+        """Make the environments and, with a checkpoint to go on from, be where it was."""
+        settings, team = self._settings, self._team
+        team.farm.should_give_up = self._requests.give_up
+        try:
+            self.trainer = Trainer(settings, team, self._console.progress, self._each_step)
+        except WrongInput:
+            if self._recorder:
+                self._recorder.withdraw()
+            raise
+        self.folder = self._recorder.folder if self._recorder else agents_folder(settings)
+        record = {
+            "id": self._run._id,
+            "folder": str(self.folder.absolute()),
+            "database": self._recorder and self._recorder.database,
+        }
+        self._keeper = Keeper(settings, self.folder, record, self._start)
+        self._console.start(self.trainer.origins, self.trainer.shape, team.world.size, self.folder)
+        self._logged = 0 if self._start is None else self._go_on(self._start)
+        self._console.begin(self.trainer.search.generation)
+
+    def _go_on(self, start: Start) -> int:
+        """Set the trainer where the checkpoint was; returns the last generation whose metrics are recorded.
+
+        The record of a run that was killed may end before its checkpoint or after it: what is missing is
+        recorded here, and what is there is not recorded again.
+        """
+        self.trainer.restore(start.content["trainer"])
+        self._keeper.begin()
+        recorder = self._recorder
+        until = recorded_until(start.runs, recorder.last_step) if recorder else recorded_until(start.runs)
+        if until is None:
+            until = start.generation
+        missing = sorted(self._keeper.metrics(until), key=lambda entry: entry[2])
+        for generation, entries in itertools.groupby(missing, key=lambda entry: entry[2]):
+            self._log(generation, {name: value for name, value, _ in entries})
+        if recorder:
+            recorder.continues(start.runs)
+        before = start.runs[-1]
+        self._run.info["continues"] = {**before, "generation": start.generation, "checkpoint": str(start.path)}
+        print(f"going on from {start.path}: generation {start.generation} of run {before['folder']}", flush=True)
+        return until
+
+    def _loop(self) -> None:
+        """One generation after another, until the run is complete or has to stop."""
+        try:
+            with self._requests.listening_to_ctrl_c():
+                while not (self.trainer.complete or self._requests.stop()):
+                    self._generation()
+        except GivenUp:
+            pass  # the trainer is where it was before the generation
+        except KeyboardInterrupt:  # pressed again: likewise, but the ranks may be anywhere
+            self._console.close()
+            self._keeper.write(self.trainer)
+            raise self._stopped() from None
+        finally:
+            self._console.close()
+            self._keeper.write(self.trainer)
+
+    def _generation(self) -> None:
+        began = time.monotonic()
+        report = self.trainer.step()
+        if report.generation > self._logged:
+            self._log(report.generation, report.metrics)
+        self._console.report(report)
+        self._last_agent = self._save(report) or self._last_agent
+        self._run.result = self.trainer.re_eval.get("re_eval_mean")
+        self._keeper.keep(report, self.trainer)
+        self._requests.learn(time.monotonic() - began, self._keeper.seconds)
+
+    def _finish(self) -> float | None:
+        trainer, folder = self.trainer, self.folder
+        accounts = time_table.columns(self._team.world.members, self._team.times(), self._each_step)
+        self._run.info["profile"] = accounts
+        if self._each_step:
+            print(time_table.table(accounts), flush=True)
+        if not trainer.complete:
+            raise self._stopped()
+        self._keeper.complete(
+            {
+                "generation": trainer.search.generation,
+                "timesteps": trainer.timesteps,
+                "state_digest": f"{trainer.digest():012x}",
+                **trainer.re_eval,
+                "folder": str(folder.absolute()),
+            }
+        )
+        self._console.finish(trainer.re_eval, trainer.digest(), folder, self._last_agent, self._recorder is not None)
+        return trainer.re_eval.get("re_eval_mean")
+
+    def _stopped(self) -> Stopped:
+        """The error that ends a run in order: where it is, and how to go on."""
+        trainer, keeper = self.trainer, self._keeper
+        generation = trainer.search.generation
+        self._save(Report(generation, {}, agent=trainer.agent({})))
+        self._console.digest(trainer.digest())
+        return (Interrupted if self._requests.by_ctrl_c else Stopped)(
+            f"stopped after generation {generation}: {self._requests.reason}. The run is in {self.folder}. "
+            + (
+                f"To go on: the same command with resume={keeper.path}"
+                if keeper.has_checkpoint
+                else "There is no checkpoint yet: start it again"
+            )
+        )
+
+    def _save(self, report: Report) -> Path | None:
+        """Write the agents of a report; returns the path of the center's."""
+        return save(report, self._settings, self.folder, self._run.add_artifact)
+
+    def _log(self, generation: int, metrics: dict[str, Any]) -> None:
+        """Record the metrics of a generation: at once, and at sacred's next heartbeat for observers of its own."""
+        if self._recorder:
+            self._recorder.record_metrics(generation, metrics)
+        for name, value in metrics.items():
+            self._run.log_scalar(name, value, generation)
