@@ -21,11 +21,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import mpi_pgpe.cli.sacred_patches  # noqa: F401  (before anything of sacred's)
-
-# isort: split
 from mpi_pgpe.base.arguments import at_least
-from mpi_pgpe.cli.sacred_patches import capture_by_sacred
+from mpi_pgpe.cli import sacred_patches
 from mpi_pgpe.runs.mongo.address import BadTarget, chosen
 from mpi_pgpe.runs.recorder import METRICS_SHARE, Recorder
 
@@ -83,7 +80,7 @@ def main() -> None:
         chosen(args.mongo_db)
     except BadTarget as error:
         parser.error(str(error))
-    capture_by_sacred(False)
+    sacred_patches.apply()  # before anything else of sacred's
     folder = Path(tempfile.mkdtemp())
     recorder, first = begin(folder, args.generations, args.mongo_db)
     delivery = recorder._delivery

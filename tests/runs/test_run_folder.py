@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sacred
 from sacred import Experiment
 from sacred.observers import FileStorageObserver
 
-from mpi_pgpe.cli.sacred_patches import capture_by_sacred
+from mpi_pgpe.cli import sacred_patches
 from mpi_pgpe.runs import run_folder
 from mpi_pgpe.runs.mongo.earlier_runs import NotNow, mark_if_dead
 from mpi_pgpe.runs.recorder import Recorder
@@ -37,8 +38,9 @@ def record(observer, main, beat=0.02):
     return experiment.run(options={"--beat-interval": beat, "--loglevel": "ERROR"})
 
 
-def test_files_are_those_of_sacreds_own_observer(tmp_path):
-    capture_by_sacred(True)
+def test_files_are_those_of_sacreds_own_observer(tmp_path, monkeypatch):
+    sacred_patches.apply()
+    monkeypatch.setitem(sacred.SETTINGS, "CAPTURE_MODE", "sys")  # its default way runs `tee`
     agent = tmp_path / "agent.pickle"
     agent.write_bytes(b"agent")
     found = {}

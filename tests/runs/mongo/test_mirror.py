@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sacred
 from gridfs import GridFS
 from mongo_server import Server
 from recorded import BEAT, GENERATIONS, add, log, record, state, training
@@ -18,7 +19,7 @@ from sacred.observers import MongoObserver
 from sacred.utils import SacredError
 
 from mpi_pgpe import compare, doctor, plot, sync
-from mpi_pgpe.cli.sacred_patches import capture_by_sacred
+from mpi_pgpe.cli import sacred_patches
 from mpi_pgpe.runs import run_folder
 from mpi_pgpe.runs.mongo import address, delivery, grid_files, mirror
 from mpi_pgpe.runs.recorder import Recorder
@@ -27,9 +28,12 @@ pytestmark = [pytest.mark.launches, pytest.mark.usefixtures("patience")]
 pytest_plugins = ["mongo_fixtures"]
 
 
-def test_layout_is_that_of_sacreds_own_observer(server: Server, name: str, tmp_path: Path) -> None:
+def test_layout_is_that_of_sacreds_own_observer(
+    server: Server, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Readers such as Omniboard are written for it.
-    capture_by_sacred(False)  # the other one prints
+    sacred_patches.apply()
+    monkeypatch.setitem(sacred.SETTINGS, "CAPTURE_MODE", "no")  # the other one prints
 
     def program(run: Any, log_metric: Callable[[str, float, int], None]) -> float:
         for step in range(3):
