@@ -28,6 +28,7 @@ import ranks
 from mpi_pgpe.base.arguments import at_least
 from mpi_pgpe.parallel.load import holds_two
 from mpi_pgpe.parallel.rounds import Rounds
+from mpi_pgpe.parallel.tasks import Result
 from mpi_pgpe.parallel.world import _LONGEST_NAP
 from mpi_pgpe.search.noise import weighted_sums
 from mpi_pgpe.search.seeds import seed_table
@@ -182,7 +183,7 @@ def hand_out(seconds: np.ndarray, size: int, message: float) -> float:
             following = queues[rank].popleft()
             heapq.heappush(running, (now + seconds[following], rank, following))
         free = max(free, now + _LONGEST_NAP) + message  # rank 0 and the rank look at their messages now and then
-        tasks.record(task, np.zeros(4), rank)
+        tasks.record(task, Result((0.0, 0.0), (0, 0)), rank)
         supply(rank)
     return free + size * message  # and tells them that it was the last
 

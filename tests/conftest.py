@@ -20,9 +20,11 @@ UNDER_MPI = promised_rank() is not None
 
 
 def pytest_configure() -> None:
-    """Let the programs that tests start be interrupted, even if the tests themselves run in a shell's background."""
+    """Let the programs that tests start be interrupted, even if the tests run in a shell's background or by nohup."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_sessionstart() -> None:

@@ -152,7 +152,7 @@ def test_an_error_is_one_line(launch, tmp_path):
     shutil.copy(DATA / "make_agent.py", tmp_path / "no_agent.pickle")
     for command in (["show", tmp_path / "no_agent.pickle"], ["convert", tmp_path / "missing", tmp_path / "out"]):
         done = launch("-m", "mpi_pgpe.agents", *command)
-        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
         assert done.stderr.startswith("agents: ")
     done = launch("-m", "mpi_pgpe.agents", "convert", LANDER, tmp_path / "none" / "out")
     assert (done.returncode, done.stderr) == (

@@ -13,6 +13,7 @@ from mpi_pgpe.parallel import world
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.world import World
 from mpi_pgpe.parallel.rounds import Rounds
+from mpi_pgpe.parallel.tasks import Result
 
 looks, asleep = 0, 0.0  # how often this rank looked whether something has come, seconds that it slept in between
 
@@ -30,7 +31,7 @@ class CountingTime:
 world.time = CountingTime
 farm = Farm(World(), root_evaluates=False)
 channel = farm.world.comm.Dup()
-nothing = np.zeros(4)
+nothing = Result((0.0, 0.0), (0, 0))
 
 def two_seconds(task, poll):
     time.sleep(2)
