@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 
 import pytest
 from places import HELPERS
@@ -88,7 +89,7 @@ def test_an_environment_that_breaks_in_an_episode_is_a_problem(launch):
     findings = doctor(launch, "--env", "odd_envs:Failing", *config, PYTHONPATH=str(HELPERS))
     finding = findings["environment odd_envs:Failing"]
     assert finding["status"] == "problem"
-    assert finding["finding"].endswith("RuntimeError: the leg came off")
+    assert re.search(r"RuntimeError: the leg came off \(.*odd_envs\.py:\d+\)$", finding["finding"])
 
 
 def test_a_job_of_slurm_with_more_tasks_than_ranks_is_a_problem(launch):
