@@ -15,7 +15,8 @@ from places import DATA
 
 from mpi_pgpe import enjoy, envs
 from mpi_pgpe.agents import Agent, AgentFileError, write_agent
-from mpi_pgpe.cli.film import Film, FilmError, Watched, captioned
+from mpi_pgpe.base.errors import WrongInput
+from mpi_pgpe.cli.film import Film, Watched, captioned
 from mpi_pgpe.policies.network import PolicyShape
 
 pytestmark = pytest.mark.launches
@@ -272,7 +273,7 @@ def test_a_film_given_up_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt), Film(tmp_path / "a.mp4", 30):
         raise KeyboardInterrupt
     assert os.listdir(tmp_path) == []
-    with pytest.raises(FilmError, match="expected a film's name"):
+    with pytest.raises(WrongInput, match="expected a film's name"):
         Film(tmp_path / "a.txt", 30)
 
 

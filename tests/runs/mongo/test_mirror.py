@@ -19,6 +19,7 @@ from sacred.observers import MongoObserver
 from sacred.utils import SacredError
 
 from mpi_pgpe import compare, doctor, plot, sync
+from mpi_pgpe.base.errors import UserError, WrongInput
 from mpi_pgpe.cli import sacred_patches
 from mpi_pgpe.runs import run_folder
 from mpi_pgpe.runs.mongo import address, delivery, grid_files, mirror
@@ -154,10 +155,10 @@ def test_ids_of_files_and_database_agree(server, name, tmp_path):
     assert run() == (31, "31")
     assert {found["_id"] for found in database["runs"].find()} == {6, "seven", 7, 12, 30, "mine", 31}
     for taken, where in (("6", "database"), ("4", "exists already"), ("mine", "exists already")):
-        with pytest.raises(SacredError, match=where):
+        with pytest.raises(WrongInput, match=where):
             run(id=taken)
     assert not (tmp_path / "6").exists()
-    with pytest.raises(SacredError, match="without /"):
+    with pytest.raises(WrongInput, match="without /"):
         run(id="../x")
     assert run(None, id="alone") == ("alone", "alone")  # in files only
     with pytest.raises(SacredError, match="exists already"):
@@ -181,7 +182,7 @@ def test_wrong_password_and_no_secret_anywhere(tmp_path, caplog, capfd):
             everything = repr(list(client["exp"]["runs"].find()))
         for wrong in (good.replace("word@", "words@"), f"127.0.0.1:{own.port}:exp"):
             observer = Recorder(tmp_path / "saved", address.parse(wrong), lambda config: "stamp")
-            with pytest.raises(SacredError, match=r"[Aa]uth") as refusal:
+            with pytest.raises(UserError, match=r"[Aa]uth") as refusal:
                 record(observer, lambda run: None, loglevel="DEBUG")
             everything += str(refusal.value)
         with pytest.raises(RuntimeError, match="broken"):
