@@ -16,7 +16,6 @@ from gridfs import GridFS
 from mongo_server import Server
 from recorded import BEAT, GENERATIONS, add, log, record, state, training
 from sacred.observers import MongoObserver
-from sacred.utils import SacredError
 
 from mpi_pgpe import compare, doctor, plot, sync
 from mpi_pgpe.base.errors import UserError, WrongInput
@@ -161,7 +160,7 @@ def test_ids_of_files_and_database_agree(server, name, tmp_path):
     with pytest.raises(WrongInput, match="without /"):
         run(id="../x")
     assert run(None, id="alone") == ("alone", "alone")  # in files only
-    with pytest.raises(SacredError, match="exists already"):
+    with pytest.raises(WrongInput, match="exists already"):
         run(None, id="alone")
 
 

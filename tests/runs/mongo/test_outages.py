@@ -12,10 +12,9 @@ import pytest
 from mongo_server import Server, free_port
 from pymongo.errors import PyMongoError
 from recorded import GENERATIONS, add, record, state, training
-from sacred.utils import SacredError
 
 from mpi_pgpe import sync
-from mpi_pgpe.base.errors import WrongInput
+from mpi_pgpe.base.errors import UserError, WrongInput
 from mpi_pgpe.runs import run_folder
 from mpi_pgpe.runs.mongo import address, delivery, grid_files, mirror
 from mpi_pgpe.runs.recorder import Recorder
@@ -237,7 +236,7 @@ def test_nothing_listens(tmp_path, monkeypatch):
     port = free_port()
     observer = Recorder("saved_agents", address.parse(f"127.0.0.1:{port}:db"), lambda config: "stamp")
     started = []
-    with pytest.raises(SacredError, match=rf"127\.0\.0\.1:{port}/db cannot be used: .*refused"):
+    with pytest.raises(UserError, match=rf"127\.0\.0\.1:{port}/db cannot be used: .*refused"):
         record(observer, started.append)
     assert not started
     assert not list(Path("saved_agents").iterdir())
