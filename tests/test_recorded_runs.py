@@ -13,6 +13,7 @@ import pytest
 from matplotlib import image
 
 from mpi_pgpe import compare, doctor, plot
+from mpi_pgpe.runs.mongo.address import BadTarget
 from mpi_pgpe.runs.reader import RunError, read_runs
 
 pytestmark = pytest.mark.launches
@@ -124,7 +125,7 @@ def test_a_run_from_the_database_is_the_run_from_the_folder(results, mongo, tmp_
 def test_what_the_database_lacks_is_said(mongo):
     with pytest.raises(RunError, match="run 7 is not in the database runs; the latest are: 1"):
         read_runs(["7"], mongo)
-    with pytest.raises(RunError, match="--mongo: expected HOST:PORT:DATABASE"):
+    with pytest.raises(BadTarget, match="--mongo: expected HOST:PORT:DATABASE"):
         read_runs(["7"], "local host")
 
 
@@ -238,7 +239,7 @@ def test_a_damaged_record_is_refused_in_one_line(results, tmp_path, capsys, file
         (run / file).unlink()
     else:
         (run / file).write_bytes(content.encode(errors="surrogateescape"))
-    for tool, code, arguments in [(plot, 1, [run]), (compare, 2, [run, results / "1"])]:
+    for tool, code, arguments in [(plot, 2, [run]), (compare, 2, [run, results / "1"])]:
         assert tool.main([str(a) for a in arguments]) == code
         out, err = capsys.readouterr()
         assert out == ""
