@@ -56,7 +56,7 @@ def alive(folder: Path) -> list[str]:
         ("raises", [], 1),
         ("raises", ["on_episode_error=worst"], 0),
         pytest.param("slow", ["niters=1000", "max_walltime=00:00:09"], 75, marks=pytest.mark.slow),
-        ("", ["re_eval_env_name=CartPole-v1"], 1),
+        ("", ["re_eval_env_name=CartPole-v1"], 2),
     ],
     ids=["completed", "failed", "remade", "max_walltime", "refused"],
 )
