@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = {
     "README.md": "index.md",
     "benchmarks/README.md": "benchmarks.md",
+    "findings/README.md": "findings.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
 }

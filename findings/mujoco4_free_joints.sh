@@ -5,7 +5,8 @@
 # Expected:  a new version integrates an old model as before; RK4's error falls by 16 when the time step is halved.
 # Behaviour: 3.3.7's RK4 is of second order wherever a joint has a quaternion (free or ball); 4.0.0's is of fourth
 #            order. 4.0.0's implicitfast, for free joints but not for ball joints, is what `implicit` was. Euler and
-#            implicit differ in rounding alone. So Ant (RK4 and a free joint) differs, Humanoid's joints do not.
+#            implicit differ in rounding alone. So gymnasium's Ant and Humanoid
+#            (RK4 and a free joint) move otherwise.
 # Seen (error at steps of 1/64 and 1/128 s, free joint; which integrators agree):
 #   3.3.7: RK4 9.0e-05 2.3e-05, order 2.0; implicitfast as Euler: free True ball True; as implicit: free False ball False
 #   4.0.0: RK4 2.5e-08 1.6e-09, order 4.0; implicitfast as Euler: free False ball True; as implicit: free True ball False
