@@ -72,10 +72,34 @@ def test_a_checkpoint_is_gone_on_from_to_the_uninterrupted_end(folder: Path, ran
     assert "going on from results/1/checkpoint-4b478473-seed7-0000003.npz" in done.stdout
     expected = {generation: line for generation, line in metrics(folder / "whole/1").items() if generation > 3}
     assert metrics(folder / "results/2") == expected
+    assert "the run goes on as it began, with tie_breaking=order\n" in done.stdout
+    assert json.loads((folder / "results/2/config.json").read_text())["tie_breaking"] == "order"
+
+
+def test_a_run_that_went_on_goes_on_once_more_by_the_rule_that_it_began_with(folder: Path) -> None:
+    whole = json.loads((folder / "whole/1/completed.json").read_text())
+    for niters in (5, 6):
+        updates = [f"{name}={value}" for name, value in (SETTINGS | {"niters": niters, "resume": "auto"}).items()]
+        done = run_program(sys.executable, "-m", "mpi_pgpe.train", "-F", "results", "with", *updates, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        assert "tie_breaking=order" in done.stdout
+    assert json.loads((folder / "results/3/completed.json").read_text())["state_digest"] == whole["state_digest"]
+
+
+@pytest.mark.parametrize("in_a_file", [False, True])
+def test_another_rule_that_the_user_sets_is_refused(folder: Path, in_a_file: bool) -> None:
+    (folder / "rule.json").write_text('{"tie_breaking": "average"}')
+    updates = [f"{name}={value}" for name, value in (SETTINGS | {"resume": "results/1"}).items()]
+    updates.append("rule.json" if in_a_file else "tie_breaking=average")
+    done = run_program(sys.executable, "-m", "mpi_pgpe.train", "-F", "results", "with", *updates, cwd=folder)
+    assert done.returncode == 2
+    assert "is of another configuration: tie_breaking: 'order' there, 'average' now" in done.stderr
+    assert not (folder / "results/2").exists()
 
 
 def test_a_new_run_has_the_bits_of_then(folder: Path) -> None:
-    updates = [f"{name}={value}" for name, value in SETTINGS.items()]
+    """With the rule of then for equal fitnesses, which this run has."""
+    updates = [f"{name}={value}" for name, value in (SETTINGS | {"tie_breaking": "order"}).items()]
     done = run_program(sys.executable, "-m", "mpi_pgpe.train", "-F", "new", "with", *updates, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert metrics(folder / "new/1") == metrics(folder / "whole/1")

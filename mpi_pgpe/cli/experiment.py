@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pdb
 import traceback
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -67,11 +67,11 @@ def run(arguments: list[str], team: Team | None, requests: StopRequests) -> int:
             command_line.check_names(config)
         if command_name == "main":
             nonlocal start
-            start = check_config(config, options["--file_storage"])
+            start = check_config(config, options["--file_storage"], updates.given())
             if start is not None and (complete := completed(start, settings_from(config))):
                 print(complete, flush=True)
                 raise _NothingToDo
-        return {} if start is None else {"seed": start.seed}
+        return {} if start is None else {"seed": start.seed, **start.earlier_rules}
 
     if options["--enforce_clean"]:  # else git, which is a process of its own, is not asked
         experiment.sources = {Source.create(source.filename) for source in experiment.sources}
@@ -132,16 +132,17 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return {**below, **both}
 
 
-def check_config(config: dict[str, Any], results: str | None) -> Start | None:
+def check_config(config: dict[str, Any], results: str | None, given: Collection[str] = ()) -> Start | None:
     """Refuse a configuration that cannot run, before a run is recorded or an environment made.
 
-    Returns the checkpoint that the run goes on from, if it does; `results` is the folder after -F.
+    Returns the checkpoint that the run goes on from, if it does; `results` is the folder after -F, `given` names the
+    settings that the user set one by one or in files.
     """
     settings = settings_from(config)
     envs.check_name(settings.env_name)
     envs.check_name(settings.re_evaluation[0])
     initial_agent(settings)
-    return find(settings, config.get("seed"), checkpoint_folders(settings, results))
+    return find(settings, config.get("seed"), checkpoint_folders(settings, results), given)
 
 
 def checkpoint_folders(settings: Settings, results: str | None) -> list[Path]:

@@ -21,7 +21,7 @@ from mpi_pgpe.runs.recorder import Recorder
 from mpi_pgpe.runs.resume import Start, recorded_until
 from mpi_pgpe.runs.saved_agents import agents_folder, save
 from mpi_pgpe.training.metrics import Report
-from mpi_pgpe.training.settings import Settings
+from mpi_pgpe.training.settings import TABLE, Settings
 from mpi_pgpe.training.team import Team
 from mpi_pgpe.training.trainer import Trainer
 
@@ -126,6 +126,10 @@ class TrainingRun:
         before = start.runs[-1]
         self._run.info["continues"] = {**before, "generation": start.generation, "checkpoint": str(start.path)}
         print(f"going on from {start.path}: generation {start.generation} of run {before['folder']}", flush=True)
+        kept = {name: value for name, value in start.earlier_rules.items() if value != TABLE[name].default}
+        if kept:
+            rules = ", ".join(f"{name}={value}" for name, value in kept.items())
+            print(f"the run goes on as it began, with {rules}", flush=True)
         return until
 
     def _loop(self) -> None:

@@ -6,15 +6,18 @@ import contextlib
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.base.state import State, digest
 from mpi_pgpe.runs.checkpoint import CheckpointError, Folder, read
+from mpi_pgpe.training.setting import ALWAYS_THERE
 from mpi_pgpe.training.settings import TABLE, Settings
+
+_EARLIER = {name: each.before for name, each in TABLE.items() if each.before is not ALWAYS_THERE}
 
 MARKER = "completed.json"
 """Written beside the checkpoints when, and only when, a run is complete."""
@@ -40,6 +43,11 @@ class Start:
     def seed(self) -> int:
         """The run's."""
         return int(self.content["settings"]["seed"])
+
+    @property
+    def earlier_rules(self) -> dict[str, Any]:
+        """Settings that are not in the checkpoint, with what the program did before there were such settings."""
+        return {name: value for name, value in _EARLIER.items() if name not in self.content["settings"]}
 
     @property
     def runs(self) -> list[dict[str, Any]]:
@@ -73,13 +81,14 @@ def key(settings: Settings, seed: int | None) -> str:
     return f"{config}-seed{'*' if seed is None else seed}"
 
 
-def find(settings: Settings, seed: int | None, folders: Iterable[Path]) -> Start | None:
+def find(settings: Settings, seed: int | None, folders: Iterable[Path], given: Collection[str] = ()) -> Start | None:
     """The checkpoint that `settings.resume` asks for, checked against the settings.
 
     Args:
         settings: of the run that is to begin.
         seed: its seed, or None if any will do, because the user did not set one.
         folders: where `auto` looks.
+        given: names of the settings that the user set; for others the run goes on with `Start.earlier_rules`.
 
     Returns:
         None with `auto` where there is none.
@@ -90,7 +99,8 @@ def find(settings: Settings, seed: int | None, folders: Iterable[Path]) -> Start
     if settings.resume is None:
         return None
     if settings.resume == "auto":
-        start = _newest(folders, key(settings, seed))
+        folders = list(folders)
+        start = _newest(folders, key(settings, seed)) or _newest(folders, key(_with(settings, _EARLIER, given), seed))
         if start is None:
             return None
     else:
@@ -106,8 +116,13 @@ def find(settings: Settings, seed: int | None, folders: Iterable[Path]) -> Start
             except CheckpointError as error:
                 hint = "; its folder in place of it takes the newest good one" if path.exists() else ""
                 raise CannotResume(f"resume: {error}{hint}") from None
-    _compare(settings, seed, start)
+    _compare(_with(settings, start.earlier_rules, given), seed, start)
     return start
+
+
+def _with(settings: Settings, rules: Mapping[str, Any], given: Collection[str]) -> Settings:
+    """`settings`, with the `rules` in place of what the user did not set."""
+    return replace(settings, **{name: value for name, value in rules.items() if name not in given})
 
 
 def _newest(folders: Iterable[Path], pattern: str) -> Start | None:

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mpi_pgpe.base.checks import even_popsize, fraction, not_negative, positive, true_or_false, whole
+from mpi_pgpe.base.checks import even_popsize, fraction, not_negative, one_of, positive, true_or_false, whole
 from mpi_pgpe.search.noise import GRID, MAX_DIRECTIONS, Noise, weighted_sums
 from mpi_pgpe.search.optimizers import make_optimizer
-from mpi_pgpe.search.ranking import centered_ranks, raw
+from mpi_pgpe.search.ranking import TIE_BREAKING, centered_ranks, raw
 from mpi_pgpe.search.seeds import draw_run_seed, seed_table
 
 SumDirections = Callable[[int, NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]
@@ -50,6 +50,8 @@ class PGPE:
         stdev_init: first stdev: a positive number or an array of shape (solution_length,).
         stdev_max_change: an element of the stdev changes by at most this share of its value.
         solution_ranking: replace fitnesses by centered ranks; else they weigh in as they are.
+        tie_breaking: with ranking, "average": equal fitnesses share the mean of their ranks; where all are equal,
+            nothing moves but momentum. "order": they are ranked in their order, as version 0.1.0 did.
         seed: non-negative integer; None: a random one. It fixes all that is random here.
         sum_directions: computes noise.weighted_sums; a trainer puts in one that shares the work.
 
@@ -72,6 +74,7 @@ class PGPE:
         stdev_init: ArrayLike = 0.1,
         stdev_max_change: float = 0.2,
         solution_ranking: bool = True,
+        tie_breaking: str = "average",
         seed: int | None = None,
         sum_directions: SumDirections = weighted_sums,
     ) -> None:
@@ -80,6 +83,7 @@ class PGPE:
         self.max_rounds = max_rounds(self.popsize, popsize_max)
         self.num_interactions = None if num_interactions is None else whole("num_interactions", num_interactions)
         self.solution_ranking = true_or_false("solution_ranking", solution_ranking)
+        self.tie_breaking = one_of("tie_breaking", tie_breaking, TIE_BREAKING)
         self.stdev_learning_rate = not_negative("stdev_learning_rate", stdev_learning_rate)
         self.stdev_max_change = fraction("stdev_max_change", stdev_max_change)
         if center_learning_rate is not None:
@@ -167,7 +171,7 @@ class PGPE:
         return self.num_interactions is None or interactions >= self.num_interactions or rounds >= self.max_rounds
 
     def _update(self, fitnesses: NDArray[np.float64]) -> None:
-        weights = (centered_ranks if self.solution_ranking else raw)(fitnesses)
+        weights = centered_ranks(fitnesses, self.tie_breaking) if self.solution_ranking else raw(fitnesses)
         plus, minus = weights.integers[0::2], weights.integers[1::2]
         d = len(plus)
         # Both sums are exact; the mean of the weights (the baseline) is zero.

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+TIE_BREAKING = ("average", "order")
+"""What equal fitnesses get: the mean of their ranks, or ranks in their order."""
+
 _RAW_BITS = 20  # raw fitnesses are rounded to 2^-20 of their largest distance from the mean
 
 
@@ -26,21 +29,35 @@ class Weights:
         return self.integers * self.unit
 
 
-def centered_ranks(fitnesses: ArrayLike) -> Weights:
+def centered_ranks(fitnesses: ArrayLike, tie_breaking: str = "average") -> Weights:
     """Centered ranks: -0.5 for the worst fitness, 0.5 for the best, evenly spaced between.
 
-    Equal fitnesses are ranked in their order in the array (the later one higher); NaN and infinite
-    ones come first, in their order, as the worst.
+    NaN and infinite fitnesses are the worst, and equal to each other: NaN, inf and -inf all tie.
 
     Args:
         fitnesses: shape (popsize,), popsize at least 2.
+        tie_breaking: "average": equal fitnesses share the mean of their ranks, so that those of a plateau have no
+            say in which way to go (Kendall's mid-ranks; twice such a rank is a whole number). "order": they are
+            ranked in their order in the array, the later one higher, as pgpelib, EvoTorch and version 0.1.0 do.
+            Without equal fitnesses both are the same.
+
+    Returns:
+        weights in [-0.5, 0.5] whose sum is zero; all zero if all fitnesses are equal and share a rank.
     """
     fitness = np.asarray(fitnesses, dtype=np.float64)
     n = len(fitness)
     comparable = np.where(np.isfinite(fitness), fitness, -np.inf)
-    ranks = np.empty(n, np.int64)
-    ranks[np.argsort(comparable, kind="stable")] = np.arange(n)
-    return Weights(2 * ranks - (n - 1), 1 / (2 * (n - 1)))
+    order = np.argsort(comparable, kind="stable")
+    twice_ranks = np.arange(0, 2 * n, 2)
+    if tie_breaking == "average":
+        ordered = comparable[order]
+        starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+        if len(starts) < n:
+            counts = np.diff(starts, append=n)
+            twice_ranks = np.repeat(2 * starts + counts - 1, counts)  # first rank + last rank of those that are equal
+    integers = np.empty(n, np.int64)
+    integers[order] = twice_ranks - (n - 1)
+    return Weights(integers, 1 / (2 * (n - 1)))
 
 
 def raw(fitnesses: ArrayLike) -> Weights:

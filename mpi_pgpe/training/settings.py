@@ -13,6 +13,7 @@ from typing import Any
 from mpi_pgpe.base.checks import finite, not_negative, positive, true_or_false, whole
 from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.search.pgpe import max_rounds
+from mpi_pgpe.search.ranking import TIE_BREAKING
 from mpi_pgpe.training import setting_checks as checks
 from mpi_pgpe.training.setting import Follows, complete, row, table
 
@@ -146,6 +147,11 @@ class Settings(RankSettings):
     solution_ranking: bool = row(
         True, true_or_false, "search", "weigh solutions by centered ranks; False: by their fitnesses",
         aliases=("ranking", "ranking_method", "centered_ranks"),
+    )
+    tie_breaking: str = row(
+        "average", checks.one_of(*TIE_BREAKING), "search",
+        "equal fitnesses: average: share the mean of their ranks; order: are ranked in their order, as 0.1.0 did",
+        before="order", aliases=("ties",),
     )
     init_from: str | None = row(
         None, checks.or_none(checks.text), "search",

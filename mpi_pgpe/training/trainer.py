@@ -291,6 +291,7 @@ def make_search(
         center_init=center,
         stdev_init=math.sqrt(radius**2 / solution_length),
         solution_ranking=settings.solution_ranking,
+        tie_breaking=settings.tie_breaking,
         seed=settings.seed,
         sum_directions=sum_directions,
     )

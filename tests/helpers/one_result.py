@@ -42,10 +42,13 @@ BASE: dict[str, Any] = {
     "re_eval_interval": 2,
     "re_eval_num_episodes": 5,
 }
+TIES = {"env_name": "CartPole-v1", "max_episode_length": 10, "popsize": 40, "num_interactions": None}
 KINDS: dict[str, dict[str, Any]] = {
     "base": {},
     "one round": {"num_interactions": None},
     "up to popsize_max": {"num_interactions": 10**9},
+    "ties": TIES,
+    "ties in their order": TIES | {"tie_breaking": "order"},
     "raw fitness": {"solution_ranking": False},
     "no normalization": {"obs_norm": False},
     "mlp": {"num_hidden": 2, "hidden_size": 7},

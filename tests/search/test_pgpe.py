@@ -264,6 +264,46 @@ def test_a_restored_search_goes_on_with_the_same_bits(optimizer):
     assert other.generation == search.generation == 10
 
 
+# -- equal fitnesses --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", ["clipup", "adam", "sgd"])
+@pytest.mark.parametrize("value", [0.0, -3.5, np.nan])
+def test_where_all_fitnesses_are_equal_nothing_moves(optimizer, value):
+    search = make(optimizer=optimizer, optimizer_config={})
+    before = bits(search)
+    for _ in range(3):
+        search.tell(np.full(POPSIZE, value))
+    assert bits(search) == before
+
+
+def test_where_all_fitnesses_are_equal_the_center_moves_by_its_momentum():
+    search = run(make(), 1)
+    center, stdev, velocity = search.center, search.stdev, search.optimizer.velocity.copy()
+    search.tell(np.zeros(POPSIZE))
+    np.testing.assert_array_equal(search.center, center + 0.9 * velocity)
+    np.testing.assert_array_equal(search.stdev, stdev)
+
+
+def test_in_their_order_equal_fitnesses_move_the_search_as_version_0_1_0_did():
+    search = make(tie_breaking="order")
+    ascending = make()
+    search.tell(np.zeros(POPSIZE))
+    ascending.tell(np.arange(POPSIZE))
+    assert bits(search) == bits(ascending) != bits(make())
+
+
+def test_solutions_without_success_do_not_turn_the_step_from_those_with_it():
+    """Two mirrored pairs have a success each, of the plus sign and of the minus sign: the step lies in their plane."""
+    search = make(stdev_init=1.0, center_init=0.0, stdev_learning_rate=0)
+    solutions = search.ask().astype(np.float64)
+    search.tell(np.isin(np.arange(POPSIZE), [4, 11]).astype(float))
+    expected = solutions[4] + solutions[11]
+    np.testing.assert_allclose(
+        search.center / np.linalg.norm(search.center), expected / np.linalg.norm(expected), atol=1e-6
+    )
+
+
 # -- fitnesses that are no numbers ------------------------------------------------------------------------
 
 

@@ -41,6 +41,8 @@ def make(**changes) -> PGPE:
         ({"center_init": np.nan}, "center_init: expected finite numbers"),
         ({"center_init": "zero"}, "center_init: expected a number or an array"),
         ({"solution_ranking": 1}, "solution_ranking: expected True or False, got 1"),
+        ({"tie_breaking": "random"}, "tie_breaking: expected one of average, order, got 'random'"),
+        ({"tie_breaking": None}, "tie_breaking: expected one of average, order, got None"),
         ({"seed": -1}, "seed: expected a whole number of at least 0, got -1"),
         pytest.param({"seed": 10**400}, "seed: expected a whole number of at least 0, got 1000", id="huge seed"),
         ({"optimizer": "cma"}, "optimizer: expected one of clipup, adam, sgd, got 'cma'"),

@@ -10,12 +10,21 @@ from mpi_pgpe.search.ranking import centered_ranks, raw
 NAN, INF = np.nan, np.inf
 
 
-def ranks_by_counting(fitnesses) -> list[float]:
-    """The definition, written out: a rank is the number of those that are worse, or equal and earlier."""
-    keys = [(f if np.isfinite(f) else -INF, i) for i, f in enumerate(fitnesses)]
-    return [sum(other < key for other in keys) / (len(keys) - 1) - 0.5 for key in keys]
+def ranks_by_counting(fitnesses, tie_breaking) -> list[float]:
+    """The definitions, written out: a rank is the number of those that are worse, and of equals those that are earlier,
+    or half of the others."""
+    worth = [f if np.isfinite(f) else -INF for f in fitnesses]
+    ranks = []
+    for i, own in enumerate(worth):
+        equals = worth.count(own) - 1
+        ranks.append(sum(f < own for f in worth) + (equals / 2 if tie_breaking == "average" else worth[:i].count(own)))
+    return [rank / (len(worth) - 1) - 0.5 for rank in ranks]
 
 
+both_rules = pytest.mark.parametrize("tie_breaking", ["average", "order"])
+
+
+@both_rules
 @pytest.mark.parametrize(
     "fitnesses",
     [
@@ -29,21 +38,38 @@ def ranks_by_counting(fitnesses) -> list[float]:
     ],
     ids=str,
 )
-def test_centered_ranks_equal_the_definition(fitnesses):
-    weights = centered_ranks(fitnesses)
-    np.testing.assert_allclose(weights.values, ranks_by_counting(fitnesses), rtol=0, atol=1e-15)
+def test_centered_ranks_equal_the_definition(fitnesses, tie_breaking):
+    weights = centered_ranks(fitnesses, tie_breaking)
+    np.testing.assert_allclose(weights.values, ranks_by_counting(fitnesses, tie_breaking), rtol=0, atol=1e-15)
 
 
-def test_centered_ranks_of_many_with_ties_and_nan():
+def test_averaging_is_the_default_and_what_is_not_finite_ties():
+    assert centered_ranks([1.0, 0.0, 1.0]).values.tolist() == [0.25, -0.5, 0.25]
+    assert centered_ranks([NAN, INF, -INF, 3.0]).values.tolist() == pytest.approx([-1 / 6] * 3 + [0.5])
+    assert not centered_ranks([7.0] * 8).integers.any()
+    assert not centered_ranks([NAN] * 8).integers.any()
+
+
+def test_without_equal_fitnesses_both_rules_give_the_same_bits():
+    fitnesses = np.random.default_rng(2).permutation(1001) / 7
+    average, order = centered_ranks(fitnesses), centered_ranks(fitnesses, "order")
+    assert average.unit == order.unit
+    assert average.integers.tobytes() == order.integers.tobytes()
+
+
+@both_rules
+def test_centered_ranks_of_many_with_ties_and_nan(tie_breaking):
     rng = np.random.default_rng(0)
     for n in (2, 10, 251):
         fitnesses = rng.integers(0, 10, n).astype(float)
         fitnesses[rng.random(n) < 0.2] = NAN
-        values = centered_ranks(fitnesses).values
-        np.testing.assert_allclose(values, ranks_by_counting(fitnesses), rtol=0, atol=1e-15)
-        assert values.min() == -0.5
-        assert values.max() == 0.5
-        assert centered_ranks(fitnesses).integers.sum() == 0
+        weights = centered_ranks(fitnesses, tie_breaking)
+        expected = ranks_by_counting(fitnesses, tie_breaking)
+        np.testing.assert_allclose(weights.values, expected, rtol=0, atol=1e-15)
+        assert weights.integers.sum() == 0
+        assert weights.integers.dtype == np.int64
+        if tie_breaking == "order":
+            assert (weights.values.min(), weights.values.max()) == (-0.5, 0.5)
 
 
 @pytest.mark.parametrize("bad", [NAN, INF, -INF])

@@ -24,6 +24,7 @@ CASES = {
     "adaptive": CARTPOLE | ADAPTIVE | {"niters": 6},
     "adaptive, linear, no normalization": CARTPOLE | ADAPTIVE | {"num_hidden": 0, "obs_norm": False},
     "popsize_max reached": CARTPOLE | {"num_interactions": 10**6, "popsize_max": 40},
+    "ties": CARTPOLE | {"max_episode_length": 10, "popsize": 30, "niters": 4},
     "raw fitness, adam": PENDULUM | {"solution_ranking": False, "optimizer": "adam"},
     "two hidden layers, sgd": PENDULUM | {"num_hidden": 2, "optimizer": "sgd"},
     "episodes, common seeds": CARTPOLE | ADAPTIVE | {"num_episodes": 2, "common_random_numbers": True},
