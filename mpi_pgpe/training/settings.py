@@ -12,7 +12,7 @@ from typing import Any
 
 from mpi_pgpe.base.checks import finite, not_negative, positive, true_or_false, whole
 from mpi_pgpe.base.errors import WrongInput
-from mpi_pgpe.search.pgpe import max_rounds
+from mpi_pgpe.search.arguments import max_rounds
 from mpi_pgpe.search.ranking import TIE_BREAKING
 from mpi_pgpe.training import setting_checks as checks
 from mpi_pgpe.training.setting import Follows, complete, row, table

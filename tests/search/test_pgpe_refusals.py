@@ -43,6 +43,23 @@ def make(**changes) -> PGPE:
         ({"solution_ranking": 1}, "solution_ranking: expected True or False, got 1"),
         ({"tie_breaking": "random"}, "tie_breaking: expected one of average, order, got 'random'"),
         ({"tie_breaking": None}, "tie_breaking: expected one of average, order, got None"),
+        ({"popsize_max": -2}, "popsize_max: expected a whole number of at least 2, got -2"),
+        ({"symmetric": False, "popsize": 1}, "popsize: expected a whole number of at least 2, got 1"),
+        ({"symmetric": False, "popsize": 2**19 + 1}, "popsize: expected at most 524288, got 524289"),
+        ({"symmetric": None}, "symmetric: expected True or False, got None"),
+        ({"dtype": "float16"}, "dtype: expected float32 or float64, got 'float16'"),
+        ({"dtype": int}, "dtype: expected float32 or float64, got <class 'int'>"),
+        ({"dtype": None}, "dtype: expected float32 or float64, got None"),
+        ({"dtype": "double trouble"}, "dtype: expected float32 or float64, got 'double trouble'"),
+        ({"stdev_min": 0.2}, "stdev_min: expected at most the first stdev, got 0.2 above it"),
+        ({"stdev_min": -0.1}, "stdev_min: expected zero or positive numbers, got -0.1"),
+        ({"stdev_min": np.zeros(5)}, r"stdev_min: expected a number or an array of shape \(6,\), got shape \(5,\)"),
+        ({"stdev_max": 0.05}, "stdev_max: expected at least the first stdev, got 0.05 below it"),
+        ({"stdev_max": np.nan}, "stdev_max: expected finite numbers"),
+        ({"stdev_max_change": -0.1}, "stdev_max_change: expected a number from 0 up to"),
+        ({"stdev_max_change": [0.1] * 5 + [1.0]}, "stdev_max_change: expected numbers from 0 up to"),
+        ({"stdev_max_change": "a fifth"}, "stdev_max_change: expected a number from 0 up to"),
+        ({"optimizer": None}, "optimizer_config: .*max_speed"),
         ({"seed": -1}, "seed: expected a whole number of at least 0, got -1"),
         pytest.param({"seed": 10**400}, "seed: expected a whole number of at least 0, got 1000", id="huge seed"),
         ({"optimizer": "cma"}, "optimizer: expected one of clipup, adam, sgd, got 'cma'"),
@@ -55,6 +72,11 @@ def make(**changes) -> PGPE:
 def test_bad_arguments_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         make(**changes)
+
+
+def test_a_generator_of_another_length_is_refused():
+    with pytest.raises(ValueError, match=r"fitnesses: expected shape \(20,\), got \(19,\)"):
+        make().tell(float(i) for i in range(19))
 
 
 @pytest.mark.parametrize("shape", [(19,), (20, 1), (), (2, 20)])
