@@ -63,6 +63,13 @@ class Console:
             f"agents are saved in {folder}",
             flush=True,
         )
+        if settings.num_interactions is not None and settings.popsize_max and settings.popsize_max % settings.popsize:
+            rounds = settings.popsize_max // settings.popsize
+            print(
+                f"popsize_max={settings.popsize_max} is no multiple of popsize={settings.popsize}: a generation has at "
+                f"most {rounds} round{'s' * (rounds > 1)}, which are {rounds * settings.popsize} solutions",
+                flush=True,
+            )
 
     def begin(self, generation: int) -> None:
         """`generation` generations are complete, and the next one begins."""

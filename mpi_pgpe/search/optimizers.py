@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -146,11 +147,13 @@ def make_optimizer(name: str, size: int, stepsize: float | None, config: Mapping
     """An optimizer by name; raises ValueError for an unknown name or entry of `config`."""
     if name not in OPTIMIZERS:
         raise ValueError(f"optimizer: expected one of {', '.join(OPTIMIZERS)}, got {name!r}")
+    takes = set(inspect.signature(OPTIMIZERS[name]).parameters) - {"size"}
+    for entry in config:
+        if entry not in takes:
+            listed = ", ".join(sorted(takes))
+            raise ValueError(f"optimizer_config: {name} has no {entry!r}; expected some of {listed}")
     keywords = dict(config) if stepsize is None else {"stepsize": stepsize, **config}
-    try:
-        return OPTIMIZERS[name](size, **keywords)
-    except TypeError as error:
-        raise ValueError(f"optimizer_config: {error}") from None
+    return OPTIMIZERS[name](size, **keywords)
 
 
 def _length(vector: Vector) -> float:

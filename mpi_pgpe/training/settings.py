@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mpi_pgpe.base.checks import finite, not_negative, positive, true_or_false, whole
+from mpi_pgpe.base.checks import finite, fraction, not_negative, positive, true_or_false, whole
 from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.search.arguments import max_rounds
+from mpi_pgpe.search.optimizers import make_optimizer
 from mpi_pgpe.search.ranking import TIE_BREAKING
 from mpi_pgpe.training import setting_checks as checks
 from mpi_pgpe.training.setting import Follows, complete, row, table
@@ -144,6 +145,22 @@ class Settings(RankSettings):
         aliases=("stdev_learning_rate", "sigma_lr"),
     )
     optimizer: str = row("clipup", checks.optimizer, "search", "clipup, adam or sgd")
+    momentum: float | None = row(
+        None, checks.or_none(fraction), "search", "clipup and sgd: share of the velocity that is kept; None: 0.9 and 0",
+        before=None,
+    )
+    beta1: float | None = row(
+        None, checks.or_none(fraction), "search", "adam: decay of the mean of gradients; None: 0.9", before=None,
+        aliases=("adam_beta1",),
+    )
+    beta2: float | None = row(
+        None, checks.or_none(fraction), "search", "adam: decay of the mean of squared gradients; None: 0.999",
+        before=None, aliases=("adam_beta2",),
+    )
+    epsilon: float | None = row(
+        None, checks.or_none(positive), "search", "adam: added to the root of that mean; None: 1e-8", before=None,
+        aliases=("adam_epsilon", "eps"),
+    )
     solution_ranking: bool = row(
         True, true_or_false, "search", "weigh solutions by centered ranks; False: by their fitnesses",
         aliases=("ranking", "ranking_method", "centered_ranks"),
@@ -227,9 +244,17 @@ class Settings(RankSettings):
         settings = cls(**complete(TABLE, given))
         try:
             max_rounds(settings.popsize, settings.popsize_max)
+            make_optimizer(settings.optimizer, 1, settings.center_lr, settings.optimizer_config)
         except ValueError as error:
             raise BadSettings(str(error)) from None
         return settings
+
+    @property
+    def optimizer_config(self) -> dict[str, float]:
+        """Arguments of the optimizer: what is set of momentum, beta1, beta2 and epsilon, and for clipup max_speed."""
+        every = {name: getattr(self, name) for name in ("momentum", "beta1", "beta2", "epsilon")}
+        config = {name: value for name, value in every.items() if value is not None}
+        return config | ({"max_speed": self.max_speed} if self.optimizer == "clipup" else {})
 
     def describe_run(self) -> dict[str, Any]:
         """All settings but those of where and how long: a run that is resumed elsewhere has the same."""

@@ -285,7 +285,7 @@ def make_search(
         popsize_max=settings.popsize_max,
         num_interactions=settings.num_interactions,
         optimizer=settings.optimizer,
-        optimizer_config={"max_speed": settings.max_speed} if settings.optimizer == "clipup" else {},
+        optimizer_config=settings.optimizer_config,
         center_learning_rate=settings.center_lr,
         stdev_learning_rate=settings.stdev_lr,
         center_init=center,

@@ -14,6 +14,10 @@ import pytest
 from places import HELPERS
 from programs import mpiexec
 
+from mpi_pgpe.cli.console import Console
+from mpi_pgpe.policies.network import PolicyShape
+from mpi_pgpe.training.settings import Settings
+
 pytestmark = pytest.mark.launches
 
 RUN = ["-m", "mpi_pgpe.train", "-l", "ERROR", "-F", "results", "with", "fast", "niters=2", "seed=1"]
@@ -74,3 +78,21 @@ def test_plain_lines_elsewhere(tmp_path, launch):
         "generation=1",
         "generation=2",
     ]
+
+
+@pytest.mark.parametrize(
+    ("popsize_max", "num_interactions", "said"),
+    [
+        (250, 1000, "popsize_max=250 is no multiple of popsize=100: a generation has at most 2 rounds, which are 200 "),
+        (199, 1000, "a generation has at most 1 round, which are 100 solutions"),
+        (300, 1000, None),
+        (None, 1000, None),
+        (250, None, None),  # then a generation is one round in any case
+    ],
+)
+def test_it_is_told_how_many_rounds_fit(capsys, popsize_max, num_interactions, said):
+    values = {"seed": 1, "popsize": 100, "popsize_max": popsize_max, "num_interactions": num_interactions}
+    Console(Settings.check(values)).start([{"gym": "1"}], PolicyShape(2, 1), 1, Path("results/1"))
+    printed = capsys.readouterr().out
+    assert ("popsize_max" in printed) is (said is not None)
+    assert said is None or said in printed

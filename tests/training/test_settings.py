@@ -198,3 +198,38 @@ def test_what_a_resume_may_change_is_no_part_of_the_result():
         "finish_generation",
     }
     assert set(settings.describe_run()) == set(TABLE) - left_out
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "changes"),
+    [
+        ("clipup", {"momentum": 0.5}),
+        ("sgd", {"momentum": 0.0}),
+        ("adam", {"beta1": 0.8, "beta2": 0.95, "epsilon": 1e-5}),
+        ("adam", {"epsilon": 0.1}),
+        ("clipup", {}),
+    ],
+    ids=str,
+)
+def test_the_optimizer_has_the_arguments_that_are_set(optimizer, changes):
+    search = make_search(Settings.check(GOOD | {"optimizer": optimizer} | changes), 3)
+    plain = make_search(Settings.check(GOOD | {"optimizer": optimizer}), 3)
+    for name in ("momentum", "beta1", "beta2", "epsilon"):
+        expected = changes.get(name, getattr(plain.optimizer, name, None))
+        assert getattr(search.optimizer, name, None) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"momentum": 1.0}, "momentum: expected None or a number from 0 up to, but not including, 1, got 1.0"),
+        ({"optimizer": "adam", "momentum": 0.9}, "optimizer_config: adam has no 'momentum'; expected some of beta1, "),
+        ({"beta1": 0.9}, "optimizer_config: clipup has no 'beta1'; expected some of max_speed, momentum, stepsize"),
+        ({"optimizer": "sgd", "epsilon": 1e-8}, "optimizer_config: sgd has no 'epsilon'"),
+        ({"optimizer": "adam", "epsilon": 0}, "epsilon: expected None or a positive number, got 0"),
+        ({"optimizer": "adam", "beta2": -0.1}, "beta2: expected None or a number from 0 up to"),
+    ],
+    ids=str,
+)
+def test_arguments_that_an_optimizer_does_not_have_are_refused(changes, message):
+    assert refused(**changes).startswith(message)
