@@ -147,7 +147,7 @@ class Viewer:
             )
         self.policy = Policy(shape, space.within(self.env.action_space))
         moments = agent.moments
-        self.policy.load(agent.parameters, *(() if moments is None else (moments.mean(), moments.stdev())))
+        self.policy.load(agent.parameters, *(() if moments is None else moments.normalization()))
         self.max_episode_length = max_episode_length
         self._rollout = self._play_in(self.env)
 

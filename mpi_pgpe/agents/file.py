@@ -30,11 +30,11 @@ from mpi_pgpe.base.atomic_file import write_atomically
 from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.base.text import printable
 from mpi_pgpe.policies.network import ACTIVATIONS, MOST_HIDDEN, PolicyShape
-from mpi_pgpe.policies.normalization import Moments
+from mpi_pgpe.policies.normalization import STDEV_FLOOR, Moments
 from mpi_pgpe.policies.spaces import FLOATS, ActionSpace
 
 FORMAT = "mpi_pgpe agent"
-VERSION = 2  # 1 had no checksum
+VERSION = 3  # 1 had no checksum; 3 has a reference or a floor of the statistics, and is written where they are needed
 _LARGEST_FILE = 2**28  # bytes; far beyond any policy that fits this program
 
 
@@ -54,11 +54,12 @@ def write_agent(path: str | os.PathLike[str], agent: Agent) -> None:
 def to_bytes(agent: Agent) -> bytes:
     """The content of the file that `write_agent` writes."""
     space, moments = agent.action_space, agent.moments
+    more = {} if moments is None else _more_of_moments(moments)
     content = pickle.dumps(
         _by_value(
             {
                 "format": FORMAT,
-                "version": VERSION,
+                "version": VERSION if more else 2,
                 "parameters": _pack(agent.parameters),
                 "observation_size": agent.shape.observation_size,
                 "action_size": agent.shape.action_size,
@@ -71,13 +72,23 @@ def to_bytes(agent: Agent) -> bytes:
                 **({} if space.dtype == "float32" else {"action_dtype": space.dtype}),
                 "moments": None
                 if moments is None
-                else {"count": moments.count, "sum": _pack(moments.sum), "sumsq": _pack(moments.sumsq)},
+                else {"count": moments.count, "sum": _pack(moments.sum), "sumsq": _pack(moments.sumsq), **more},
                 "metadata": _plain_metadata(agent.metadata),
             }
         ),
         protocol=4,
     )
     return content + checksum(content)
+
+
+def _more_of_moments(moments: Moments) -> dict[str, Any]:
+    """What earlier versions know nothing of, if it is needed."""
+    more: dict[str, Any] = {}
+    if moments.reference is not None:
+        more["reference"] = _pack(moments.reference)
+    if moments.stdev_floor != STDEV_FLOOR:
+        more["stdev_floor"] = float(moments.stdev_floor)
+    return more
 
 
 def checksum(content: bytes | memoryview) -> bytes:
@@ -195,7 +206,14 @@ def _agent(data: dict[str, Any]) -> Agent:
     if data["moments"] is not None:
         size, count = shape.observation_size, _whole(data["moments"]["count"], 0, 2**63)
         total, squares = (_unpack(name, data["moments"][name], size) for name in ("sum", "sumsq"))
+        reference, floor = (data["moments"].get(name) for name in ("reference", "stdev_floor"))
         moments = Moments(size, count, total, squares)
+        if reference is not None:
+            moments.reference = _unpack("reference", reference, size)
+        if floor is not None:
+            if type(floor) is not float or not 0 < floor < np.inf:
+                raise AgentFileError(f"stdev_floor: expected a positive number, got {reprlib.repr(floor)}")
+            moments.stdev_floor = floor
     if type(data["metadata"]) is not dict:
         raise AgentFileError("metadata: expected a dictionary")
     start, dtype = _whole(data["action_start"], -(2**31), 2**31), data.get("action_dtype", "float32")
@@ -241,7 +259,14 @@ def _pack(array: NDArray[Any]) -> dict[str, Any]:
     return {"dtype": little_endian.dtype.str, "shape": list(array.shape), "bytes": little_endian.tobytes()}
 
 
-_DTYPES = {"parameters": "<f4", "action_low": "<f4", "action_high": "<f4", "sum": "<f8", "sumsq": "<f8"}
+_DTYPES = {
+    "parameters": "<f4",
+    "action_low": "<f4",
+    "action_high": "<f4",
+    "sum": "<f8",
+    "sumsq": "<f8",
+    "reference": "<f8",
+}
 
 
 def _unpack(name: str, packed: dict[str, Any], size: int) -> NDArray[Any]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mpi_pgpe.agents.plain_data import copy_plain_data
 from mpi_pgpe.agents.safe_pickle import BadPickle, Call, Name, Reference, load
 from mpi_pgpe.policies.network import PolicyShape
-from mpi_pgpe.policies.normalization import VARIANCE_FLOOR, Moments
+from mpi_pgpe.policies.normalization import Moments
 from mpi_pgpe.policies.spaces import ActionSpace
 
 POLICIES = frozenset({"pgpelib.policies.LinearPolicy", "pgpelib.policies.MLPPolicy"})
@@ -42,6 +42,7 @@ _NAMES = frozenset({
 _DTYPES = {"f4": "<f4", "f8": "<f8", "i4": "<i4", "i8": "<i8", "b1": "|b1"}
 _STORAGES = {"torch.FloatStorage": "<f4", "torch.DoubleStorage": "<f8"}
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # of torch.save before its zip format
+_VARIANCE_FLOOR = 1e-2  # of pgpelib
 _MOST_LAYERS = 100
 _LARGEST_NOTE = 2**20  # bytes of an array among them
 _STORAGE_OPCODES = 1000  # of each of the five short pickles that a storage begins with
@@ -245,7 +246,7 @@ def _moments(value: Any, size: int) -> Moments | None:
     # float64 would scale observations of a large mean otherwise than the policy was trained with.
     with np.errstate(all="raise", under="ignore"):
         mean = total / total.dtype.type(count)
-        variance = np.maximum(squares / total.dtype.type(count) - np.square(mean), total.dtype.type(VARIANCE_FLOOR))
+        variance = np.maximum(squares / total.dtype.type(count) - np.square(mean), total.dtype.type(_VARIANCE_FLOOR))
     mean, variance = mean.astype(np.float64), np.sqrt(variance).astype(np.float64) ** 2
     return Moments(size, count, mean * count, (variance + mean**2) * count)
 

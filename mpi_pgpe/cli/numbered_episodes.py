@@ -185,7 +185,7 @@ class Stage:
         else:
             size_of_one = np.sqrt(np.mean(np.square(agent.parameters)))
             noise = direction * np.float32(NOISES[turn % len(NOISES)] * size_of_one)
-            moments = () if agent.moments is None else (agent.moments.mean(), agent.moments.stdev())
+            moments = () if agent.moments is None else agent.moments.normalization()
             policy.load(agent.parameters + noise, *moments)
         return policy
 

@@ -93,6 +93,7 @@ class Policy:
         self._rest = list(zip(self._matrices[1:], self._inputs, outputs[:-1], outputs[1:], strict=True))
         self._activate = ACTIVATIONS[shape.activation]
         self._activate_output = None if shape.output_activation == "identity" else ACTIVATIONS[shape.output_activation]
+        self._reference: NDArray[np.float32] | None = None
         self._low, self._high = action_space.low, action_space.high
         self._dtype = None if action_space.dtype == "float32" else np.dtype(action_space.dtype)
 
@@ -101,14 +102,19 @@ class Policy:
         parameters: NDArray[np.float32],
         mean: NDArray[np.float64] | None = None,
         stdev: NDArray[np.float64] | None = None,
+        reference: NDArray[np.float64] | None = None,
     ) -> None:
         """Take a parameter vector, and fold the normalization (x - mean) / stdev into the first layer.
 
         W ((x - mean) / stdev) + b = (W / stdev) x + (b - (W / stdev) mean)
+
+        A `reference`, of float32 numbers, is taken from x and mean first: far from zero the two float32 products would
+        lose what x - mean has.
         """
         if np.shape(parameters) != self._parameters.shape:
             raise ValueError(f"expected parameters of shape {self._parameters.shape}, got shape {np.shape(parameters)}")
         self._parameters[:] = parameters
+        self._reference = None if reference is None else np.append(reference, 0).astype(np.float32)
         (weights, parameter), *others = self._columns
         for column, values in others:
             column[:] = values
@@ -118,7 +124,7 @@ class Policy:
             np.divide(parameter, stdev, self._scaled)
             weights[:] = self._scaled
             bias, _ = others[0]
-            bias -= self._scaled @ mean
+            bias -= self._scaled @ (mean if reference is None else mean - reference)
 
     def act(self, observation_and_1: NDArray[np.float32], out: NDArray[np.float32] | None = None) -> Any:
         """The action for an observation.
@@ -132,6 +138,8 @@ class Policy:
         Returns:
             an array of the action space's dtype within the action space's bounds, or an int.
         """
+        if self._reference is not None:
+            observation_and_1 = observation_and_1 - self._reference
         output = self._outputs[0]
         self._first.dot(observation_and_1, output)
         for matrix, inputs, hidden, output in self._rest:

@@ -133,7 +133,7 @@ class Evaluator:
             return Result((fitness, 0.0), (interactions, 0))
         np.multiply(d.stdev, now.noise.direction(self.seeds(task + 1)[task], now.delta), now.delta)
         mirrored_pair(d.center, now.delta, now.pair)
-        moments = None if d.mean is None else Moments(len(d.mean))
+        moments = None if d.mean is None else self._new_moments()
         # Before both episodes: after one the caches are the simulator's, and this takes ten times as long.
         seeds = [self._environment_seeds(task, sign) for sign in (0, 1)]
         (plus, plus_steps), (minus, minus_steps) = [
@@ -162,6 +162,25 @@ class Evaluator:
         mean = self._running.distribution.mean
         return 0 if mean is None else len(mean)
 
+    def _new_moments(self) -> Moments:
+        d = self._running.distribution
+        return Moments(
+            self.observations,
+            reference=d.reference,
+            stdev_floor=self.job.obs_stdev_floor,
+            undecided=d.reference_undecided,
+        )
+
+    @property
+    def reference_undecided(self) -> bool:
+        """Whether the running statistics of each direction decide on their reference."""
+        return self._running.distribution.reference_undecided
+
+    @property
+    def reference(self) -> NDArray[np.float64] | None:
+        """The reference of the running statistics, if it is decided on."""
+        return self._running.distribution.reference
+
     def kept(self, directions: int) -> list[Moments]:
         """The running statistics of those of the first `directions` directions that were run here."""
         return [moments for direction, moments in self._kept.items() if direction < directions]
@@ -186,7 +205,8 @@ class Evaluator:
         """(fitness, interactions) of one solution: the mean over its episodes, and their sum."""
         fitness, interactions = 0.0, 0
         for seed in seeds:
-            episode = self._episode(task, sign, seed, parameters, moments is not None, poll)
+            collected = False if moments is None else self._new_moments()
+            episode = self._episode(task, sign, seed, parameters, collected, poll)
             fitness += episode.total_reward
             if self._running.purpose == TRAINING:
                 fitness -= self.job.decrease_rewards_by * episode.steps
@@ -201,13 +221,13 @@ class Evaluator:
         sign: int,
         seed: int,
         parameters: NDArray[np.float32],
-        collect_moments: bool,
+        collect_moments: bool | Moments,
         poll: Poll | None,
     ) -> Episode:
         d, job = self._running.distribution, self.job
         try:
             rollout, policy = self._rollout(self._running.purpose)
-            policy.load(parameters, d.mean, d.obs_stdev)
+            policy.load(parameters, d.mean, d.obs_stdev, d.reference)
             if not job.env_reuse:
                 rollout.renew()
 

@@ -33,7 +33,8 @@ class Distribution:
     """The search distribution and the normalization of one generation, as broadcast.
 
     `mean` and `obs_stdev` are of shape (observation_size,), or None without observation normalization;
-    `seeds` holds those of the generation's first rounds at least.
+    `seeds` holds those of the generation's first rounds at least. `reference` is that of the running statistics (see
+    Moments), None for zero; in the generation that decides on it, `reference_undecided` is set.
     """
 
     generation: int
@@ -42,3 +43,5 @@ class Distribution:
     mean: NDArray[np.float64] | None
     obs_stdev: NDArray[np.float64] | None
     seeds: NDArray[np.uint64]
+    reference: NDArray[np.float64] | None = None
+    reference_undecided: bool = False

@@ -106,7 +106,7 @@ class Rollout:
         policy: Policy,
         seed: int,
         *,
-        collect_moments: bool = False,
+        collect_moments: bool | Moments = False,
         between_steps: Callable[[], None] | None = None,
     ) -> Episode:
         """Run one episode from `env.reset(seed)` to its end.
@@ -114,12 +114,12 @@ class Rollout:
         Args:
             policy: loaded with parameters.
             seed: of the environment.
-            collect_moments: whether to return the moments of the observations.
+            collect_moments: whether to return the moments of the observations; or the new moments that take them in.
             between_steps: called every millisecond or so; what it raises ends the episode.
         """
         if self.limit == 0:
             raise ValueError("expected a time limit of at least 1 step, got 0")
-        moments = Moments(self.env.observation_size) if collect_moments else None
+        moments = Moments(self.env.observation_size) if collect_moments is True else collect_moments or None
         started = time.perf_counter()
         total, steps, terminated, truncated = 0.0, 0, False, False
         play = self._one_by_one if self.env.stretch is None else self._in_a_stretch

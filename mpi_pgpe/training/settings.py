@@ -12,6 +12,7 @@ from typing import Any
 
 from mpi_pgpe.base.checks import finite, fraction, not_negative, positive, true_or_false, whole
 from mpi_pgpe.base.errors import WrongInput
+from mpi_pgpe.policies.normalization import STDEV_FLOOR
 from mpi_pgpe.search.arguments import max_rounds
 from mpi_pgpe.search.optimizers import make_optimizer
 from mpi_pgpe.search.ranking import TIE_BREAKING
@@ -79,6 +80,11 @@ class RankSettings:
     )
     num_hidden: int = row(
         1, checks.layers, "policy", "hidden layers; 0: a linear policy", aliases=("num_layers", "hidden_layers"),
+    )
+    obs_stdev_floor: float = row(
+        STDEV_FLOOR, positive, "environment",
+        "normalization divides observations by their stdev, or by this where their stdev is less",
+        before=STDEV_FLOOR
     )
     seed: int = row(
         None, checks.seed, "search", "fixes everything: noise, environments, results", shown="random",

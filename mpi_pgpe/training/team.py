@@ -21,7 +21,7 @@ from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.fault_tolerance import RanksLost
 from mpi_pgpe.parallel.load import Usage
 from mpi_pgpe.parallel.rounds import Rounds
-from mpi_pgpe.policies.normalization import Moments
+from mpi_pgpe.policies.normalization import Moments, common_reference
 from mpi_pgpe.search.noise import weighted_sums
 from mpi_pgpe.training.evaluator import Evaluator
 from mpi_pgpe.training.job import TRAINING, Distribution, Job
@@ -124,9 +124,10 @@ class Team:
         nothing, again = np.zeros(0), (owners >= 0).any()
         self.world.tell(
             _EVALUATE,
-            np.array([purpose, d.generation], np.int64),
+            np.array([purpose, d.generation, d.reference_undecided], np.int64),
             nothing if d.mean is None else d.mean,
             nothing if d.obs_stdev is None else d.obs_stdev,
+            nothing if d.reference is None else d.reference,
             d.seeds,
             d.center,
             d.stdev,
@@ -175,8 +176,11 @@ class Team:
         if command == _START:
             self._take_job(Job(**json.loads(arrays[0].tobytes())))
         elif command == _EVALUATE:
-            (purpose, generation), mean, obs_stdev, seeds, center, stdev, owners = arrays
+            (purpose, generation, undecided), mean, obs_stdev, reference, seeds, center, stdev, owners = arrays
             distribution = Distribution(int(generation), center, stdev, None, None, seeds)
+            distribution.reference_undecided = bool(undecided)
+            if len(reference):
+                distribution.reference = reference
             if len(mean):
                 distribution.mean, distribution.obs_stdev = mean, obs_stdev
             self.evaluator.begin(int(purpose), distribution, owners)
@@ -205,9 +209,19 @@ class Team:
 
     def _add_moments(self, directions: int) -> Moments:
         kept, size = self.evaluator.kept(directions), self.evaluator.observations
+        reference = (
+            self._common_reference(kept, size) if self.evaluator.reference_undecided else self.evaluator.reference
+        )
+        kept = [m.around(reference) for m in kept]
         terms = np.array([np.concatenate([m.sum, m.sumsq]) for m in kept]).reshape(-1, 2 * size)
         ceiling = self.world.maximum(largest(terms))
         count = sum(m.count for m in kept)
         total = self.world.sum_on_root(np.append(exact_parts(terms, ceiling).ravel(), count))
         sums = from_parts(total[:-1].reshape(2, -1), ceiling)
-        return Moments(size, int(total[-1]), sums[:size], sums[size:])
+        return Moments(size, int(total[-1]), sums[:size], sums[size:], reference)
+
+    def _common_reference(self, kept: list[Moments], size: int) -> NDArray[np.float64] | None:
+        """The same on all ranks, however the directions are shared among them."""
+        far = np.array([m.reference for m in kept if m.reference is not None]).reshape(-1, size)
+        ends = self.world.maximum(np.concatenate([far.max(axis=0, initial=0.0), (-far).max(axis=0, initial=0.0)]))
+        return common_reference(ends[:size], ends[size:])

@@ -66,7 +66,7 @@ class Trainer:
         initial = initial_agent.fitting(settings, self.shape, self.action_space)
         center = 0.0 if initial is None else initial.parameters
         self.search = make_search(settings, self.shape.num_parameters, team.sum_directions, center)
-        self.moments = Moments(self.shape.observation_size)
+        self.moments = self._new_moments()
         if initial is not None and initial.moments is not None:
             self.moments.merge(initial.moments)
         self.history: dict[str, list[int | float | None]] = {name: [] for name in HISTORY}
@@ -124,7 +124,12 @@ class Trainer:
         moments = self.moments
         return {
             "search": self.search.state(),
-            "moments": {"count": moments.count, "sum": moments.sum.copy(), "sumsq": moments.sumsq.copy()},
+            "moments": {
+                "count": moments.count,
+                "sum": moments.sum.copy(),
+                "sumsq": moments.sumsq.copy(),
+                **({} if moments.reference is None else {"reference": moments.reference}),
+            },
             "timesteps": self.timesteps,
             "best_re_eval": self._scheduled[1],
         }
@@ -132,11 +137,13 @@ class Trainer:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go back to what `state()` returned, here or in a run before this one."""
         result = state["result"]
-        moments = result["moments"]
+        saved = result["moments"]
         self.search.restore(result["search"])
-        self.moments = Moments(
-            self.shape.observation_size, int(moments["count"]), moments["sum"].copy(), moments["sumsq"].copy()
-        )
+        self.moments = self._new_moments()
+        if saved["count"]:
+            self.moments.count, self.moments.undecided = int(saved["count"]), False
+            self.moments.sum, self.moments.sumsq = saved["sum"].copy(), saved["sumsq"].copy()
+            self.moments.reference = saved.get("reference")  # none in 0.1.0, nor where nothing is far from zero
         self.history = {name: list(values) for name, values in state["history"].items()}
         self.timesteps = int(result["timesteps"])
         self._scheduled = dict(state["re_eval"]), float(result["best_re_eval"])
@@ -234,7 +241,13 @@ class Trainer:
             self.moments.mean() if normalize else None,
             self.moments.stdev() if normalize else None,
             self.search.seeds(0, table_rounds * self.search.popsize // 2),
+            self.moments.reference,
+            self.moments.undecided,
         )
+
+    def _new_moments(self) -> Moments:
+        """Without observations; the first generation decides on the reference."""
+        return Moments(self.shape.observation_size, stdev_floor=self.settings.obs_stdev_floor, undecided=True)
 
     def _re_evaluate(self) -> dict[str, int | float]:
         """Mean return and more of the center, over episodes shared among the ranks."""
@@ -254,7 +267,7 @@ class Trainer:
             parameters=self.search.center.astype(np.float32),
             shape=self.shape,
             action_space=self.action_space,
-            moments=self.moments if settings.obs_norm else None,
+            moments=self.moments.copy() if settings.obs_norm else None,
             metadata={
                 "env_name": settings.env_name,
                 "env_config": dict(settings.env_config),

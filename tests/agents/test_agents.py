@@ -15,8 +15,9 @@ import torch
 from agents_to_save import BOX, make_agent
 
 from mpi_pgpe.agents import Agent, AgentFileError, read_agent, write_agent
-from mpi_pgpe.agents.file import checksum
+from mpi_pgpe.agents.file import checksum, to_bytes
 from mpi_pgpe.policies.network import PolicyShape
+from mpi_pgpe.policies.normalization import Moments
 from mpi_pgpe.policies.spaces import ActionSpace
 from mpi_pgpe.runs.saved_agents import save
 from mpi_pgpe.training.metrics import Report
@@ -204,8 +205,8 @@ def test_odd_contents_are_refused_or_harmless(path, odd, key):
     ("change", "message"),
     [
         ({"format": "another"}, "expected a saved agent of mpi_pgpe, got a pickle of something else"),
-        ({"version": 3}, "expected format version 1 to 2, got 3; a newer mpi_pgpe may read it"),
-        ({"version": True}, "expected format version 1 to 2, got True"),
+        ({"version": 4}, "expected format version 1 to 3, got 4; a newer mpi_pgpe may read it"),
+        ({"version": True}, "expected format version 1 to 3, got True"),
         ({"action_start": "0"}, "expected a whole number from -2147483648 to 2147483648, got '0'"),
         ({"action_start": 2**4000}, "expected a whole number"),
         ({"moments": {"count": 2**4000}}, "expected a whole number from 0 to 9223372036854775808"),
@@ -245,3 +246,31 @@ def test_what_is_no_file_is_refused(path):
         read_agent(path)
     with pytest.raises(AgentFileError, match="cannot be read: Is a directory"):
         read_agent(path.parent)
+
+
+def test_a_reference_and_a_floor_of_the_statistics_are_kept(path):
+    plain = make_agent((3,), BOX, True)
+    assert plain.moments is not None
+    moments = Moments(4, plain.moments.count, plain.moments.sum, plain.moments.sumsq)
+    moments.reference, moments.stdev_floor = np.array([0.0, 1e6, -3e5, 0.0]), 1e-3
+    write_agent(path, Agent(plain.parameters, plain.shape, plain.action_space, moments, {}))
+    read = read_agent(path).moments
+    assert read is not None
+    assert read.reference.tobytes() == moments.reference.tobytes()
+    assert read.stdev_floor == 1e-3
+    for one, other in zip(read.normalization(), moments.normalization(), strict=True):
+        assert one.tobytes() == other.tobytes()
+    assert pickle.loads(path.read_bytes())["version"] == 3  # which version 0.1.0 refuses, as it would take no notice
+    write_agent(path, plain)
+    assert pickle.loads(path.read_bytes())["version"] == 2
+
+
+@pytest.mark.parametrize("floor", [0.0, -1.0, np.inf, np.nan, 1, "0.1"])
+def test_a_floor_that_cannot_be_is_refused(path, floor):
+    moments = Moments(4, 3, np.ones(4), np.ones(4))
+    plain = make_agent((3,), BOX, True)
+    content = pickle.loads(to_bytes(Agent(plain.parameters, plain.shape, plain.action_space, moments, {})))
+    content["moments"]["stdev_floor"] = floor
+    path.write_bytes(repickled(content))
+    with pytest.raises(AgentFileError, match="stdev_floor: expected a positive number"):
+        read_agent(path)

@@ -51,6 +51,13 @@ class Endless(Slope):
         return observation, reward, False, False, info
 
 
+class FarAway(Slope):
+    """Its observations are a million from zero, all but the first element."""
+
+    def observe(self):
+        return np.array([self.left / 10, 1e6 + self.bonus])
+
+
 class OldSlope(Slope):
     """The API before gym 0.26: `seed`, `reset` to an observation alone, steps in 4-tuples."""
 

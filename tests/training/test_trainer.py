@@ -33,6 +33,7 @@ CASES = {
     "hopper, adaptive": HOPPER | {"num_interactions": 300, "popsize_max": 32},
     "environments that differ": PENDULUM
     | {"env_name": "small_envs:Slope", "re_eval_env_name": "small_envs:Slope-v0", "max_episode_length": None},
+    "far from zero": {"env_name": "small_envs:FarAway", "niters": 4, "obs_stdev_floor": 1e-3},
     "nan": {"env_name": "small_envs:SometimesNaN", "niters": 4},
 }
 
@@ -65,6 +66,29 @@ def test_adaptive_population_is_exercised():
 def test_another_seed_is_another_run():
     if World().rank == 0:
         assert on_one_rank(CARTPOLE)["search"]["center"] != on_one_rank(CARTPOLE | {"seed": 6})["search"]["center"]
+
+
+def test_statistics_of_observations_far_from_zero_are_exact_and_go_on_after_a_restore():
+    if World().rank > 0:
+        return
+    from mpi4py import MPI
+
+    values = {"env_name": "small_envs:FarAway", "popsize": 60, "obs_stdev_floor": 1e-3}
+    trainer, _ = train(values | {"niters": 1}, MPI.COMM_SELF)
+    first = trainer.moments
+    assert first.reference is not None
+    assert first.reference[0] == 0
+    assert abs(first.reference[1] - 1e6) < 5
+    near, _ = train(values | {"niters": 1, "env_name": "small_envs:Slope"}, MPI.COMM_SELF)
+    # The bonus alone, as float32 has it beside a million: in sixteenths.
+    assert first.stdev()[1] == pytest.approx(near.moments.stdev()[1], rel=0.01)
+    whole, _ = train(values | {"niters": 4}, MPI.COMM_SELF)
+    assert whole.moments.reference.tobytes() == first.reference.tobytes()
+    resumed, _ = train(values | {"niters": 1}, MPI.COMM_SELF)
+    resumed.restore(trainer.state())
+    assert resumed.digest() == trainer.digest()
+    assert resumed.moments.reference.tobytes() == first.reference.tobytes()
+    assert resumed.moments.stdev().tobytes() == first.stdev().tobytes()
 
 
 def test_each_bit_of_the_state_is_in_its_digest():
