@@ -62,8 +62,8 @@ def _train(arguments: list[str]) -> int:
             entry.close_environments()
             team.stop(exit_code)
         team.world.leave(exit_code)
-    if requests.reason is not None:  # launchers and schedulers may ask more than once
-        stop_requests.ignore(stop_requests.SIGNALS)
+        if requests.reason is not None:  # launchers and schedulers may ask more than once
+            stop_requests.ignore_to_the_end()
     return exit_code
 
 

@@ -102,7 +102,14 @@ def _handled(handler: signal._HANDLER, numbers: tuple[signal.Signals, ...]) -> I
         yield
     finally:
         for number, handled in before.items():
-            signal.signal(number, handled)
+            if signal.getsignal(number) is not signal.SIG_IGN or handled is signal.SIG_IGN:
+                signal.signal(number, handled)  # else it was ignored meanwhile, to the end
+
+
+def ignore_to_the_end() -> None:
+    """Take no more requests. Python's own handlers would be taken back before the process has ended."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def ignore(numbers: Iterable[signal.Signals] = (signal.SIGINT, *SIGNALS)) -> None:

@@ -80,9 +80,14 @@ def load(library: str) -> Any:
 def path_in_order() -> Iterator[None]:
     """Meanwhile, modules may add to Python's path, but not put anything before what was there.
 
-    pybullet_envs puts its parent folder first, so that what is installed beside it would hide the user's modules.
+    pybullet_envs puts its parent folder first, so that what is installed beside it would hide the user's modules. It
+    imports its robots by its own folder, which it adds but once; that is added again where somebody has set the path
+    back since.
     """
     before = list(sys.path)
+    if (pybullet_envs := sys.modules.get("pybullet_envs")) is not None:
+        before += [folder for folder in pybullet_envs.__path__ if folder not in before]
+        sys.path[:] = before
     try:
         yield
     finally:

@@ -237,6 +237,16 @@ def test_survey_tells_of_an_environment_that_breaks(monkeypatch):
     assert finding.detail.startswith(f"RuntimeError: bent ({__file__}:")
 
 
+def test_pybullets_environments_are_found_after_the_path_was_set_back():
+    """As by a test that undoes what it put on the path, with pybullet_envs imported in between."""
+    program = (
+        "import sys; before = list(sys.path); from mpi_pgpe import envs; envs.make('HopperBulletEnv-v0', {})\n"
+        "sys.path[:] = before; envs.make('ReacherBulletEnv-v0', {}).reset(0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_is_installed_beside_pybullet_does_not_hide_the_users_modules():
     program = (
         "import sys; from mpi_pgpe import envs; first = sys.path[:3]\n"

@@ -43,7 +43,7 @@ def test_the_libraries_own_environments_load_none_of_them(name, launch):
 @pytest.mark.parametrize(
     ("module", "said"),
     [
-        ("raises_at_import", "RuntimeError: the license has expired (.*raises_at_import.py, line 3)"),
+        ("raises_at_import", "RuntimeError: the license has expired (.*raises_at_import.py:3)"),
         (
             "lacks_a_module",
             "No module named 'a_module_that_nobody_has' .*; install it with: pip install a_module_that_nobody_has",
