@@ -112,6 +112,7 @@ def play_block(cast: Cast, numbers: range, fresh: int, processes: int) -> common
         "orders": [order.name for _, found in work for order in found],
         "differing": len(wrong),
         "seconds": round(time.time() - began, 1),
+        "commit": common.commit(),
     }
     if wrong:
         row["which"] = [
@@ -158,10 +159,13 @@ def table(rows: Sequence[common.Row]) -> list[common.Row]:
         notes += [f"{key}={value}" for key, value in row["config"].items()]
         name = f"{row['environment']} ({', '.join(notes)})" if notes else row["environment"]
         total = found.setdefault(f"{name} {versions}", {"environment": name, "versions": versions, "episodes": 0,
-                                 "walking": 0, "fresh": 0, "steps": 0, "played": 0, "differing": 0})  # fmt: skip
-        for column in ("episodes", "fresh", "steps", "played", "differing"):
+                                 "walking": 0, "fresh": 0, "steps": 0, "played": 0, "differing": 0,
+                                 "seconds": 0})  # fmt: skip
+        for column in ("episodes", "fresh", "steps", "played", "differing", "seconds"):
             total[column] += row[column]
         total["walking"] += row["episodes"] // 2 if row["agents"] else 0
+    for total in found.values():
+        total["seconds per thousand"] = round(1000 * total.pop("seconds") / total["episodes"])
     return list(found.values())
 
 

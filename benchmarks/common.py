@@ -143,6 +143,17 @@ def command() -> str:
     return shlex.join(["python", os.path.relpath(sys.argv[0]), *sys.argv[1:]])
 
 
+def commit() -> str | None:
+    """The commit that is measured, with "+" where files differ from it; None outside of a checkout."""
+    try:
+        git = ["git", "-C", str(Path(__file__).parent)]
+        found = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
+        changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", "../mpi_pgpe", "."], check=False).returncode
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found.stdout.strip() + "+" * bool(changed)
+
+
 def machine() -> dict[str, Any]:
     """What the figures depend on."""
     model = ""
@@ -157,6 +168,7 @@ def machine() -> dict[str, Any]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return {
+        "commit": commit(),
         "processor": model,
         "cores": os.cpu_count(),
         "load": list(os.getloadavg()),
