@@ -8,6 +8,8 @@ import re
 import pytest
 from places import ROOT
 
+pytestmark = pytest.mark.serial
+
 FINDINGS = ROOT / "findings"
 README = (FINDINGS / "README.md").read_text()
 SCRIPTS = sorted(path for path in FINDINGS.glob("*.sh") if path.name[0] != "_")

@@ -11,6 +11,8 @@ import pytest
 
 import mpi_pgpe
 
+pytestmark = pytest.mark.serial
+
 ROOT = Path(mpi_pgpe.__file__).parent
 SIMULATORS = "gym gymnasium pybullet pybullet_envs pybullet_envs_gymnasium pybullet_utils mujoco mujoco_py Box2D"
 

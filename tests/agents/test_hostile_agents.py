@@ -18,6 +18,8 @@ from mpi_pgpe.agents.file import agent_from_bytes, checksum
 from mpi_pgpe.agents.plain_data import copy_plain_data
 from mpi_pgpe.agents.safe_pickle import BadPickle, load
 
+pytestmark = pytest.mark.serial
+
 PGPELIB = (DATA / "pgpelib_lunarlander.pickle").read_bytes()
 OURS = (DATA / "agent_python3.11_numpy1.26.4.pickle").read_bytes()
 MEGABYTE = 2**20

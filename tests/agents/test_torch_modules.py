@@ -12,6 +12,8 @@ from mpi_pgpe.policies.normalization import Moments
 from mpi_pgpe.policies.spaces import ActionSpace
 from mpi_pgpe.restore import to_numpy_policy, to_torch_module
 
+pytestmark = pytest.mark.serial
+
 OBSERVATIONS = torch.from_numpy(np.random.default_rng(1).normal(2, 3, (7, 4)).astype(np.float32))
 BOX = ActionSpace(2, np.float32([-1, -0.1]), np.float32([0.5, np.inf]))
 DISCRETE = ActionSpace(3, start=-1)

@@ -11,6 +11,8 @@ import pytest
 from mpi_pgpe.train import main
 from mpi_pgpe.training.settings import BadSettings, check_value
 
+pytestmark = pytest.mark.serial
+
 REFUSED: list[tuple[dict[Any, Any], str]] = [
     ({"weights": {"joint.hip": 1.0}}, "joint.hip"),
     ({"a.b": 1}, "a.b"),

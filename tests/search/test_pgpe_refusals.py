@@ -7,6 +7,8 @@ import pytest
 
 from mpi_pgpe import PGPE
 
+pytestmark = pytest.mark.serial
+
 
 def make(**changes) -> PGPE:
     settings = {"solution_length": 6, "popsize": 20, "optimizer_config": {"max_speed": 0.3}, "seed": 3}

@@ -6,6 +6,8 @@ import pytest
 
 from mpi_pgpe.runs.mongo.address import BadTarget, chosen, hide_secrets, parse, without_secrets
 
+pytestmark = pytest.mark.serial
+
 
 @pytest.mark.parametrize(
     ("value", "url", "database"),
