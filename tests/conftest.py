@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable
 
 import pytest
+from places import python_path
 from programs import run_program
 
 from mpi_pgpe.parallel.launcher import promised_rank
@@ -20,7 +21,11 @@ UNDER_MPI = promised_rank() is not None
 
 
 def pytest_configure() -> None:
-    """Let the programs that tests start be interrupted, even if the tests run in a shell's background or by nohup."""
+    """Have the programs that tests start import this checkout, whatever is installed, and hear of interruptions.
+
+    A shell ignores these for what runs in its background, as nohup does.
+    """
+    os.environ["PYTHONPATH"] = python_path()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:

@@ -7,7 +7,7 @@ import os
 import re
 
 import pytest
-from places import HELPERS
+from places import HELPERS, python_path
 
 pytestmark = pytest.mark.launches
 
@@ -86,7 +86,7 @@ def test_an_environment_that_is_asked_for_has_to_work(launch):
 def test_an_environment_that_breaks_in_an_episode_is_a_problem(launch):
     """Its first step, which is tried first, goes well."""
     config = ["--env-config", "{'every': 1}"]
-    findings = doctor(launch, "--env", "odd_envs:Failing", *config, PYTHONPATH=str(HELPERS))
+    findings = doctor(launch, "--env", "odd_envs:Failing", *config, PYTHONPATH=python_path(HELPERS))
     finding = findings["environment odd_envs:Failing"]
     assert finding["status"] == "problem"
     assert re.search(r"RuntimeError: the leg came off \(.*odd_envs\.py:\d+\)$", finding["finding"])

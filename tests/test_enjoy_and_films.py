@@ -11,7 +11,7 @@ from pathlib import Path
 import imageio.v2 as imageio
 import numpy as np
 import pytest
-from places import DATA
+from places import DATA, python_path
 
 from mpi_pgpe import enjoy, envs
 from mpi_pgpe.agents import Agent, AgentFileError, write_agent
@@ -164,7 +164,7 @@ def test_an_environment_that_fails_is_named(launch, tmp_path):
         "    def step(self, action):\n"
         "        raise RuntimeError('out of order')\n"
     )
-    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    env = os.environ | {"PYTHONPATH": python_path(tmp_path)}
     for ranks in (1, 2):
         done = launch("-m", "mpi_pgpe.enjoy", LANDER, "--env", "broken:Broken", ranks=ranks, env=env)
         assert done.returncode != 0

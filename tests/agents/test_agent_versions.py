@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from places import DATA
+from places import DATA, ROOT
 
 from mpi_pgpe.agents.file import to_bytes
 
@@ -48,7 +48,7 @@ def test_other_versions_read_and_write_them(version, tmp_path):
     run = {"capture_output": True, "text": True, "timeout": 300}
     subprocess.run([pythons[0], "-m", "venv", "--without-pip", tmp_path / "venv"], check=True, **run)
     pip = [sys.executable, "-m", "pip", "--python", python]
-    script, environment = DATA / "make_agent.py", {"PYTHONPATH": str(DATA.parents[1])}
+    script, environment = DATA / "make_agent.py", {"PYTHONPATH": str(ROOT)}
     for numpy in ("numpy==1.26.4", "numpy>=2"):
         installed = subprocess.run([*pip, "install", "-q", numpy], check=False, **run)
         if installed.returncode:

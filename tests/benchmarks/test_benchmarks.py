@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from places import HELPERS, ROOT
+from places import HELPERS, ROOT, python_path
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import start
@@ -49,7 +49,7 @@ def test_the_baseline_of_start_takes_no_other_environment_of_the_same_name() -> 
 def alone(results: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     program = ROOT / "benchmarks/alone.py"
     command = [sys.executable, str(program), "--processes", "1", "--fresh", "3", "--results", str(results), *arguments]
-    path = os.pathsep.join([str(HELPERS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = python_path(HELPERS)
     return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": path})
 
 
@@ -80,7 +80,7 @@ def same_on_ranks(folder: Path, env: str) -> tuple[int, list[dict[str, Any]]]:
     program, figures = ROOT / "benchmarks/same_on_ranks.py", folder / "figures.json"
     command = [sys.executable, str(program), "--folder", str(folder), "--json", str(figures), "--generations", "6"]
     command += ["--ranks", "1", "2", "--with", f"env_name=odd_envs:{env}", "popsize=20", "num_hidden=0"]
-    path = os.pathsep.join([str(HELPERS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = python_path(HELPERS)
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": path})
     assert figures.exists(), done.stderr
     return done.returncode, json.loads(figures.read_text())["rows"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import small_envs
-from places import HELPERS
+from places import HELPERS, python_path
 
 from mpi_pgpe.parallel.launcher import promised_rank
 from mpi_pgpe.parallel.world import World
@@ -232,7 +232,7 @@ def test_a_good_command_line_runs_to_its_end(capfd):
 
 @pytest.mark.launches
 def test_refusal_under_mpiexec_ends_all_ranks_once(launch):
-    environ = os.environ | {"PYTHONPATH": str(HELPERS)}
+    environ = os.environ | {"PYTHONPATH": python_path(HELPERS)}
     for update in ("popsize=7", "env_name=CartPole-v7", "popsze=8"):
         done = launch("-m", "mpi_pgpe.train", "-F", "results", "with", "fast", ENV, update, ranks=3, env=environ)
         assert done.returncode == 2

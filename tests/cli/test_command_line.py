@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from places import HELPERS
+from places import HELPERS, python_path
 
 from mpi_pgpe.agents import read_agent
 from mpi_pgpe.cli import configs
@@ -80,7 +80,7 @@ def test_commands_that_print_start_no_mpi_and_load_no_simulator(launch, tmp_path
         "            raise RuntimeError('imported ' + name)\n"
         "sys.meta_path.insert(0, Refuse())\n"
     )
-    environ = os.environ | {"PYTHONPATH": str(tmp_path)}
+    environ = os.environ | {"PYTHONPATH": python_path(tmp_path)}
     blocked = launch("-c", "import mpi4py", env=environ)
     assert "imported mpi4py" in blocked.stderr, "the blocker does not work"
     done = launch(*TRAIN, *command, env=environ)
@@ -278,7 +278,7 @@ def test_run_without_a_results_folder_keeps_its_agents(launch, tmp_path):
 
 def test_loglevel_force_and_entries_of_env_config(launch, tmp_path):
     updates = ["niters=1", "popsize=4", "num_interactions=None", "seed=1"]
-    environ = os.environ | {"PYTHONPATH": str(HELPERS)}
+    environ = os.environ | {"PYTHONPATH": python_path(HELPERS)}
     slope = ["env_name=small_envs:Slope", "env_config.scale=3.5", "hidden_size=2"]
     options = ["-l", "ERROR", "-F", tmp_path]
     done = launch(*TRAIN, *options, "with", *updates, *slope, env=environ)
@@ -306,7 +306,9 @@ def test_seed_is_recorded_if_none_is_given(launch, tmp_path):
 
 
 def test_evaluating_ranks_load_neither_torch_nor_sacred_and_compute_on_one_thread(launch, tmp_path):
-    environ = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")} | {"PYTHONPATH": str(HELPERS)}
+    environ = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")} | {
+        "PYTHONPATH": python_path(HELPERS)
+    }
     updates = ["popsize=40", "num_interactions=None", "niters=2", "hidden_size=2", "seed=1"]
     where = ["env_name=small_envs:Recorder", f"env_config.folder='{tmp_path}'"]
     for given, expected in ((None, "1"), ("2", "2")):
@@ -334,7 +336,7 @@ def test_re_evaluation_is_spread_over_the_ranks(launch, tmp_path):
         "niters=1",
         "re_eval_num_episodes=100",
     ]
-    environ = os.environ | {"PYTHONPATH": str(HELPERS)}
+    environ = os.environ | {"PYTHONPATH": python_path(HELPERS)}
     done = launch(*TRAIN, "with", "fast", *updates, *where, env=environ, ranks=3, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert {file.name for file in tmp_path.glob("*.json")} == {"0.json", "1.json", "2.json"}

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from places import ROOT
+from places import ROOT, python_path
 
 from mpi_pgpe.__main__ import COMMANDS
 from mpi_pgpe.base.errors import UserError, WrongInput, described
@@ -111,7 +111,7 @@ def test_a_module_that_cannot_be_imported_is_told_with_its_line(tmp_path, name):
     source, message, line = BROKEN[name]
     (tmp_path / f"{name}.py").write_text(source)
     done = python(
-        "-m", "mpi_pgpe.train", "with", "fast", f"env_name={name}:Env", cwd=tmp_path, PYTHONPATH=f"{tmp_path}:{ROOT}"
+        "-m", "mpi_pgpe.train", "with", "fast", f"env_name={name}:Env", cwd=tmp_path, PYTHONPATH=python_path(tmp_path)
     )
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert done.stderr.startswith(f"train: environment '{name}:Env': ")

@@ -11,7 +11,7 @@ import termios
 from pathlib import Path
 
 import pytest
-from places import HELPERS
+from places import HELPERS, python_path
 from programs import mpiexec
 
 from mpi_pgpe.cli.console import Console
@@ -29,7 +29,7 @@ def output_on_terminal(folder: Path, *command: str) -> str:
     if pid == 0:
         os.chdir(folder)
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 150, 0, 0))
-        os.execve(command[0], command, os.environ | {"PYTHONPATH": str(HELPERS)})
+        os.execve(command[0], command, os.environ | {"PYTHONPATH": python_path(HELPERS)})
     chunks = []
     while True:
         try:

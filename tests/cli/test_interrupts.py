@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from places import HELPERS
+from places import HELPERS, python_path
 from programs import mpiexec, run_program, wait_until
 
 pytestmark = pytest.mark.launches
 
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(HELPERS), "SECONDS_OF_A_STEP": "0.02"}
+ENVIRONMENT = os.environ | {"PYTHONPATH": python_path(HELPERS), "SECONDS_OF_A_STEP": "0.02"}
 SETTINGS = [
     *("env_name=odd_envs:Slow", "seed=3", "niters=50", "popsize=4", "num_interactions=None", "re_eval_interval=50"),
     *("re_eval_num_episodes=1", "checkpoint_seconds=0"),

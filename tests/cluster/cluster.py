@@ -13,13 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from places import ROOT, python_path
+
 HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
 NODES = 4
 ENVIRONMENT = os.environ | {
     "NETNS_PREFIX": f"pgpe-{os.getpid()}-",  # so that two runs of these tests do not meet
     "NETNS_NET": "10.78.0",
-    "PYTHONPATH": str(HERE),  # for sleepy.py
+    "PYTHONPATH": python_path(HERE),  # for sleepy.py
     "UCX_TLS": "tcp,self",  # else MPICH would use the memory that the hosts share
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     "OMP_NUM_THREADS": "1",

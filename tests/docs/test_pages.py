@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from doc_pages import Block, PageError, Runner, blocks, compare
 from mongo_server import Server
-from places import ROOT
+from places import ROOT, python_path
 
 pytestmark = pytest.mark.launches
 
@@ -57,7 +57,7 @@ def runner(tmp_path: Path) -> Runner:
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "MPI_PGPE"))}
     environ |= {
         "PATH": f"{Path(sys.executable).parent}:{environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": python_path(),
         "VENV": str(venv),
         "NRANKS": "2",
         "MPLBACKEND": "agg",

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from places import HELPERS
+from places import HELPERS, python_path
 from programs import run_program
 
 from mpi_pgpe import envs
@@ -19,7 +19,7 @@ from mpi_pgpe.envs import closing
 SMALL = (
     "niters=2 popsize=8 popsize_max=None num_interactions=None num_hidden=0 re_eval_num_episodes=2 re_eval_interval=1"
 )
-ENVIRONMENT = os.environ | {"PYTHONPATH": f"{HELPERS}:{os.environ.get('PYTHONPATH', '')}"}
+ENVIRONMENT = os.environ | {"PYTHONPATH": python_path(HELPERS)}
 
 
 def command(env: str, *settings: str) -> list[str]:

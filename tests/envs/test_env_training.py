@@ -6,7 +6,7 @@ import os
 
 import pytest
 from families import Family, cases
-from places import HELPERS
+from places import HELPERS, python_path
 
 from mpi_pgpe.envs.rendering import DRAWING
 from mpi_pgpe.parallel.farm import Farm
@@ -91,7 +91,7 @@ from families import Wanderer
 @pytest.mark.launches
 def test_rank_0_imports_a_simulator_before_the_others(launch, tmp_path):
     (tmp_path / "slow_to_import.py").write_text(LOGGED)
-    path = os.pathsep.join([str(tmp_path), str(HELPERS)])
+    path = python_path(tmp_path, HELPERS)
     done = launch(
         *["-m", "mpi_pgpe.train", "with", "env_name=slow_to_import:Wanderer-v0", "popsize=8", "niters=1"],
         *["num_interactions=None", "re_eval_num_episodes=3", "popsize_max=None"],

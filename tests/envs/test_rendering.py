@@ -6,11 +6,11 @@ import json
 import os
 
 import pytest
-from places import HELPERS
+from places import HELPERS, python_path
 
 from mpi_pgpe import envs
 
-ENVIRONMENT = os.environ | {"PYTHONPATH": f"{HELPERS}:{os.environ.get('PYTHONPATH', '')}"}
+ENVIRONMENT = os.environ | {"PYTHONPATH": python_path(HELPERS)}
 PROGRAM = """
 import json, sys
 from mpi_pgpe import envs

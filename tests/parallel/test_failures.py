@@ -11,12 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from places import HELPERS
+from places import HELPERS, python_path
 from programs import mpiexec, processes, wait_until
 
 pytestmark = pytest.mark.launches
 
-ENVIRON = os.environ | {"PYTHONPATH": str(HELPERS)}
+ENVIRON = os.environ | {"PYTHONPATH": python_path(HELPERS)}
 COMMON = ("fast", "popsize=40", "num_interactions=None", "niters=50", "hidden_size=2", "seed=7")
 
 

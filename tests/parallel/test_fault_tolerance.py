@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from places import HELPERS
+from places import HELPERS, python_path
 from programs import OPENMPI, needs_openmpi, processes, wait_until
 
 from mpi_pgpe.training.metrics import MEASURED
 
 pytestmark = [pytest.mark.launches, needs_openmpi]
 ENVIRONMENT = os.environ | {
-    "PYTHONPATH": str(HELPERS),
+    "PYTHONPATH": python_path(HELPERS),
     "PATH": f"{OPENMPI}:{os.environ['PATH']}",
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",

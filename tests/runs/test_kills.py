@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from places import HELPERS
+from places import HELPERS, python_path
 from programs import mpiexec, run_program
 
 from mpi_pgpe.agents import read_agent
@@ -40,7 +40,7 @@ CONFIG = [
     "re_eval_num_episodes=3",
     "checkpoint_seconds=0",
 ]
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(HELPERS)}
+ENVIRONMENT = os.environ | {"PYTHONPATH": python_path(HELPERS)}
 
 
 def check_readable(folder: Path) -> int:

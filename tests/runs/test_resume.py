@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from places import HELPERS
+from places import HELPERS, python_path
 from programs import mpiexec, run_program
 
 from mpi_pgpe.runs.run_folder import metric_lines
@@ -32,7 +32,7 @@ SMALL = {
     "save_interval": 2,
     "checkpoint_seconds": 0,
 }
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(HELPERS)}
+ENVIRONMENT = os.environ | {"PYTHONPATH": python_path(HELPERS)}
 
 
 def command(**changes: Any) -> list[str]:

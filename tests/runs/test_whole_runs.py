@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from mongo_server import Relay
-from places import HELPERS
+from places import HELPERS, python_path
 from programs import mpiexec
 
 from mpi_pgpe import sync
@@ -144,7 +144,7 @@ def test_a_failure_on_another_rank_is_recorded_with_its_trace(server, tmp_path):
     (tmp_path / "jelly.py").write_text(FAILING)
     program = start(
         tmp_path, "-F", "results", "-m", f"127.0.0.1:{server.port}:failed", *SHORT, "env_name=jelly:Failing",
-        ranks=2, PYTHONPATH=str(tmp_path),
+        ranks=2, PYTHONPATH=python_path(tmp_path),
     )  # fmt: skip
     output, _ = program.communicate(timeout=300)
     assert program.returncode != 0
@@ -200,7 +200,7 @@ def test_nothing_is_made_when_nothing_listens(tmp_path, launch):
 def test_gone_for_good_in_a_whole_program(server, tmp_path, launch):
     relay = Relay(server.port)
     mongo = f"127.0.0.1:{relay.port}:gone"
-    program = start(tmp_path, "-m", mongo, *SHORT, "niters=60", *SLOW, PYTHONPATH=str(HELPERS))
+    program = start(tmp_path, "-m", mongo, *SHORT, "niters=60", *SLOW, PYTHONPATH=python_path(HELPERS))
     read_until(program, "generation=1 ")
     relay.shut()
     output, _ = program.communicate(timeout=300)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from places import HELPERS
+from places import HELPERS, python_path
 from programs import OPENMPI, needs_openmpi, run_program
 
 pytestmark = [pytest.mark.launches, pytest.mark.slow]
@@ -19,7 +19,7 @@ SMALL = ["seed=3", "niters=3", "popsize=12", "num_interactions=None", "re_eval_i
 
 
 def train(folder: Path, *config: str, ranks: int = 3, **variables: str) -> Any:
-    environment = os.environ | {"PYTHONPATH": str(HELPERS)} | variables
+    environment = os.environ | {"PYTHONPATH": python_path(HELPERS)} | variables
     return run_program(*TRAIN, *SMALL, *config, ranks=ranks, cwd=folder, env=environment)
 
 

@@ -8,14 +8,14 @@ import sys
 from typing import Any
 
 import pytest
-from places import HELPERS
+from places import HELPERS, python_path
 from programs import run_program
 
 pytestmark = [pytest.mark.launches, pytest.mark.slow]
 
 
 def results(what: str, ranks: int) -> list[tuple[str, Any]]:
-    environment = os.environ | {"PYTHONPATH": str(HELPERS)}
+    environment = os.environ | {"PYTHONPATH": python_path(HELPERS)}
     program = (sys.executable, HELPERS / "one_result.py", what)
     run = run_program(*program, ranks=ranks, timeout=900, env=environment)
     assert run.returncode == 0, run.stderr

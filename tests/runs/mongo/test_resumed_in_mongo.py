@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from mongo_server import Relay, Server
-from places import HELPERS
+from places import HELPERS, python_path
 from programs import run_program
 
 pytestmark = [pytest.mark.launches, pytest.mark.slow]
@@ -22,7 +22,7 @@ CONFIG = [
     *("with", "fast", "env_name=odd_envs:Slow", "seed=3", "niters=40", "popsize=4", "num_interactions=None"),
     *("re_eval_interval=10", "re_eval_num_episodes=2", "checkpoint_seconds=0", "checkpoint_interval=3"),
 ]
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(HELPERS)}
+ENVIRONMENT = os.environ | {"PYTHONPATH": python_path(HELPERS)}
 
 
 @pytest.fixture(scope="module")
