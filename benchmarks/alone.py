@@ -26,9 +26,9 @@ import numpy as np
 
 from mpi_pgpe import __version__
 from mpi_pgpe.agents import Agent, AgentFileError, read_agent, write_agent
-from mpi_pgpe.base.arguments import at_least
-from mpi_pgpe.base.text import json_line
-from mpi_pgpe.cli.numbered_episodes import Cast, Order, differing
+from mpi_pgpe.base.arguments import make_minimum
+from mpi_pgpe.base.text import format_json_line
+from mpi_pgpe.cli.numbered_episodes import Cast, Order, find_differences
 from mpi_pgpe.cli.other_process import FILLED, HOLES, MAPPED, PLAIN, Heap, OtherProcessFailed, play_all
 from mpi_pgpe.envs.quiet import silent_output
 from mpi_pgpe.policies.network import PolicyShape
@@ -98,7 +98,7 @@ def play_block(cast: Cast, numbers: range, fresh: int, processes: int) -> common
         results = list(pool.map(lambda each: play_all(cast, each[1], each[0]), work))
     plays = [outcomes for result in results for outcomes in result.plays]
     steps = np.array([outcome.steps for outcome in plays[0].values()])
-    wrong = differing(plays)
+    wrong = find_differences(plays)
     row: common.Row = {
         **identity(cast, numbers.start),
         "versions": results[0].origin | {"numpy": np.__version__},
@@ -183,19 +183,19 @@ def dictionary(text: str) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("env", metavar="ENV", nargs="*", type=common.environment, help="environments")
-    parser.add_argument("--episodes", metavar="N", type=at_least(1), default=1000, help="of each (1000)")
-    parser.add_argument("--block", metavar="N", type=at_least(1), default=1000,
+    parser.add_argument("--episodes", metavar="N", type=make_minimum(1), default=1000, help="of each (1000)")
+    parser.add_argument("--block", metavar="N", type=make_minimum(1), default=1000,
                         help="episodes of one set of processes, and one line of results (1000)")  # fmt: skip
-    parser.add_argument("--fresh", metavar="N", type=at_least(0), default=25,
+    parser.add_argument("--fresh", metavar="N", type=make_minimum(0), default=25,
                         help="those of a block that are also played in environments made for each (25)")  # fmt: skip
-    parser.add_argument("--most-steps", metavar="N", type=at_least(1),
+    parser.add_argument("--most-steps", metavar="N", type=make_minimum(1),
                         help="of an episode; the environment's own limit unless it is given")  # fmt: skip
     parser.add_argument("--env-config", metavar="DICT", type=dictionary, default={}, help="arguments, in JSON")
     parser.add_argument("--slow", action="store_true", help="without the fast paths, as env_fast=False has it")
     parser.add_argument("--beside", metavar="ENV", type=common.environment,
                         help="the other client's environment (another one of the same)")  # fmt: skip
     parser.add_argument("--agent", metavar="FILE", type=Path, nargs="+", help="saved agents (those known here)")
-    parser.add_argument("--processes", metavar="N", type=at_least(1), default=2, help="at a time (2)")
+    parser.add_argument("--processes", metavar="N", type=make_minimum(1), default=2, help="at a time (2)")
     parser.add_argument("--results", metavar="FILE", type=common.writable, help="where blocks are kept: JSON lines")
     parser.add_argument("--json", action="store_true", help="print the blocks as lines of JSON")
     parser.add_argument("--table", action="store_true", help="print the table of all that the file of results has")
@@ -223,10 +223,10 @@ def main() -> None:
                         raise SystemExit(f"{name}: {error}") from None
                     if args.results:
                         with args.results.open("a") as file:
-                            file.write(f"{cut_off(args.results)}{json_line(row)}\n")
+                            file.write(f"{cut_off(args.results)}{format_json_line(row)}\n")
                     done.append(row)
                 if args.json:
-                    print(json_line(row), flush=True)
+                    print(format_json_line(row), flush=True)
                 elif not args.table:
                     print(f"| {' | '.join(str(value) for value in table([row])[0].values())} |", flush=True)
     if args.table:

@@ -6,7 +6,7 @@ import common
 import numpy as np
 
 from mpi_pgpe import envs
-from mpi_pgpe.base.arguments import at_least
+from mpi_pgpe.base.arguments import make_minimum
 
 WALKERS = [
     "HumanoidBulletEnv-v0",
@@ -55,8 +55,12 @@ def measure(name: str, about_steps: int, most_steps: int, repeats: int) -> commo
 def main() -> None:
     parser = common.parser(__doc__)
     parser.add_argument("--env", nargs="+", metavar="ID", choices=WALKERS, default=WALKERS, help="walkers")
-    parser.add_argument("--steps", metavar="N", type=at_least(1), default=1500, help="steps of a measurement, about")
-    parser.add_argument("--most-steps", metavar="N", type=at_least(1), default=200, help="steps of an episode at most")
+    parser.add_argument(
+        "--steps", metavar="N", type=make_minimum(1), default=1500, help="steps of a measurement, about"
+    )
+    parser.add_argument(
+        "--most-steps", metavar="N", type=make_minimum(1), default=200, help="steps of an episode at most"
+    )
     args = parser.parse_args()
     rows = [measure(name, args.steps, args.most_steps, args.repeats) for name in common.each(args.env)]
     common.report("The fast path against pybullet_envs, resets included", rows, args.json)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mpi_pgpe.base.arguments import at_least
+from mpi_pgpe.base.arguments import make_minimum
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: one thread a process, as the trainer has it
 
@@ -36,7 +36,7 @@ def parser(description: str | None, repeats: bool = True) -> argparse.ArgumentPa
     found.add_argument("--json", metavar="FILE", type=writable, help="also write the figures here")
     if repeats:
         found.add_argument(
-            "--repeats", metavar="N", type=at_least(1), default=5, help="measurements that a median is taken of"
+            "--repeats", metavar="N", type=make_minimum(1), default=5, help="measurements that a median is taken of"
         )
     return found
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import common
 
-from mpi_pgpe.base.arguments import at_least
+from mpi_pgpe.base.arguments import make_minimum
 
 CASES = {
     "HumanoidBulletEnv-v0": {"hidden": 64, "max_speed": 0.15, "popsize": 400},
@@ -169,9 +169,9 @@ def measure(name: str, python: Path, ranks: int, generations: int, repeats: int)
 def main() -> None:
     parser = common.parser(__doc__)
     parser.add_argument("--env", nargs="+", metavar="ID", choices=list(CASES), default=list(CASES), help="environments")
-    parser.add_argument("--ranks", metavar="N", type=at_least(1), default=2, help="ranks, and actors of Ray")
+    parser.add_argument("--ranks", metavar="N", type=make_minimum(1), default=2, help="ranks, and actors of Ray")
     parser.add_argument(
-        "--generations", metavar="N", type=at_least(1), default=8, help="generations of one measurement"
+        "--generations", metavar="N", type=make_minimum(1), default=8, help="generations of one measurement"
     )
     parser.add_argument(
         "--venv",

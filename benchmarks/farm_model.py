@@ -25,8 +25,8 @@ import common
 import numpy as np
 import ranks
 
-from mpi_pgpe.base.arguments import at_least
-from mpi_pgpe.parallel.load import holds_two
+from mpi_pgpe.base.arguments import make_minimum
+from mpi_pgpe.parallel.load import should_hold_two
 from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.parallel.tasks import Result
 from mpi_pgpe.parallel.world import _LONGEST_NAP
@@ -165,7 +165,7 @@ def hand_out(seconds: np.ndarray, size: int, message: float) -> float:
     free = 0.0  # when rank 0 has answered all so far
 
     def supply(rank: int) -> None:
-        two = holds_two(tasks.available / size, mean, _LONGEST_NAP)
+        two = should_hold_two(tasks.available / size, mean, _LONGEST_NAP)
         while working[rank] + len(queues[rank]) < 1 + two and (task := tasks.next()) is not None:
             if working[rank]:
                 queues[rank].append(task)
@@ -242,7 +242,12 @@ def main() -> None:
     parser = common.parser(__doc__)
     parser.set_defaults(repeats=3)
     parser.add_argument(
-        "--ranks", metavar="N", type=at_least(1), nargs="*", default=[2, 8, 32, 64], help="numbers of ranks to measure"
+        "--ranks",
+        metavar="N",
+        type=make_minimum(1),
+        nargs="*",
+        default=[2, 8, 32, 64],
+        help="numbers of ranks to measure",
     )
     parser.add_argument("--picture", metavar="FILE", type=common.writable, help="draw the curves (needs matplotlib)")
     args = parser.parse_args()

@@ -13,7 +13,7 @@ from pathlib import Path
 import common
 import numpy as np
 
-from mpi_pgpe.base.arguments import at_least
+from mpi_pgpe.base.arguments import make_minimum
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.parallel.world import World
@@ -36,7 +36,7 @@ class WaitingRounds(Rounds):
 def main() -> None:
     parser = common.parser(__doc__, repeats=False)
     parser.add_argument("--wait", action="store_true", help="begin no round before the one before it is complete")
-    parser.add_argument("--generations", metavar="N", type=at_least(1), default=20, help="how many")
+    parser.add_argument("--generations", metavar="N", type=make_minimum(1), default=20, help="how many")
     args = parser.parse_args()
     if args.wait:
         trainer.Rounds = WaitingRounds

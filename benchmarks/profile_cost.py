@@ -12,7 +12,7 @@ import statistics
 import common
 from rollout import trainer_episodes
 
-from mpi_pgpe.base.arguments import at_least
+from mpi_pgpe.base.arguments import make_minimum
 from mpi_pgpe.parallel import world
 from mpi_pgpe.parallel.clock import Clock
 
@@ -64,7 +64,9 @@ def main() -> None:
     parser.add_argument(
         "--env", nargs="+", metavar="ID", type=common.environment, default=ENVIRONMENTS, help="environments"
     )
-    parser.add_argument("--steps", metavar="N", type=at_least(1), default=4000, help="steps of a measurement, about")
+    parser.add_argument(
+        "--steps", metavar="N", type=make_minimum(1), default=4000, help="steps of a measurement, about"
+    )
     args = parser.parse_args()
     rows = [measure(name, args.steps, args.repeats) for name in common.each(args.env)]
     common.report("What the account of time costs", rows, args.json)

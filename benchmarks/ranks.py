@@ -19,7 +19,7 @@ import common
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe.base.arguments import at_least
+from mpi_pgpe.base.arguments import make_minimum
 from mpi_pgpe.envs import registry
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.rounds import Rounds
@@ -126,7 +126,7 @@ def measure(team: Team, size: int, adaptive: bool, repeats: int) -> tuple[list[f
 def main() -> None:
     parser = common.parser(__doc__)
     parser.add_argument(
-        "--directions", metavar="N", type=at_least(1), default=20, help="directions of a round for each rank"
+        "--directions", metavar="N", type=make_minimum(1), default=20, help="directions of a round for each rank"
     )
     args = parser.parse_args()
     rows = []

@@ -21,9 +21,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from mpi_pgpe.base.arguments import at_least
+from mpi_pgpe.base.arguments import make_minimum
 from mpi_pgpe.cli import sacred_patches
-from mpi_pgpe.runs.mongo.address import BadTarget, chosen
+from mpi_pgpe.runs.mongo.address import BadTarget, find_target
 from mpi_pgpe.runs.recorder import METRICS_SHARE, Recorder
 
 GENERATION = 0.5  # seconds
@@ -41,7 +41,7 @@ def metrics(generation: int) -> dict[str, float]:
 
 def begin(folder: Path, generations: int, database: str | None) -> tuple[Recorder, float]:
     """A recorder whose run has `generations` behind it."""
-    recorder = Recorder(folder, chosen(database))
+    recorder = Recorder(folder, find_target(database))
     now = datetime.datetime.now()
     recorder.started_event(
         {"name": "benchmark", "base_dir": "/", "sources": [], "dependencies": [], "repositories": [], "mainfile": None},
@@ -70,14 +70,14 @@ def one(recorder: Recorder, generation: int, agents: bool = True) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--generations", metavar="N", type=at_least(1), default=100_000,
+    parser.add_argument("--generations", metavar="N", type=make_minimum(1), default=100_000,
                         help="behind the run (default %(default)s)")  # fmt: skip
-    parser.add_argument("--measured", metavar="N", type=at_least(1), default=800,
+    parser.add_argument("--measured", metavar="N", type=make_minimum(1), default=800,
                         help="generations to measure, half a second each (default %(default)s)")  # fmt: skip
     parser.add_argument("-m", "--mongo_db", metavar="DATABASE", help="deliver to this MongoDB as well")
     args = parser.parse_args()
     try:
-        chosen(args.mongo_db)
+        find_target(args.mongo_db)
     except BadTarget as error:
         parser.error(str(error))
     sacred_patches.apply()  # before anything else of sacred's

@@ -19,7 +19,7 @@ import numpy as np
 
 from mpi_pgpe import envs
 from mpi_pgpe.agents import Agent, AgentFileError, read_agent
-from mpi_pgpe.base.arguments import at_least
+from mpi_pgpe.base.arguments import make_minimum
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.parallel.world import World
@@ -91,7 +91,7 @@ def trainer_episodes(
     team = Team(Farm(World()))
     layers = {"hidden_size": hidden[0], "num_hidden": len(hidden)} if hidden else {"num_hidden": 0}
     settings = Settings.check({"env_name": name, "re_eval_env_name": None, "seed": 1} | layers)
-    team.start(Job.of(settings, profile))
+    team.start(Job.from_settings(settings, profile))
     env = team.environment(TRAINING)
     shape = PolicyShape(env.observation_size, env.action_space.size, hidden)
     n, n_obs = shape.num_parameters, shape.observation_size
@@ -189,8 +189,10 @@ def main() -> None:
     parser.add_argument(
         "--env", nargs="+", metavar="ID", default=ENVIRONMENTS, help="environments; those not installed are left out"
     )
-    parser.add_argument("--steps", metavar="N", type=at_least(1), default=4000, help="steps of a measurement, about")
-    parser.add_argument("--hidden", metavar="UNITS", type=at_least(1), nargs="*", default=[],
+    parser.add_argument(
+        "--steps", metavar="N", type=make_minimum(1), default=4000, help="steps of a measurement, about"
+    )
+    parser.add_argument("--hidden", metavar="UNITS", type=make_minimum(1), nargs="*", default=[],
                         help="units in each hidden layer of the policy; none: linear")  # fmt: skip
     parser.add_argument("--agent", metavar="FILE", type=Path,
                         help="a saved agent around which the policies lie; --env names its environment")  # fmt: skip

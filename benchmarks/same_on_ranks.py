@@ -21,8 +21,8 @@ from pathlib import Path
 
 import common
 
-from mpi_pgpe.base.arguments import at_least
-from mpi_pgpe.base.text import json_line
+from mpi_pgpe.base.arguments import make_minimum
+from mpi_pgpe.base.text import format_json_line
 
 SETTINGS = ("popsize=400", "popsize_max=None", "num_interactions=None", "seed=5")
 
@@ -122,10 +122,10 @@ def descendants(pid: int) -> list[int]:
 def main() -> None:
     parser = common.parser(__doc__, repeats=False)
     parser.add_argument("--folder", metavar="FOLDER", type=Path, required=True, help="where the trainings are recorded")
-    parser.add_argument("--ranks", metavar="N", type=at_least(1), nargs="+", default=[1, 2, 3, 5])
-    parser.add_argument("--killed", metavar="N", type=at_least(1), nargs=2, default=[2, 3],
+    parser.add_argument("--ranks", metavar="N", type=make_minimum(1), nargs="+", default=[1, 2, 3, 5])
+    parser.add_argument("--killed", metavar="N", type=make_minimum(1), nargs=2, default=[2, 3],
                         help="ranks of the training that is killed, before that and after")  # fmt: skip
-    parser.add_argument("--generations", metavar="N", type=at_least(2), default=100)
+    parser.add_argument("--generations", metavar="N", type=make_minimum(2), default=100)
     parser.add_argument("--with", dest="settings", metavar="ENTRY=VALUE", nargs="+", default=[],
                         help=f"further settings of the training, or others than {' '.join(SETTINGS)}")  # fmt: skip
     args = parser.parse_args()
@@ -148,7 +148,7 @@ def main() -> None:
             {"ranks": str(training), "runs": len(runs(place)), "generations": len(found), "different": len(different),
              "first": different[0] if different else None, "last digest": found[-1], "seconds": seconds}
         )  # fmt: skip
-        print(json_line(rows[-1]), file=sys.stderr, flush=True)
+        print(format_json_line(rows[-1]), file=sys.stderr, flush=True)
     title = f"Digests of {args.generations} generations: {' '.join(settings)}"
     common.report(title, rows)
     if args.json is not None:

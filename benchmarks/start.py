@@ -17,7 +17,7 @@ import time
 
 import common
 
-from mpi_pgpe.base.arguments import at_least
+from mpi_pgpe.base.arguments import make_minimum
 
 ENVIRONMENTS = ["CartPole-v1", "gymnasium/Walker2d-v5", "HumanoidBulletEnv-v0"]
 
@@ -65,7 +65,7 @@ from mpi_pgpe.training.team import Team
 team = Team(Farm(World()))
 name = sys.argv[1]
 linear = {"seed": 1, "num_hidden": 0, "max_episode_length": 1}
-team.start(Job.of(Settings.check({"env_name": name, "re_eval_env_name": name} | linear)))
+team.start(Job.from_settings(Settings.check({"env_name": name, "re_eval_env_name": name} | linear)))
 env = team.environment(TRAINING)
 shape = PolicyShape(env.observation_size, env.action_space.size)
 center, stdev = (np.full(shape.num_parameters, value, np.float32) for value in (0.0, 0.01))
@@ -122,9 +122,9 @@ def main() -> None:
     parser = common.parser(__doc__)
     parser.add_argument("--env", nargs="+", metavar="ID", type=common.environment, default=ENVIRONMENTS,
                         help="environments of gym, or with gymnasium/ before the id of gymnasium")  # fmt: skip
-    parser.add_argument("--ranks", metavar="N", type=at_least(1), default=64, help="ranks that are started at once")
+    parser.add_argument("--ranks", metavar="N", type=make_minimum(1), default=64, help="ranks that are started at once")
     parser.add_argument(
-        "--starts", metavar="N", type=at_least(0), default=3, help="starts of many ranks that a median is taken of"
+        "--starts", metavar="N", type=make_minimum(0), default=3, help="starts of many ranks that a median is taken of"
     )
     args = parser.parse_args()
     rows = [measure(env, args.ranks, args.repeats, args.starts) for env in common.each(args.env)]

@@ -122,11 +122,13 @@ def compare(task: str, measure: Callable[[str, int], float], seeds: int, digits:
 
 def main() -> None:
     parser = common.parser(__doc__, repeats=False)
-    parser.add_argument("--seeds", type=common.at_least(1), default=10, help="of the two functions")
-    parser.add_argument("--car-seeds", type=common.at_least(0), default=6, help="of MountainCar-v0; 0 leaves it out")
-    parser.add_argument("--generations", type=common.at_least(1), default=60, help="of all three")
+    parser.add_argument("--seeds", type=common.make_minimum(1), default=10, help="of the two functions")
     parser.add_argument(
-        "--draws", type=common.at_least(1), default=2000, help="of populations for the gradient's noise"
+        "--car-seeds", type=common.make_minimum(0), default=6, help="of MountainCar-v0; 0 leaves it out"
+    )
+    parser.add_argument("--generations", type=common.make_minimum(1), default=60, help="of all three")
+    parser.add_argument(
+        "--draws", type=common.make_minimum(1), default=2000, help="of populations for the gradient's noise"
     )
     args = parser.parse_args()
     n, radius = args.generations, radius_of_success(0.05)

@@ -56,7 +56,7 @@ def measure(team: Team, name: str, repeats: int) -> common.Row:
     directions, units = CASES[name]
     size = 7 * units + 2
     search = PGPE(solution_length=size, popsize=2 * directions, seed=1, sum_directions=team.sum_directions)
-    team.start(Job.of(Settings.check({"env_name": "CartPole-v1", "seed": 1, "hidden_size": units})))
+    team.start(Job.from_settings(Settings.check({"env_name": "CartPole-v1", "seed": 1, "hidden_size": units})))
     own = search.seeds(0, directions)[: directions // world.size]
     fitness = np.random.default_rng(0).standard_normal(2 * directions)
     noise, out = Noise(size), np.empty(size, np.float32)

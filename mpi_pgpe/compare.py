@@ -14,12 +14,12 @@ from typing import Any
 
 from mpi_pgpe.base.arguments import Parser, add_json
 from mpi_pgpe.base.errors import UserError, WrongInput
-from mpi_pgpe.base.text import json_line
+from mpi_pgpe.base.text import format_json_line
 from mpi_pgpe.runs.reader import RecordedRun, add_arguments, read_runs
 from mpi_pgpe.training.metrics import MEASURED
 
 
-def parser() -> Parser:
+def make_parser() -> Parser:
     """The command line."""
     p = Parser(
         prog="python -m mpi_pgpe.compare",
@@ -83,7 +83,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _compare(arguments: list[str]) -> int:
-    args = parser().parse_args(arguments)
+    args = make_parser().parse_args(arguments)
     runs = _two(args)
     result = compare(*runs)
     difference, (a, b) = result["first_difference"], result["runs"]
@@ -100,7 +100,7 @@ def _compare(arguments: list[str]) -> int:
     if result["differing_settings"]:
         print(f"settings that differ: {', '.join(result['differing_settings'])}")
     if args.json:
-        print(json_line(result))
+        print(format_json_line(result))
     return 0 if result["same"] else 1
 
 

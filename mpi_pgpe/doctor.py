@@ -27,14 +27,14 @@ import numpy as np
 
 from mpi_pgpe import __version__
 from mpi_pgpe.base.arguments import Parser, add_json
-from mpi_pgpe.base.errors import FAILED, UserError, WrongInput, described
-from mpi_pgpe.base.text import json_line
+from mpi_pgpe.base.errors import FAILED, UserError, WrongInput, describe_error
+from mpi_pgpe.base.text import format_json_line
 from mpi_pgpe.cli import stop_requests
 from mpi_pgpe.cli.episode_leaks import judge
-from mpi_pgpe.envs.survey import examine, survey
+from mpi_pgpe.envs.survey import examine_environment, examine_families
 from mpi_pgpe.parallel import one_thread
 from mpi_pgpe.parallel.farm import Farm
-from mpi_pgpe.parallel.launcher import promised_rank
+from mpi_pgpe.parallel.launcher import read_promised_rank
 from mpi_pgpe.parallel.world import World
 from mpi_pgpe.runs.reader import add_arguments, database
 
@@ -59,7 +59,7 @@ class Finding:
     do: str = ""
 
 
-def parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     """The command line."""
     p = Parser(
         prog="python -m mpi_pgpe.doctor",
@@ -145,14 +145,14 @@ def threads(neighbours: int, cores: int) -> Iterator[Finding]:
 
 def environments(wanted: list[str], config: dict[str, Any]) -> Iterator[Finding]:
     """Whether environments can be made and take a step; of those that are asked for, whether they can be trusted."""
-    for found in survey():
+    for found in examine_families():
         if found.works:
             yield Finding(found.family, OK, f"{found.env} works ({found.detail})")
         else:
             yield Finding(found.family, NOTE, found.detail.partition("; install it with: ")[0], found.install)
     for name in wanted:
         topic = f"environment {name}"
-        found = examine(topic, name, config)
+        found = examine_environment(topic, name, config)
         yield _leaks(topic, name, config) if found.works else Finding(topic, PROBLEM, *_remedy(found.detail))
 
 
@@ -167,7 +167,7 @@ def _leaks(topic: str, name: str, config: dict[str, Any]) -> Finding:
     try:
         verdict = judge(name, config)
     except Exception as error:  # whatever an environment may raise
-        finding = f"takes a step, but breaks in whole episodes, or beside another one: {described(error)}"
+        finding = f"takes a step, but breaks in whole episodes, or beside another one: {describe_error(error)}"
         return Finding(topic, PROBLEM, finding, "repair it; a training with env_name shows where it breaks")
     return Finding(topic, PROBLEM if verdict.leaks else NOTE if verdict.do else OK, verdict.finding, verdict.do)
 
@@ -211,10 +211,10 @@ def _tasks(job: str) -> int | None:
 
 
 def _promise() -> tuple[int, int] | None:
-    """promised_rank(), but without a launcher in a job's script None, though Slurm calls that rank 0, too."""
+    """read_promised_rank(), but without a launcher in a job's script None, though Slurm calls that rank 0, too."""
     if "SLURM_JOB_ID" in os.environ and "SLURM_STEP_ID" not in os.environ:
-        return promised_rank({name: value for name, value in os.environ.items() if name != "SLURM_PROCID"})
-    return promised_rank()
+        return read_promised_rank({name: value for name, value in os.environ.items() if name != "SLURM_PROCID"})
+    return read_promised_rank()
 
 
 def mongo(address: str) -> Iterator[Finding]:
@@ -230,7 +230,7 @@ def mongo(address: str) -> Iterator[Finding]:
 
 def lead(argv: list[str], promised: tuple[int, int] | None, about_mpi: list[Finding]) -> int:
     """Rank 0: print the findings; returns the exit code."""
-    args = parser().parse_args(argv)
+    args = make_parser().parse_args(argv)
     try:
         config = dict(ast.literal_eval(args.env_config))
     except (ValueError, SyntaxError, TypeError):
@@ -250,7 +250,7 @@ def lead(argv: list[str], promised: tuple[int, int] | None, about_mpi: list[Find
             print(f"{'':8}   to do: {finding.do}")
     fine = all(finding.status != PROBLEM for finding in findings)
     if args.json:
-        print(json_line({"ok": fine, "findings": [asdict(finding) for finding in findings]}))
+        print(format_json_line({"ok": fine, "findings": [asdict(finding) for finding in findings]}))
     return 0 if fine else 1
 
 

@@ -26,36 +26,36 @@ from numpy.typing import NDArray
 from mpi_pgpe import envs
 from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.file import AgentFileError, agent_from_bytes, read_agent, to_bytes
-from mpi_pgpe.base.arguments import Parser, add_json, at_least
-from mpi_pgpe.base.errors import UserError, WrongInput, described
-from mpi_pgpe.base.text import json_line
+from mpi_pgpe.base.arguments import Parser, add_json, make_minimum
+from mpi_pgpe.base.errors import UserError, WrongInput, describe_error
+from mpi_pgpe.base.text import format_json_line
 from mpi_pgpe.cli import stop_requests
 from mpi_pgpe.cli.film import Film, Look, Pace, Watched, check_display, check_path
 from mpi_pgpe.parallel.farm import Farm
-from mpi_pgpe.parallel.launcher import promised_rank
+from mpi_pgpe.parallel.launcher import read_promised_rank
 from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.parallel.tasks import Abandoned, Poll, Result, Run
 from mpi_pgpe.parallel.world import World
 from mpi_pgpe.policies.network import Policy
-from mpi_pgpe.training.failures import failure_of
+from mpi_pgpe.training.failures import make_failure
 from mpi_pgpe.training.rollout import LONGEST, Episode, Rollout
 
 _EPISODES, _STOP = range(2)  # commands to the other ranks
 _LARGEST_SEED = 2**31  # of environments
 
 
-def parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     """The command line."""
     p = Parser(
         prog="python -m mpi_pgpe.enjoy",
         description="Run a saved agent and print what it scores. Under mpirun the ranks share the episodes.",
     )
     p.add_argument("file", help="a saved agent (.pickle), of this program or of pgpelib (2020)")
-    p.add_argument("--episodes", type=at_least(1), metavar="N", help="episodes to run (default 10; 1 with --video)")
-    p.add_argument("--seed", type=at_least(0), default=0, metavar="S",
+    p.add_argument("--episodes", type=make_minimum(1), metavar="N", help="episodes to run (default 10; 1 with --video)")
+    p.add_argument("--seed", type=make_minimum(0), default=0, metavar="S",
                    help="episode i, from 0, starts from seed S + i (default 0)")  # fmt: skip
     p.add_argument("--env", metavar="ID", help="environment (default: that of the agent's re-evaluation)")
-    p.add_argument("--max-episode-length", type=at_least(1), metavar="STEPS",
+    p.add_argument("--max-episode-length", type=make_minimum(1), metavar="STEPS",
                    help="most steps of an episode (default: the environment's own limit, and 100,000)")  # fmt: skip
     p.add_argument("--video", metavar="OUT", help="write a film of the episodes: OUT.mp4 or OUT.gif; needs no display")
     p.add_argument("--render", action="store_true", help="show the episodes in a window")
@@ -134,7 +134,7 @@ class Viewer:
             raise
         except (Exception, SystemExit) as error:  # an environment may raise anything
             raise envs.UnsupportedEnvironment(
-                f"environment {name!r} cannot be made with the arguments {config}: {described(error)}"
+                f"environment {name!r} cannot be made with the arguments {config}: {describe_error(error)}"
             ) from error
         shape, space = agent.shape, agent.action_space
         expected = (shape.observation_size, shape.action_size, space.discrete)
@@ -166,10 +166,12 @@ class Viewer:
         except (Abandoned, UserError):
             raise
         except (Exception, SystemExit) as error:
-            raise failure_of(self.env_name, f"(seed {seed})", error) from error
+            raise make_failure(self.env_name, f"(seed {seed})", error) from error
 
 
-def share(farm: Farm, agent: Agent, viewer: Viewer, env: str | None, episodes: int, seed: int) -> NDArray[np.float64]:
+def share_episodes(
+    farm: Farm, agent: Agent, viewer: Viewer, env: str | None, episodes: int, seed: int
+) -> NDArray[np.float64]:
     """Rank 0: have the ranks run the episodes; returns (return, length) of each, shape (episodes, 2)."""
     order = json.dumps({"env": env, "seed": seed, "max_episode_length": viewer.max_episode_length}).encode()
     farm.world.tell(_EPISODES, np.frombuffer(order, np.uint8), np.frombuffer(to_bytes(agent), np.uint8))
@@ -219,7 +221,7 @@ def run_filmed(viewer: Viewer, episodes: int, seed: int, path: str) -> NDArray[n
         return run_here(viewer, episodes, seed, film)
 
 
-def statistics(env_name: str, seed: int, results: NDArray[np.float64]) -> dict[str, Any]:
+def summarize_episodes(env_name: str, seed: int, results: NDArray[np.float64]) -> dict[str, Any]:
     """What is printed of episodes with (return, length), shape (episodes, 2)."""
     returns, lengths = results[:, 0], results[:, 1]
     return {
@@ -238,7 +240,7 @@ def statistics(env_name: str, seed: int, results: NDArray[np.float64]) -> dict[s
 
 def lead(farm: Farm | None, argv: list[str]) -> int:
     """Rank 0, or a process without MPI: run the command; returns the exit code."""
-    args = parser().parse_args(argv)
+    args = make_parser().parse_args(argv)
     episodes = args.episodes or (10 if args.video is None else 1)
     _check(args, episodes)
     agent = read_agent(args.file)
@@ -255,9 +257,9 @@ def lead(farm: Farm | None, argv: list[str]) -> int:
             viewer.watch(Pace())
         results = run_here(viewer, episodes, args.seed)
     else:
-        results = share(farm, agent, viewer, args.env, episodes, args.seed)
+        results = share_episodes(farm, agent, viewer, args.env, episodes, args.seed)
     viewer.env.close()
-    result = statistics(viewer.env_name, args.seed, results)
+    result = summarize_episodes(viewer.env_name, args.seed, results)
     if args.video:
         print(f"film: {args.video}")
     spread = "" if result["stderr"] is None else f" +- {result['stderr']:.1f} (standard error)"
@@ -268,7 +270,7 @@ def lead(farm: Farm | None, argv: list[str]) -> int:
         f"{result['max']:.1f}; {min(lengths)} to {max(lengths)} steps, {np.mean(lengths):.0f} on average"
     )
     if args.json:
-        print(json_line(result))
+        print(format_json_line(result))
     return 0
 
 
@@ -292,7 +294,7 @@ def main(arguments: list[str]) -> int:
 
 def _enjoy(arguments: list[str]) -> int:
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-    if promised_rank() is None and importlib.util.find_spec("mpi4py") is None:  # then MPI is not needed
+    if read_promised_rank() is None and importlib.util.find_spec("mpi4py") is None:  # then MPI is not needed
         return lead(None, arguments)
     farm = Farm(World())
     entry.check_launcher(farm)

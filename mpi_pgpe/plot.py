@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from mpi_pgpe.base.arguments import Parser, add_json
 from mpi_pgpe.base.atomic_file import write_atomically
-from mpi_pgpe.base.text import json_line, printable
+from mpi_pgpe.base.text import format_json_line, make_printable
 from mpi_pgpe.runs.reader import RecordedRun, RunError, add_arguments, read_runs
 from mpi_pgpe.training.settings import TABLE
 
@@ -35,7 +35,7 @@ Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 """x and y, both of shape (n,)."""
 
 
-def parser() -> Parser:
+def make_parser() -> Parser:
     """The command line."""
     p = Parser(
         prog="python -m mpi_pgpe.plot",
@@ -66,7 +66,7 @@ def _config(run: RecordedRun) -> str:
     return json.dumps(config, sort_keys=True, default=str)
 
 
-def join(runs: list[RecordedRun]) -> list[RecordedRun]:
+def join_runs(runs: list[RecordedRun]) -> list[RecordedRun]:
     """The runs, with those that go on with an earlier one of the same configuration and seed added to it."""
     found: list[RecordedRun] = []
     for run in runs:
@@ -81,10 +81,10 @@ def join(runs: list[RecordedRun]) -> list[RecordedRun]:
     return found
 
 
-def groups(runs: list[RecordedRun]) -> list[Group]:
+def group_runs(runs: list[RecordedRun]) -> list[Group]:
     """The runs, gathered by configuration; titles tell the configurations apart."""
     by_config: dict[str, list[RecordedRun]] = {}
-    for run in join(runs):
+    for run in join_runs(runs):
         by_config.setdefault(_config(run), []).append(run)
     configs = [members[0].config for members in by_config.values()]
     differing = [
@@ -102,7 +102,7 @@ def groups(runs: list[RecordedRun]) -> list[Group]:
     return found
 
 
-def curve(run: RecordedRun, metric: str, x: str) -> Curve:
+def compute_curve(run: RecordedRun, metric: str, x: str) -> Curve:
     """The finite values of a metric over the axis."""
     name, unit, _ = X_AXES[x]
     values = run.metrics.get(metric, {})
@@ -114,7 +114,7 @@ def curve(run: RecordedRun, metric: str, x: str) -> Curve:
     return xs, ys
 
 
-def gather(curves: list[Curve]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def gather_curves(curves: list[Curve]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(x, quartiles of shape (3, n): lower, median, upper), where all the curves have values.
 
     Between its points a curve is a straight line.
@@ -126,7 +126,7 @@ def gather(curves: list[Curve]) -> tuple[NDArray[np.float64], NDArray[np.float64
     return at, np.quantile(values, [0.25, 0.5, 0.75], axis=0)
 
 
-def draw(runs: list[RecordedRun], x: str, output: Path) -> list[dict[str, Any]]:
+def draw_curves(runs: list[RecordedRun], x: str, output: Path) -> list[dict[str, Any]]:
     """Draw population and re-evaluation of the runs into one picture; returns what it shows.
 
     Raises:
@@ -139,7 +139,7 @@ def draw(runs: list[RecordedRun], x: str, output: Path) -> list[dict[str, Any]]:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    found = groups(runs)
+    found = group_runs(runs)
     several = len(found) > 1  # then their names go below the curves, not over them
     figure, axes = pyplot.subplots(figsize=(7, 4.2 + 0.4 * len(found) * several), layout="constrained")
     shown = []
@@ -151,11 +151,11 @@ def draw(runs: list[RecordedRun], x: str, output: Path) -> list[dict[str, Any]]:
         }
         entry: dict[str, Any] = {"title": group.title, "runs": [run.name for run in group.runs]}
         for metric, (what, style) in styles.items():
-            curves = [c for c in (curve(run, metric, x) for run in group.runs) if len(c[0])]
+            curves = [c for c in (compute_curve(run, metric, x) for run in group.runs) if len(c[0])]
             if not curves:
                 continue
-            at, (low, median, high) = gather(curves)
-            axes.plot(at, median, color=color, label=f"{shorten(printable(group.title), 90)}: {what}", **style)
+            at, (low, median, high) = gather_curves(curves)
+            axes.plot(at, median, color=color, label=f"{shorten(make_printable(group.title), 90)}: {what}", **style)
             if len(curves) > 1:
                 axes.fill_between(at, low, high, color=color, alpha=0.15, linewidth=0)
             entry[metric] = {"points": len(at), "last_x": _last(at), "last": _last(median)}
@@ -195,11 +195,11 @@ def main(arguments: list[str]) -> int:
 
 
 def _plot(arguments: list[str]) -> int:
-    args = parser().parse_args(arguments)
-    shown = draw(read_runs(args.runs, args.mongo), args.x, Path(args.output))
+    args = make_parser().parse_args(arguments)
+    shown = draw_curves(read_runs(args.runs, args.mongo), args.x, Path(args.output))
     print(args.output)
     if args.json:
-        print(json_line({"output": args.output, "x": args.x, "curves": shown}))
+        print(format_json_line({"output": args.output, "x": args.x, "curves": shown}))
     return 0
 
 

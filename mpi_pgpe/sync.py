@@ -15,11 +15,11 @@ from mpi_pgpe.base.arguments import Parser
 from mpi_pgpe.base.errors import FAILED, UserError, WrongInput
 from mpi_pgpe.cli import entry
 from mpi_pgpe.runs import run_folder
-from mpi_pgpe.runs.mongo.address import FORMS, VARIABLE, BadTarget, Unreachable, chosen, connect, hide_secrets
+from mpi_pgpe.runs.mongo.address import FORMS, VARIABLE, BadTarget, Unreachable, connect, find_target, hide_secrets
 from mpi_pgpe.runs.mongo.earlier_runs import deliver
 
 
-def parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     """The command line."""
     p = Parser(
         prog="python -m mpi_pgpe.sync", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-def run_folders(folder: Path) -> list[Path]:
+def list_run_folders(folder: Path) -> list[Path]:
     """The folders of runs that `folder` means.
 
     Raises:
@@ -53,12 +53,12 @@ def main(arguments: list[str]) -> int:
 
 def _deliver(arguments: list[str]) -> int:
     shown, hidden = hide_secrets(arguments)
-    args = parser().parse_args(shown)
+    args = make_parser().parse_args(shown)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    target = chosen(hidden.get(args.mongo_db, args.mongo_db))
+    target = find_target(hidden.get(args.mongo_db, args.mongo_db))
     if target is None:
         raise BadTarget(f"expected a database to deliver to: give -m or set {VARIABLE}: {FORMS}")
-    folders = run_folders(args.folder)
+    folders = list_run_folders(args.folder)
     try:
         client = connect(target)
     except Unreachable as error:

@@ -14,7 +14,7 @@ if __name__ == "__main__":
 # isort: split
 from mpi_pgpe.cli import stop_requests
 from mpi_pgpe.parallel.farm import Farm
-from mpi_pgpe.parallel.launcher import promised_rank
+from mpi_pgpe.parallel.launcher import read_promised_rank
 from mpi_pgpe.parallel.world import World
 from mpi_pgpe.training.team import Team
 
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
 def _train(arguments: list[str]) -> int:
     requests = stop_requests.StopRequests()
     if only_prints(arguments):
-        rank, _ = promised_rank() or (0, 1)
+        rank, _ = read_promised_rank() or (0, 1)
         return run_experiment(arguments, None, requests) if rank == 0 else 0
     team = Team(Farm(World()))
     entry.check_launcher(team.farm)

@@ -13,11 +13,11 @@ import pytest
 from places import python_path
 from programs import run_program
 
-from mpi_pgpe.parallel.launcher import promised_rank
+from mpi_pgpe.parallel.launcher import read_promised_rank
 
 Launch = Callable[..., subprocess.CompletedProcess[str]]
 
-UNDER_MPI = promised_rank() is not None
+UNDER_MPI = read_promised_rank() is not None
 
 
 def pytest_configure() -> None:

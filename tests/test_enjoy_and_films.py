@@ -16,7 +16,7 @@ from places import DATA, python_path
 from mpi_pgpe import enjoy, envs
 from mpi_pgpe.agents import Agent, AgentFileError, write_agent
 from mpi_pgpe.base.errors import WrongInput
-from mpi_pgpe.cli.film import Film, Watched, captioned
+from mpi_pgpe.cli.film import Film, Watched, draw_caption
 from mpi_pgpe.policies.network import PolicyShape
 
 pytestmark = pytest.mark.launches
@@ -191,8 +191,8 @@ def test_a_film_of_a_lander(launch, tmp_path):
     for i in range(30, 120, 10):
         assert np.abs(frames[i][60:].astype(int) - frames[i + 10][60:]).max() > 50
     # The caption of the last frame says the return: it is what drawing that text there gives.
-    said = captioned(frames[-1] * 0, f"step {len(frames)}   return {result['returns'][0]:.1f}")[:40]
-    other = captioned(frames[-1] * 0, f"step {len(frames)}   return {result['returns'][0] + 77:.1f}")[:40]
+    said = draw_caption(frames[-1] * 0, f"step {len(frames)}   return {result['returns'][0]:.1f}")[:40]
+    other = draw_caption(frames[-1] * 0, f"step {len(frames)}   return {result['returns'][0] + 77:.1f}")[:40]
     shown = frames[-1][:40].astype(int)
     assert np.abs(shown - said).mean() < 3
     assert np.abs(shown - other).mean() > 2 * np.abs(shown - said).mean()

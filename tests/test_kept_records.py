@@ -16,7 +16,7 @@ from programs import run_program
 from mpi_pgpe import compare, plot, sync
 from mpi_pgpe.agents.file import read_agent
 from mpi_pgpe.restore import policy_metadata, to_numpy_policy
-from mpi_pgpe.runs.run_folder import metric_lines
+from mpi_pgpe.runs.run_folder import read_metric_lines
 from mpi_pgpe.training.metrics import MEASURED
 
 pytestmark = [pytest.mark.serial, pytest.mark.launches]
@@ -52,7 +52,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def metrics(folder: Path) -> dict[int, dict[str, Any]]:
     """What was recorded of each generation, but for times."""
-    lines = [line for line, _ in metric_lines(folder / "metrics.jsonl")]
+    lines = [line for line, _ in read_metric_lines(folder / "metrics.jsonl")]
     return {line["step"]: {k: v for k, v in line.items() if k not in {*MEASURED, "timestamp"}} for line in lines}
 
 

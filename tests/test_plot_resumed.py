@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mpi_pgpe.plot import groups
+from mpi_pgpe.plot import group_runs
 from mpi_pgpe.runs.reader import RecordedRun
 
 
@@ -20,7 +20,7 @@ def test_records_of_one_run_are_joined_and_its_folders_tell_no_configurations_ap
         record("seed-1/2", 1, 5, 9, checkpoint="seed-1", max_walltime="00:09:59", resume="auto"),
         record("seed-2/1", 2, 1, 9, checkpoint="seed-2"),
     ]
-    (group,) = groups(records)
+    (group,) = group_runs(records)
     assert "2 seeds" in group.title
     assert [run.metrics["pop_mean"] for run in group.runs] == [
         {g: 100.0 * seed + g for g in range(1, 10)} for seed in (1, 2)
@@ -28,10 +28,10 @@ def test_records_of_one_run_are_joined_and_its_folders_tell_no_configurations_ap
 
 
 def test_a_run_that_was_made_twice_stays_two():
-    (group,) = groups([record("results/1", 1, 1, 3), record("results/2", 1, 1, 3)])
+    (group,) = group_runs([record("results/1", 1, 1, 3), record("results/2", 1, 1, 3)])
     assert len(group.runs) == 2
 
 
 def test_runs_that_differ_in_a_setting_are_told_apart():
-    found = groups([record("results/1", 1, 1, 3), record("results/2", 1, 4, 6, popsize=40)])
+    found = group_runs([record("results/1", 1, 1, 3), record("results/2", 1, 4, 6, popsize=40)])
     assert ["popsize=20" in group.title for group in found] == [True, False]

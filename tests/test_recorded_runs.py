@@ -94,10 +94,10 @@ def test_the_band_is_between_the_quartiles():
     x = np.array([0.0, 1, 2, 3])
     curves = [(x, x * 0 + level) for level in (0, 1, 2, 3, 4)]
     curves.append((x[1:3], np.array([9.0, 9])))
-    at, (low, median, high) = plot.gather(curves)
+    at, (low, median, high) = plot.gather_curves(curves)
     assert at.tolist() == [1, 2]  # where all have values
     assert (low.tolist(), median.tolist(), high.tolist()) == ([1.25] * 2, [2.5] * 2, [3.75] * 2)
-    assert plot.gather([(x, x), (x + 0.5, x + 0.5)])[1][1] == pytest.approx([0.5, 1, 1.5, 2, 2.5, 3])
+    assert plot.gather_curves([(x, x), (x + 0.5, x + 0.5)])[1][1] == pytest.approx([0.5, 1, 1.5, 2, 2.5, 3])
 
 
 @pytest.mark.parametrize(("axis", "metric", "unit"), [("timesteps", "timesteps", 1), ("hours", "elapsed", 3600)])

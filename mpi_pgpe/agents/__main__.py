@@ -10,11 +10,11 @@ from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.file import read_agent, write_agent
 from mpi_pgpe.base.arguments import Parser, add_json
 from mpi_pgpe.base.errors import UserError
-from mpi_pgpe.base.text import json_line, printable
+from mpi_pgpe.base.text import format_json_line, make_printable
 from mpi_pgpe.cli import entry
 
 
-def parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     """The command line."""
     p = Parser(prog="python -m mpi_pgpe.agents", description="Look at saved agents, and convert them.")
     commands = p.add_subparsers(dest="command", required=True)
@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-def description(agent: Agent) -> dict[str, Any]:
+def describe_agent(agent: Agent) -> dict[str, Any]:
     """What `show` prints of an agent."""
     shape, space, moments = agent.shape, agent.action_space, agent.moments
     policy = {"parameters": shape.num_parameters} | asdict(shape)
@@ -47,14 +47,14 @@ def description(agent: Agent) -> dict[str, Any]:
 
 def _print(name: str, value: Any, indent: int = 0) -> None:
     if isinstance(value, dict) and value:
-        print(f"{' ' * indent}{printable(name)}:")
+        print(f"{' ' * indent}{make_printable(name)}:")
         for key, item in value.items():
             _print(str(key), item, indent + 2)
         return
     if isinstance(value, (list, tuple)):
         items = [f"{item:.6g}" if isinstance(item, float) else str(item) for item in value]
         value = " ".join(items if len(items) <= 12 else [*items[:6], "...", *items[-3:], f"({len(items)} in all)"])
-    print(f"{' ' * indent}{printable(name)}: {printable(str(value))}")
+    print(f"{' ' * indent}{make_printable(name)}: {make_printable(str(value))}")
 
 
 def main(arguments: list[str]) -> int:
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _show_or_convert(arguments: list[str]) -> int:
-    args = parser().parse_args(arguments)
+    args = make_parser().parse_args(arguments)
     agent = read_agent(args.file)
     if args.command == "convert":
         try:
@@ -72,9 +72,9 @@ def _show_or_convert(arguments: list[str]) -> int:
             raise UserError(f"{args.out}: cannot be written: {error.strerror}") from None
         print(args.out)
         return 0
-    shown = {"file": args.file} | description(agent)
+    shown = {"file": args.file} | describe_agent(agent)
     if args.json:
-        print(json_line(shown))
+        print(format_json_line(shown))
     else:
         for name, value in shown.items():
             _print(name, value)

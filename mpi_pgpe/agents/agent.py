@@ -32,6 +32,6 @@ class Agent:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
-def versions() -> dict[str, str]:
+def collect_versions() -> dict[str, str]:
     """Versions of the package, Python and numpy, for the metadata of an agent made here."""
     return {"mpi_pgpe": __version__, "python": platform.python_version(), "numpy": np.__version__}

@@ -28,10 +28,13 @@ from mpi_pgpe.agents.plain_data import copy_plain_data
 from mpi_pgpe.agents.safe_pickle import BadPickle, ForeignName, load
 from mpi_pgpe.base.atomic_file import write_atomically
 from mpi_pgpe.base.errors import WrongInput
-from mpi_pgpe.base.text import printable
+from mpi_pgpe.base.text import make_printable
 from mpi_pgpe.policies.network import ACTIVATIONS, MOST_HIDDEN, PolicyShape
 from mpi_pgpe.policies.normalization import STDEV_FLOOR, Moments
 from mpi_pgpe.policies.spaces import FLOATS, ActionSpace
+
+BEST_AGENT = "best.pickle"
+"""Name of the file with the agent of a run that has the best re-evaluation."""
 
 FORMAT = "mpi_pgpe agent"
 VERSION = 3  # 1 had no checksum; 3 has a reference or a floor of the statistics, and is written where they are needed
@@ -54,9 +57,9 @@ def write_agent(path: str | os.PathLike[str], agent: Agent) -> None:
 def to_bytes(agent: Agent) -> bytes:
     """The content of the file that `write_agent` writes."""
     space, moments = agent.action_space, agent.moments
-    more = {} if moments is None else _more_of_moments(moments)
+    more = {} if moments is None else _collect_moments_extras(moments)
     content = pickle.dumps(
-        _by_value(
+        _intern_texts(
             {
                 "format": FORMAT,
                 "version": VERSION if more else 2,
@@ -78,10 +81,10 @@ def to_bytes(agent: Agent) -> bytes:
         ),
         protocol=4,
     )
-    return content + checksum(content)
+    return content + compute_checksum(content)
 
 
-def _more_of_moments(moments: Moments) -> dict[str, Any]:
+def _collect_moments_extras(moments: Moments) -> dict[str, Any]:
     """What earlier versions know nothing of, if it is needed."""
     more: dict[str, Any] = {}
     if moments.reference is not None:
@@ -91,18 +94,18 @@ def _more_of_moments(moments: Moments) -> dict[str, Any]:
     return more
 
 
-def checksum(content: bytes | memoryview) -> bytes:
+def compute_checksum(content: bytes | memoryview) -> bytes:
     """What follows a pickle in the file."""
     return hashlib.sha256(content).digest()
 
 
-def _by_value(data: Any) -> Any:
+def _intern_texts(data: Any) -> Any:
     """The same plain data, with equal texts as one object: pickle writes an object that it has met as a reference."""
     if isinstance(data, str):
         return sys.intern(data)
     if isinstance(data, dict):
-        return {_by_value(key): _by_value(value) for key, value in data.items()}
-    return type(data)(map(_by_value, data)) if isinstance(data, (list, tuple)) else data
+        return {_intern_texts(key): _intern_texts(value) for key, value in data.items()}
+    return type(data)(map(_intern_texts, data)) if isinstance(data, (list, tuple)) else data
 
 
 def read_agent(path: str | os.PathLike[str]) -> Agent:
@@ -114,7 +117,7 @@ def read_agent(path: str | os.PathLike[str]) -> Agent:
     try:
         return agent_from_bytes(_content(path))
     except OSError as error:
-        best = Path(path, "best.pickle")
+        best = Path(path, BEST_AGENT)
         hint = f"; did you mean {best}?" if best.is_file() else ""
         raise AgentFileError(f"{path}: cannot be read: {error.strerror or error}{hint}") from None
     except AgentFileError as error:
@@ -128,14 +131,14 @@ def agent_from_bytes(content: bytes) -> Agent:
         AgentFileError: it holds no agent, or is damaged.
     """
     try:
-        return _usable(_read(content))
+        return _check_usable(_read(content))
     except AgentFileError as error:
-        raise AgentFileError(printable(str(error))) from None
+        raise AgentFileError(make_printable(str(error))) from None
     except BadPickle as error:
-        raise AgentFileError(printable(f"expected a saved agent: {error}")) from None
+        raise AgentFileError(make_printable(f"expected a saved agent: {error}")) from None
     except Exception as error:  # what is missing or odd in a file can raise almost anything
         raise AgentFileError(
-            printable(
+            make_printable(
                 f"expected a saved agent, but something in it is missing or odd ({type(error).__name__}: {error})"
             )
         ) from None
@@ -156,12 +159,12 @@ def _read(content: bytes) -> Agent:
             f"expected format version 1 to {VERSION}, got {reprlib.repr(version)}; a newer mpi_pgpe may read it"
         )
     pickled, rest = memoryview(content)[:end], content[end:]
-    if rest != (b"" if version == 1 else checksum(pickled)):
+    if rest != (b"" if version == 1 else compute_checksum(pickled)):
         raise AgentFileError("expected a saved agent, but the file is damaged: its checksum is not that of its content")
     return _agent(data)
 
 
-def _usable(agent: Agent) -> Agent:
+def _check_usable(agent: Agent) -> Agent:
     """The agent, if its numbers can be computed with."""
     space, moments = agent.action_space, agent.moments
     if not np.isfinite(agent.parameters).all() or not (moments is None or moments.finite()):

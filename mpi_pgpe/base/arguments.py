@@ -21,7 +21,7 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")
 
 
-def at_least(least: int) -> Any:
+def make_minimum(least: int) -> Any:
     """The type of an argument: a whole number of at least `least`."""
 
     def convert(text: str) -> int:

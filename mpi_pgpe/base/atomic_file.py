@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str], suffix: str = "") -> Iterator[Path]:
+def replace_atomically(path: str | os.PathLike[str], suffix: str = "") -> Iterator[Path]:
     """Give an empty file beside `path` to be written, which takes its place with one rename when the block ends.
 
     Nobody ever sees `path` half written, even if the machine fails meanwhile; who reads the old file reads it whole.
@@ -40,6 +40,6 @@ def replacing(path: str | os.PathLike[str], suffix: str = "") -> Iterator[Path]:
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
-    """Put a file with this content in place; see `replacing`."""
-    with replacing(path) as aside:
+    """Put a file with this content in place; see `replace_atomically`."""
+    with replace_atomically(path) as aside:
         aside.write_bytes(content)

@@ -18,35 +18,35 @@ def _number(value: Any) -> float:
         return math.inf
 
 
-def positive(name: str, value: Any) -> float:
+def check_positive(name: str, value: Any) -> float:
     """`value` as a float if it is a positive, finite number, else ValueError."""
     if not 0 < _number(value) < math.inf:
         raise ValueError(f"{name}: expected a positive number, got {value!r}")
     return float(value)
 
 
-def not_negative(name: str, value: Any) -> float:
+def check_not_negative(name: str, value: Any) -> float:
     """`value` as a float if it is zero or a positive, finite number, else ValueError."""
     if not 0 <= _number(value) < math.inf:
         raise ValueError(f"{name}: expected zero or a positive number, got {value!r}")
     return float(value)
 
 
-def finite(name: str, value: Any) -> float:
+def check_finite(name: str, value: Any) -> float:
     """`value` as a float if it is a finite number, else ValueError."""
     if not math.isfinite(_number(value)):
         raise ValueError(f"{name}: expected a finite number, got {value!r}")
     return float(value)
 
 
-def fraction(name: str, value: Any) -> float:
+def check_fraction(name: str, value: Any) -> float:
     """`value` as a float if it is in [0, 1), else ValueError."""
     if not 0 <= _number(value) < 1:
         raise ValueError(f"{name}: expected a number from 0 up to, but not including, 1, got {value!r}")
     return float(value)
 
 
-def whole(name: str, value: Any, least: int = 1) -> int:
+def check_whole(name: str, value: Any, least: int = 1) -> int:
     """`value` as an int if it is a whole number of at least `least`, else ValueError."""
     number = _number(value)
     if not least <= number < math.inf or number != math.floor(number):
@@ -54,14 +54,14 @@ def whole(name: str, value: Any, least: int = 1) -> int:
     return int(value)
 
 
-def true_or_false(name: str, value: Any) -> bool:
+def check_flag(name: str, value: Any) -> bool:
     """`value` if it is a bool, else ValueError."""
     if not isinstance(value, bool):
         raise ValueError(f"{name}: expected True or False, got {value!r}")
     return value
 
 
-def one_of(name: str, value: Any, choices: Iterable[str]) -> str:
+def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
     """`value` if it is one of the `choices`, else ValueError."""
     known = tuple(choices)
     if not isinstance(value, str) or value not in known:
@@ -69,9 +69,9 @@ def one_of(name: str, value: Any, choices: Iterable[str]) -> str:
     return value
 
 
-def even_popsize(value: Any) -> int:
+def check_popsize(value: Any) -> int:
     """`value` as an int if it is a population size: even (mirrored pairs), at least 2."""
-    popsize = whole("popsize", value, least=2)
+    popsize = check_whole("popsize", value, least=2)
     if popsize % 2:
         raise ValueError(
             f"popsize: expected an even number, because solutions come in mirrored pairs, got {popsize}; "

@@ -34,19 +34,19 @@ class WrongInput(UserError, ValueError):
 _LONGEST = 2000  # characters of what an exception says
 
 
-def described(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """`error` in one line: its type, its message, and the place that raised it.
 
     The place is the innermost line of a user's own module: neither of this package nor of an installed library.
     """
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    place = own_line(error)
+    place = find_own_line(error)
     message = " ".join(f"{type(error).__name__}: {text}".split()).removesuffix(":")
     message = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."
     return f"{message} ({place})" if place else message
 
 
-def own_line(error: BaseException) -> str | None:
+def find_own_line(error: BaseException) -> str | None:
     """FILE:LINE of the innermost frame of `error` in code that is no library's; None if there is none.
 
     A syntax error names its own place.

@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 _PART_BITS = 40
 
 
-def largest(terms: NDArray[np.float64]) -> NDArray[np.float64]:
+def find_largest(terms: NDArray[np.float64]) -> NDArray[np.float64]:
     """The largest absolute value of each column of `terms`, shape (n, k); zeros if n is 0."""
     return np.abs(terms).max(axis=0, initial=0.0)
 
 
-def exact_parts(terms: NDArray[np.float64], ceiling: NDArray[np.float64]) -> NDArray[np.int64]:
+def split_exactly(terms: NDArray[np.float64], ceiling: NDArray[np.float64]) -> NDArray[np.int64]:
     """Sums of the columns of `terms` as integers that add up exactly over ranks.
 
     Args:
         terms: shape (n, k), finite, n at most 2^22.
-        ceiling: shape (k,), at least `largest` of the terms of all ranks.
+        ceiling: shape (k,), at least `find_largest` of the terms of all ranks.
 
     Returns:
-        int64 of shape (2, k): the sums of the high and of the low parts; see `from_parts`.
+        int64 of shape (2, k): the sums of the high and of the low parts; see `join_parts`.
     """
     scaled = np.ldexp(terms, _PART_BITS - np.frexp(ceiling)[1])
     high = np.rint(scaled)
@@ -34,7 +34,7 @@ def exact_parts(terms: NDArray[np.float64], ceiling: NDArray[np.float64]) -> NDA
     return np.stack([high.astype(np.int64).sum(axis=0), low.astype(np.int64).sum(axis=0)])
 
 
-def from_parts(parts: NDArray[np.int64], ceiling: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The sums, shape (k,), from what `exact_parts` of all ranks add up to."""
+def join_parts(parts: NDArray[np.int64], ceiling: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The sums, shape (k,), from what `split_exactly` of all ranks add up to."""
     high, low = parts.astype(np.float64)
     return np.ldexp(high + np.ldexp(low, -_PART_BITS), np.frexp(ceiling)[1] - _PART_BITS)

@@ -10,7 +10,7 @@ from typing import Any
 _LONGEST_MESSAGE = 500  # characters
 
 
-def json_line(value: Any) -> str:
+def format_json_line(value: Any) -> str:
     """One line of JSON; numbers that JSON does not have (NaN, infinite ones) become null."""
     return json.dumps(_finite(value), allow_nan=False)
 
@@ -27,7 +27,7 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def printable(text: str, longest: int = _LONGEST_MESSAGE) -> str:
+def make_printable(text: str, longest: int = _LONGEST_MESSAGE) -> str:
     """`text`, which may quote a hostile file, as one line that is fit for a terminal."""
     short = text if len(text) <= longest else f"{text[:longest]}..."
     return "".join(character if character.isprintable() else "?" for character in short)

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
 from mpi_pgpe.base.errors import FAILED, INTERRUPTED, UserError
-from mpi_pgpe.base.text import printable
+from mpi_pgpe.base.text import make_printable
 from mpi_pgpe.cli import quiet_start
 from mpi_pgpe.parallel import one_thread
-from mpi_pgpe.parallel.launcher import promised_rank
+from mpi_pgpe.parallel.launcher import read_promised_rank
 
 if TYPE_CHECKING:
     from mpi_pgpe.parallel.farm import Farm
@@ -38,7 +38,7 @@ def guard(command: str, work: Callable[[], int]) -> int:
     try:
         return work()
     except UserError as error:
-        message = printable(str(error), _LONGEST_LINE) if error.one_line else str(error)
+        message = make_printable(str(error), _LONGEST_LINE) if error.one_line else str(error)
         print(f"{command}: {message}", file=sys.stderr, flush=True)
         return error.exit_code
     except KeyboardInterrupt:
@@ -58,7 +58,7 @@ def check_launcher(farm: Farm) -> None:
         UserError: so it is, and this is the process that tells it.
         SystemExit: so it is, and another one tells it.
     """
-    rank, promised = promised_rank() or (0, 1)
+    rank, promised = read_promised_rank() or (0, 1)
     if farm.world.size > 1 or promised <= 1:
         return
     if rank > 0:

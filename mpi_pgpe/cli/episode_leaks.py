@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mpi_pgpe.cli.numbered_episodes import OTHERS, Cast, Order, Outcome, Stage, differing
+from mpi_pgpe.cli.numbered_episodes import OTHERS, Cast, Order, Outcome, Stage, find_differences
 from mpi_pgpe.cli.other_process import play_elsewhere
 
 _LONGEST = 200  # steps of an episode here: most leaks show in the first ones
@@ -54,7 +54,7 @@ class Situation:
 
 def compare(name: str, outcomes: Mapping[int, Outcome], right: Mapping[int, Outcome]) -> Situation:
     """What was found of `outcomes`, beside the right ones."""
-    different = differing([outcomes, right])
+    different = find_differences([outcomes, right])
     apart = [abs(outcomes[number].total_reward - right[number].total_reward) for number in different]
     return Situation(name, len(outcomes), len(different), max(apart, default=0.0))
 
@@ -99,7 +99,7 @@ class Verdict:
 
     Attributes:
         leaks: whether an episode depended on what was played before.
-        keeps: names of what it keeps from one episode to the next; see envs.kept.
+        keeps: names of what it keeps from one episode to the next; see envs.kept_state.
         finding: that as a sentence.
         do: what to do about it; empty if there is nothing to do.
     """

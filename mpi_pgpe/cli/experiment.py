@@ -16,18 +16,18 @@ from sacred.run import Run
 from sacred.utils import SacredError
 
 from mpi_pgpe import envs
-from mpi_pgpe.base.errors import UserError, WrongInput, described
+from mpi_pgpe.base.errors import UserError, WrongInput, describe_error
 from mpi_pgpe.cli import command_line, configs
-from mpi_pgpe.cli.help import help_text
+from mpi_pgpe.cli.help import format_help
 from mpi_pgpe.cli.options import make_recorder
 from mpi_pgpe.cli.sacred_entries import Entries
 from mpi_pgpe.cli.stop_requests import StopRequests
 from mpi_pgpe.cli.training_run import TrainingRun
 from mpi_pgpe.cli.updates import Updates
 from mpi_pgpe.runs.mongo.address import hide_secrets
-from mpi_pgpe.runs.resume import Start, completed, find
+from mpi_pgpe.runs.resume import Start, describe_completion, find_checkpoint
 from mpi_pgpe.runs.saved_agents import AGENTS
-from mpi_pgpe.training.initial_agent import initial_agent
+from mpi_pgpe.training.initial_agent import read_initial_agent
 from mpi_pgpe.training.settings import TABLE, Settings
 from mpi_pgpe.training.team import Team
 
@@ -45,7 +45,7 @@ def run(arguments: list[str], team: Team | None, requests: StopRequests) -> int:
     updates = command_line.check(options, commands)
     if options["help"] or options["--help"]:
         command = options["COMMAND"]
-        print(help_text(experiment) if command is None else help_for_command(commands[command]))
+        print(format_help(experiment) if command is None else help_for_command(commands[command]))
         return 0
     recorder = None if team is None or options["--unobserved"] else make_recorder(options, hidden)
     if recorder:
@@ -57,8 +57,8 @@ def run(arguments: list[str], team: Team | None, requests: StopRequests) -> int:
         """Train an agent."""
         # The two dictionaries are arguments so that sacred lets their entries be set one by one.
         assert team is not None
-        with recorder.captured() if recorder else nullcontext():
-            settings = settings_from(_config)
+        with recorder.capture_output() if recorder else nullcontext():
+            settings = read_settings(_config)
             return TrainingRun(settings, team, _run, recorder, start, requests, options["--profile"]).train()
 
     @experiment.config_hook
@@ -68,7 +68,7 @@ def run(arguments: list[str], team: Team | None, requests: StopRequests) -> int:
         if command_name == "main":
             nonlocal start
             start = check_config(config, options["--file_storage"], updates.given())
-            if start is not None and (complete := completed(start, settings_from(config))):
+            if start is not None and (complete := describe_completion(start, read_settings(config))):
                 print(complete, flush=True)
                 raise _NothingToDo
         return {} if start is None else {"seed": start.seed, **start.earlier_rules}
@@ -100,7 +100,7 @@ def _run(experiment: Experiment, updates: Updates, options: dict[str, Any]) -> N
     """
     settings, names = updates.settings, list(updates.names)
     while names and names[-1] in updates.files:
-        settings = _merged(updates.files[names.pop()], settings)
+        settings = _merge_updates(updates.files[names.pop()], settings)
     for number, name in enumerate(names):
         if name in updates.files:  # under a name that is no file's: that sacred would load by itself
             names[number] = f"file {number + 1}"
@@ -111,20 +111,20 @@ def _run(experiment: Experiment, updates: Updates, options: dict[str, Any]) -> N
     except (UserError, _NothingToDo):
         raise
     except SacredError as error:
-        raise WrongInput(described(error)) from error
+        raise WrongInput(describe_error(error)) from error
     except Exception as error:
         if options["--pdb"]:
             traceback.print_exc()
             pdb.post_mortem(error.__traceback__)
         if experiment.current_run is None and not options["--debug"]:  # an observer's package is missing, say
-            raise WrongInput(f"{described(error)} (with -d: where)") from error
+            raise WrongInput(f"{describe_error(error)} (with -d: where)") from error
         raise
 
 
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def _merge_updates(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Both, with the entries of `above` where both have one; dictionaries entry by entry."""
     both = {
-        name: _merged(below[name], value)
+        name: _merge_updates(below[name], value)
         if isinstance(value, Mapping) and isinstance(below.get(name), Mapping)
         else value
         for name, value in above.items()
@@ -138,20 +138,20 @@ def check_config(config: dict[str, Any], results: str | None, given: Collection[
     Returns the checkpoint that the run goes on from, if it does; `results` is the folder after -F, `given` names the
     settings that the user set one by one or in files.
     """
-    settings = settings_from(config)
+    settings = read_settings(config)
     envs.check_name(settings.env_name)
     envs.check_name(settings.re_evaluation[0])
-    initial_agent(settings)
-    return find(settings, config.get("seed"), checkpoint_folders(settings, results), given)
+    read_initial_agent(settings)
+    return find_checkpoint(settings, config.get("seed"), list_checkpoint_folders(settings, results), given)
 
 
-def checkpoint_folders(settings: Settings, results: str | None) -> list[Path]:
+def list_checkpoint_folders(settings: Settings, results: str | None) -> list[Path]:
     """Where `resume=auto` looks: the folder for checkpoints or, if none is set, those of all runs."""
     if settings.checkpoint is not None:
         return [Path(settings.checkpoint)]
     return sorted(path for path in Path(results or AGENTS).glob("*") if path.is_dir())
 
 
-def settings_from(config: dict[str, Any]) -> Settings:
+def read_settings(config: dict[str, Any]) -> Settings:
     """The settings in sacred's configuration, without what `-f` let in beside them."""
     return Settings.check({"seed": 0} | {key: value for key, value in config.items() if key in TABLE})

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe.base.atomic_file import replacing
+from mpi_pgpe.base.atomic_file import replace_atomically
 from mpi_pgpe.base.errors import UserError, WrongInput
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Film:
         if not gif:
             options = {"fps": frames_per_second * self._times, "macro_block_size": 2, "quality": 7}
         with self._failing(), contextlib.ExitStack() as stack:
-            aside = stack.enter_context(replacing(self.path, self.path.suffix))
+            aside = stack.enter_context(replace_atomically(self.path, self.path.suffix))
             self._writer = imageio.get_writer(aside, **options)
             stack.callback(self._writer.close)  # before its file takes its place
             self._end = stack.pop_all()
@@ -118,7 +118,7 @@ class Film:
 
     def __call__(self, env: Environment, steps: int, total: float) -> None:
         if (steps - 1) % self._every == 0:
-            frame = captioned(env.frame(), f"{self.title}step {steps}   return {total:.1f}")
+            frame = draw_caption(env.frame(), f"{self.title}step {steps}   return {total:.1f}")
             with self._failing():
                 for _ in range(self._times):
                     self._writer.append_data(frame)
@@ -160,7 +160,7 @@ def check_display() -> None:
     x11.XCloseDisplay(ctypes.c_void_p(display))
 
 
-def captioned(frame: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
+def draw_caption(frame: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
     """The frame, of shape (height, width, 3), with the text in its upper left corner, on a dark ground."""
     from PIL import Image, ImageDraw, ImageFont
 

@@ -19,7 +19,7 @@ _COMMANDS = (
 _PROGRAM = "python -m mpi_pgpe.train"
 
 
-def help_text(experiment: Experiment) -> str:
+def format_help(experiment: Experiment) -> str:
     """The text."""
     width = max(len(arguments) for arguments, _ in _COMMANDS)
     lines = ["Train an agent; `mpirun -n N` before the command trains on N cores.", "", "Used most:"]

@@ -141,11 +141,11 @@ class Stage:
         return outcomes
 
     def kept(self) -> list[str]:
-        """Names of what the environment keeps from one episode to the next; see envs.kept."""
+        """Names of what the environment keeps from one episode to the next; see envs.kept_state."""
         rollout = self._rollout()
         try:
             self._run(rollout, 0)
-            return envs.kept(rollout.env, lambda: [self._run(rollout, number) for number in (1, 2, 3)])
+            return envs.find_kept_state(rollout.env, lambda: [self._run(rollout, number) for number in (1, 2, 3)])
         finally:
             rollout.env.close()
 
@@ -247,7 +247,7 @@ def _outcome(episode: Episode) -> Outcome:
     return Outcome(digest, episode.total_reward, episode.steps)
 
 
-def differing(plays: Sequence[Mapping[int, Outcome]]) -> list[int]:
+def find_differences(plays: Sequence[Mapping[int, Outcome]]) -> list[int]:
     """The numbers of the episodes that did not come out with the same bits each time that they were played."""
     found: dict[int, set[bytes]] = {}
     for outcomes in plays:

@@ -8,9 +8,9 @@ from sacred import SETTINGS
 from sacred.commandline_options import CLIOption, cli_option
 from sacred.run import Run
 
-from mpi_pgpe.runs.mongo.address import chosen
+from mpi_pgpe.runs.mongo.address import find_target
 from mpi_pgpe.runs.recorder import Recorder
-from mpi_pgpe.runs.saved_agents import AGENTS, agents_folder_name
+from mpi_pgpe.runs.saved_agents import AGENTS, make_folder_name
 
 
 @cli_option("-F", "--file_storage")
@@ -33,7 +33,7 @@ def profile_option(args: str, run: Run) -> None:
     """Tell physics from policy, and print where the time of each rank went."""
 
 
-def in_place_of(options: list[CLIOption]) -> list[CLIOption]:
+def replace_options(options: list[CLIOption]) -> list[CLIOption]:
     """sacred's options with ours in their places: its own would add observers that lose records."""
     ours = {option.long_flag: option for option in (file_storage_option, mongo_db_option)}
     return [*(ours.get(option.get_flag(), option) for option in options), profile_option]
@@ -52,9 +52,9 @@ def make_recorder(options: dict[str, Any], hidden: dict[str, str]) -> Recorder |
     SETTINGS.CAPTURE_MODE = "sys" if any(options.get(flag) for flag in _OTHER_OBSERVERS) else "no"
     capture = options["--capture"] != "no"
     folder, mongo = options["--file_storage"], options["--mongo_db"]
-    target = chosen(hidden.get(mongo, mongo))
+    target = find_target(hidden.get(mongo, mongo))
     if folder:
         return Recorder(folder, target, capture=capture)
     if target:
-        return Recorder(AGENTS, target, lambda config: agents_folder_name(config["env_name"]), capture)
+        return Recorder(AGENTS, target, lambda config: make_folder_name(config["env_name"]), capture)
     return None

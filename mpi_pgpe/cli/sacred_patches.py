@@ -29,7 +29,7 @@ def apply() -> None:
     SETTINGS.HOST_INFO.INCLUDE_CPU_INFO = False  # lscpu, sysctl
     SETTINGS.CAPTURE_MODE = "no"
     host_info._os.getter_function = _describe_os
-    experiment.DEFAULT_COMMAND_LINE_OPTIONS[:] = options.in_place_of(experiment.DEFAULT_COMMAND_LINE_OPTIONS)
+    experiment.DEFAULT_COMMAND_LINE_OPTIONS[:] = options.replace_options(experiment.DEFAULT_COMMAND_LINE_OPTIONS)
     if not sys.stdout.isatty():
         _without_colours(commands)
     for name in (None, "mpi_pgpe"):  # sacred's loggers

@@ -14,7 +14,7 @@ _ROWS = 16  # a table of more ranks shows rank 0 and the spread of the others
 Columns = dict[str, list[float]]
 
 
-def columns(ranks: Sequence[int], seconds: NDArray[np.float64], each_step: bool) -> Columns:
+def collect_columns(ranks: Sequence[int], seconds: NDArray[np.float64], each_step: bool) -> Columns:
     """The account by name: "rank", "total" and the phases, in seconds.
 
     Args:
@@ -31,7 +31,7 @@ def columns(ranks: Sequence[int], seconds: NDArray[np.float64], each_step: bool)
     return {name: [round(value, 3) for value in values] for name, values in found.items()}
 
 
-def table(profile: Columns) -> str:
+def format_table(profile: Columns) -> str:
     """Lines with the seconds of each rank and their share of its time."""
     names = [name for name in profile if name != "rank"]
     values = np.array([profile[name] for name in names]).T

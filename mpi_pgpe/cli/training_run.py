@@ -18,8 +18,8 @@ from mpi_pgpe.parallel.clock import RECORDING
 from mpi_pgpe.parallel.tasks import GivenUp
 from mpi_pgpe.runs.keeper import Keeper
 from mpi_pgpe.runs.recorder import Recorder
-from mpi_pgpe.runs.resume import Start, recorded_until
-from mpi_pgpe.runs.saved_agents import agents_folder, save
+from mpi_pgpe.runs.resume import Start, find_last_recorded
+from mpi_pgpe.runs.saved_agents import make_agents_folder, save_agents
 from mpi_pgpe.training.metrics import Report
 from mpi_pgpe.training.settings import TABLE, Settings
 from mpi_pgpe.training.team import Team
@@ -95,7 +95,7 @@ class TrainingRun:
             if self._recorder:
                 self._recorder.withdraw()
             raise
-        self.folder = self._recorder.folder if self._recorder else agents_folder(settings)
+        self.folder = self._recorder.folder if self._recorder else make_agents_folder(settings)
         record = {
             "id": self._run._id,
             "folder": str(self.folder.absolute()),
@@ -115,7 +115,7 @@ class TrainingRun:
         self.trainer.restore(start.content["trainer"])
         self._keeper.begin()
         recorder = self._recorder
-        until = recorded_until(start.runs, recorder.last_step) if recorder else recorded_until(start.runs)
+        until = find_last_recorded(start.runs, recorder.last_step) if recorder else find_last_recorded(start.runs)
         if until is None:
             until = start.generation
         missing = sorted(self._keeper.metrics(until), key=lambda entry: entry[2])
@@ -161,10 +161,10 @@ class TrainingRun:
 
     def _finish(self) -> float | None:
         trainer, folder = self.trainer, self.folder
-        accounts = time_table.columns(self._team.world.members, self._team.times(), self._each_step)
+        accounts = time_table.collect_columns(self._team.world.members, self._team.times(), self._each_step)
         self._run.info["profile"] = accounts
         if self._each_step:
-            print(time_table.table(accounts), flush=True)
+            print(time_table.format_table(accounts), flush=True)
         if not trainer.complete:
             raise self._stopped()
         self._keeper.complete(
@@ -196,7 +196,7 @@ class TrainingRun:
 
     def _save(self, report: Report) -> Path | None:
         """Write the agents of a report; returns the path of the center's."""
-        return save(report, self._settings, self.folder, self._run.add_artifact)
+        return save_agents(report, self._settings, self.folder, self._run.add_artifact)
 
     def _log(self, generation: int, metrics: dict[str, Any]) -> None:
         """Record the metrics of a generation: at once, and at sacred's next heartbeat for observers of its own."""

@@ -6,11 +6,11 @@ env = make("HumanoidBulletEnv-v0", {})   # an Environment (see interface.py)
     interface, adapter, closing  what training needs of an environment, how it is had, and its end
     registry, registration       names and libraries; names of our own
     global_generators            random numbers that an environment's own seed does not reach
-    patches, verified_versions   what is put right in simulators, and the versions that the fast paths are proved for
-    bullet_memory, _survivors    what PyBullet keeps of an episode, mended or told
+    patches, verified_versions   what is put right in simulators, and the versions that the fast paths are verified for
+    bullet_memory, _survivors    what PyBullet keeps of an episode: patches and a warning
     fast_bullet, mujoco/         the same episodes in less time
     rendering, quiet, survey     frames, silence, what is installed here
-    kept                         what an environment keeps from one episode to the next
+    kept_state                   what an environment keeps from one episode to the next
 
 May import: policies, base; of third parties numpy, gym, gymnasium and the simulators, when they are asked for.
 """
@@ -18,7 +18,7 @@ May import: policies, base; of third parties numpy, gym, gymnasium and the simul
 from mpi_pgpe.envs.adapter import check_name, make, warn_of_survivors
 from mpi_pgpe.envs.closing import close_all
 from mpi_pgpe.envs.interface import Environment, Stretch, UnknownEnvironment, UnsupportedEnvironment
-from mpi_pgpe.envs.kept import kept
+from mpi_pgpe.envs.kept_state import find_kept_state
 
 __all__ = [
     "Environment",
@@ -27,7 +27,7 @@ __all__ = [
     "UnsupportedEnvironment",
     "check_name",
     "close_all",
-    "kept",
+    "find_kept_state",
     "make",
     "warn_of_survivors",
 ]

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpi_pgpe.envs import bullet_survivors, closing, fast_bullet, patches, registry
-from mpi_pgpe.envs.global_generators import OtherGenerators, drawing_alike
+from mpi_pgpe.envs.global_generators import OtherGenerators, seed_while_importing
 from mpi_pgpe.envs.interface import Stretch, UnknownEnvironment, UnsupportedEnvironment
 from mpi_pgpe.envs.mujoco import gymnasium_fast, log, mujoco_py_fast, mujoco_py_setup
 from mpi_pgpe.envs.quiet import silent_output
-from mpi_pgpe.envs.rendering import deferred, prepare_headless
+from mpi_pgpe.envs.rendering import defer_rendering, prepare_headless
 from mpi_pgpe.policies.spaces import ActionSpace
 
 
@@ -49,9 +49,9 @@ def warn_of_survivors(env: Any) -> None:
 
     It is made once more for this, if it may be such a one.
     """
-    if not isinstance(env, AdaptedEnvironment) or not bullet_survivors.concerns(_innermost(env._env)):
+    if not isinstance(env, AdaptedEnvironment) or not bullet_survivors.may_use_bullet(_innermost(env._env)):
         return
-    if bullet_survivors.keeps_its_bodies(lambda: AdaptedEnvironment(env.name, env._config, fast=False)):
+    if bullet_survivors.has_surviving_bodies(lambda: AdaptedEnvironment(env.name, env._config, fast=False)):
         warnings.warn(
             f"environment {env.name!r} keeps its PyBullet simulation from one episode to the next: contacts, "
             "velocities and motors of earlier episodes may decide later ones, and then results depend on the number "
@@ -81,24 +81,30 @@ class AdaptedEnvironment:
             prepare_headless()
         mujoco_py_setup.prepare()
         drawing = (
-            deferred() if not rendering and registry.is_of_known_library(self._served) else contextlib.nullcontext()
+            defer_rendering()
+            if not rendering and registry.is_of_known_library(self._served)
+            else contextlib.nullcontext()
         )
-        with silent_output(), warnings.catch_warnings(), drawing, drawing_alike():
+        with silent_output(), warnings.catch_warnings(), drawing, seed_while_importing():
             warnings.simplefilter("ignore")  # pkg_resources, np.bool8: old news of old packages
             env, self.time_limit = _unwrap(self._create(), keep_rendering=rendering)
             _check_parts(self.name, env)
             innermost = _innermost(env)
             if self._config.get("render_mode") == "human" and hasattr(innermost, "isRender"):
                 innermost.render(mode="human")  # PyBullet opens its window at the first reset
-            patches.mend(innermost, self._config)
+            patches.apply_patches(innermost, self._config)
             left_slow = None
             if self._fast:
-                left_slow = fast_bullet.quicken(innermost) or gymnasium_fast.quicken(env) or mujoco_py_fast.quicken(env)
+                left_slow = (
+                    fast_bullet.use_fast_path(innermost)
+                    or gymnasium_fast.use_fast_path(env)
+                    or mujoco_py_fast.use_fast_path(env)
+                )
         log.keep_out_of_folder()  # where only the environment has loaded MuJoCo
-        self.origin = registry.origin(self._served, env)
+        self.origin = registry.find_origin(self._served, env)
         self._env = env
         self._close = env.close
-        closing.opened(self)
+        closing.remember(self)
         metadata = getattr(env, "metadata", None) or {}
         self.frames_per_second = _frames_per_second(metadata)
         self._seeded_reset = _seeded_reset(self.name, env)
@@ -117,7 +123,7 @@ class AdaptedEnvironment:
             if served.library is None:
                 assert served.creator is not None
                 return served.creator(**self._config)
-            if registry.needs(served) == "mujoco":
+            if registry.find_simulator_of(served) == "mujoco":
                 if served.library == "gym":
                     mujoco_py_setup.import_gyms_tasks()
                     importlib.import_module("gym.envs.mujoco")  # mujoco_py before mujoco, which brings glfw
@@ -127,7 +133,7 @@ class AdaptedEnvironment:
                 return registry.load(served.library).make(served.id, **{"disable_env_checker": True} | self._config)
         except ImportError as error:  # DependencyNotInstalled among them
             raise UnknownEnvironment(
-                f"environment {self.name!r} cannot be made: {error}{registry.command_for(error)}"
+                f"environment {self.name!r} cannot be made: {error}{registry.find_install_command(error)}"
             ) from error
         except TypeError as error:
             if "Descriptors cannot be created directly" in str(error):  # protobuf's word, with advice for the authors
@@ -150,7 +156,7 @@ class AdaptedEnvironment:
     def close(self) -> None:
         """See `interface.Environment`; a second time this does nothing."""
         close, self._close = self._close, lambda: None
-        closing.closed(self)
+        closing.forget(self)
         close()
 
     def reset(self, seed: int) -> Any:

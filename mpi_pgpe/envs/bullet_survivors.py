@@ -1,8 +1,8 @@
 """Whether a user's own PyBullet environment keeps its simulation from one episode to the next.
 
-What is mended in pybullet_envs (bullet_memory.py) cannot be mended here: which state an episode begins with, the
-environment alone knows. Bodies that outlive a reset have their contacts, motors and velocities, as far as the reset
-does not set them.
+bullet_memory.py patches pybullet_envs; a user's own environment cannot be patched so: it alone knows which state an
+episode begins with. Bodies that outlive a reset have their contacts, motors and velocities, as far as the reset does
+not set them.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ _MARK = "mpi_pgpe"
 _MOST_CLIENTS = 1024  # of pybullet, in a process
 
 
-def concerns(env: Any) -> bool:
+def may_use_bullet(env: Any) -> bool:
     """Whether an environment may be a user's own with PyBullet in it."""
     modules = {cls.__module__.partition(".")[0] for cls in type(env).__mro__}
     of_a_library = type(env).__module__.partition(".")[0] in ("gym", "gymnasium", "mpi_pgpe")
     return "pybullet" in sys.modules and "pybullet_envs" not in modules and not of_a_library
 
 
-def keeps_its_bodies(make: Callable[[], Any]) -> bool:
+def has_surviving_bodies(make: Callable[[], Any]) -> bool:
     """Whether bodies of an environment, made for this, outlive a reset. `make` gives an `Environment`."""
     import pybullet
 

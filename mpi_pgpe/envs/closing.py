@@ -18,12 +18,12 @@ SECONDS = 5.0
 _open: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
-def opened(env: Any) -> None:
-    """Remember an environment, which has a `name` and a `close`, until it is `closed`, or nobody refers to it."""
+def remember(env: Any) -> None:
+    """Remember an environment, which has a `name` and a `close`, until `forget`, or until nobody refers to it."""
     _open.add(env)
 
 
-def closed(env: Any) -> None:
+def forget(env: Any) -> None:
     """Forget it."""
     _open.discard(env)
 

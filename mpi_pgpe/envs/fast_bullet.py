@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from mpi_pgpe.base.fast_numpy import clip
-from mpi_pgpe.envs.verified_versions import why_not
+from mpi_pgpe.envs.verified_versions import explain_unverified
 
-PROVED = {"pybullet": {"3.2.7"}, "numpy": {"1"}}
-"""The versions that the equality of bits was proved with (tests/envs/test_fast_bullet.py)."""
+VERIFIED = {"pybullet": {"3.2.7"}, "numpy": {"1"}}
+"""The versions that the equality of bits was verified with (tests/envs/test_fast_bullet.py)."""
 
 # Exactly these classes, and the first of the `rewards` that their reward is the sum of.
 _WALKERS = {
@@ -29,7 +29,7 @@ _WALKERS = {
 }
 
 
-def quicken(env: Any) -> str | None:
+def use_fast_path(env: Any) -> str | None:
     """Give a walker of pybullet_envs, reset at least once, faster `step` and `reset` methods, in place.
 
     Returns:
@@ -38,11 +38,11 @@ def quicken(env: Any) -> str | None:
     name = f"{type(env).__module__}.{type(env).__qualname__}"
     if name not in _WALKERS or env.isRender:
         return None
-    unproved = why_not(env, PROVED, "pybullet_envs")
-    if unproved is None:
+    refusal = explain_unverified(env, VERIFIED, "pybullet_envs")
+    if refusal is None:
         walker = _Walker(env, _WALKERS[name])
         env.step, env.reset = walker.step, walker.reset
-    return unproved
+    return refusal
 
 
 class _Walker:

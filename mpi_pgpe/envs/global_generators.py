@@ -53,7 +53,7 @@ def _seeded_while_making(create: Any) -> Any:
 
 
 @contextlib.contextmanager
-def drawing_alike() -> Iterator[None]:
+def seed_while_importing() -> Iterator[None]:
     """Meanwhile, what is drawn comes out the same in every process: for making environments and importing theirs."""
     global _making
     modules = [np.random, *(sys.modules.get(f"{library}.utils.seeding") for library in ("gym", "gymnasium"))]

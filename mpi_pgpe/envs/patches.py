@@ -1,4 +1,4 @@
-"""What is mended in simulators so that an episode depends on its seed alone, costs what it must, and can be seen."""
+"""Patches of simulators: an episode depends on its seed alone, costs what it must, and can be seen."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from mpi_pgpe.envs import bullet_memory, kuka
 from mpi_pgpe.envs.quiet import silent_output
 
 
-def mend(env: Any, config: Mapping[str, Any]) -> None:
-    """Mend a freshly made environment, in place."""
+def apply_patches(env: Any, config: Mapping[str, Any]) -> None:
+    """Patch a new environment in place."""
     modules = {cls.__module__ for cls in type(env).__mro__}
     if any(module.startswith("pybullet_envs.") for module in modules):
         _discard_first_reset(env)

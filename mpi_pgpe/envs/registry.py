@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mpi_pgpe.base.errors import described
+from mpi_pgpe.base.errors import describe_error
 from mpi_pgpe.envs import registration
-from mpi_pgpe.envs.global_generators import drawing_alike
+from mpi_pgpe.envs.global_generators import seed_while_importing
 from mpi_pgpe.envs.interface import UnknownEnvironment
 from mpi_pgpe.envs.mujoco import mujoco_py_setup
-from mpi_pgpe.envs.rendering import KNOWN, deferred
+from mpi_pgpe.envs.rendering import KNOWN, defer_rendering
 
 INSTALL = {
     "gym": "pip install gym==0.26.2",
@@ -37,7 +37,7 @@ _PACKAGED_IN = {"jax": '"gymnasium[jax]"', "cv2": "opencv-python"}
 _DISTRIBUTIONS = {"mujoco_py": "mujoco-py"}  # of modules that are packaged under another name
 
 
-def command_for(error: ImportError) -> str:
+def find_install_command(error: ImportError) -> str:
     """What to say of how to install what an environment turned out to lack, if the error tells."""
     if not isinstance(error, ModuleNotFoundError) or not error.name:
         return ""  # the libraries' own errors name their command
@@ -62,7 +62,7 @@ def load(library: str) -> Any:
         UnknownEnvironment: it is not installed.
     """
     try:
-        with contextlib.redirect_stderr(io.StringIO()), deferred():  # gym's notice of retirement, once per rank
+        with contextlib.redirect_stderr(io.StringIO()), defer_rendering():  # gym's notice of retirement, once per rank
             module = importlib.import_module(library)
             if library == "gym":
                 importlib.import_module("gym.wrappers.compatibility")
@@ -141,7 +141,10 @@ def _import(name: str, module_name: str) -> Any:
         registry(library)
     try:
         # A module of the user's own may use at once what placeholders would stand for.
-        with deferred() if module_name.partition(".")[0] in KNOWN else contextlib.nullcontext(), drawing_alike():
+        with (
+            defer_rendering() if module_name.partition(".")[0] in KNOWN else contextlib.nullcontext(),
+            seed_while_importing(),
+        ):
             return importlib.import_module(module_name)
     except (Exception, SystemExit) as error:  # what a module raises when it is imported may be anything
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
@@ -150,9 +153,10 @@ def _import(name: str, module_name: str) -> Any:
                 f"environment {name!r}: expected `module:ID` or `module:Class`, but module {module_name!r} cannot "
                 f"be imported ({error}); is it on PYTHONPATH?"
             ) from None
-        install = command_for(error) if isinstance(error, ImportError) else ""
+        install = find_install_command(error) if isinstance(error, ImportError) else ""
+        said = describe_error(error)
         raise UnknownEnvironment(
-            f"environment {name!r}: module {module_name!r} raised when it was imported: {described(error)}{install}"
+            f"environment {name!r}: module {module_name!r} raised when it was imported: {said}{install}"
         ) from error
 
 
@@ -181,7 +185,7 @@ _SIMULATORS = [
 ]
 
 
-def simulator(library: str, entry_point: str) -> str | None:
+def find_simulator(library: str, entry_point: str) -> str | None:
     """The module of the simulator that an entry point needs, if it is one of those known here."""
     for served_by, pattern, module in _SIMULATORS:
         if served_by in ("", library) and re.match(pattern, entry_point):
@@ -189,11 +193,11 @@ def simulator(library: str, entry_point: str) -> str | None:
     return None
 
 
-def needs(served: Served) -> str | None:
+def find_simulator_of(served: Served) -> str | None:
     """The module of the simulator that an environment of a library needs, likewise."""
     if served.library is None:
         return None
-    return simulator(served.library, str(registry(served.library)[served.id].entry_point))
+    return find_simulator(served.library, str(registry(served.library)[served.id].entry_point))
 
 
 def is_of_known_library(served: Served) -> bool:
@@ -210,7 +214,7 @@ def _what_is_missing(library: str, id: str, entry_point: str) -> str | None:
     """What keeps an environment from being made, and what to do about it; None if nothing is known to."""
     if library == "gymnasium" and "_raise_mujoco_py_error" in entry_point:
         return f"is not in gymnasium, which begins at -v4; gym has it, by mujoco-py{_on_todays_mujoco(id)}"
-    module = simulator(library, entry_point)
+    module = find_simulator(library, entry_point)
     if module == "mujoco_py":
         missing = mujoco_py_setup.what_is_missing()
         command = f"{mujoco_py_setup.INSTALL}{_on_todays_mujoco(id)}"
@@ -237,7 +241,7 @@ def _mujoco_version() -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", importlib.metadata.version("mujoco"))[:3])
 
 
-def origin(served: Served, env: Any) -> dict[str, str]:
+def find_origin(served: Served, env: Any) -> dict[str, str]:
     """The library and the simulator behind an environment, with their versions.
 
     For a user's own class: the libraries that it is built on, or may be, and the simulators that the process has
@@ -248,6 +252,6 @@ def origin(served: Served, env: Any) -> dict[str, str]:
         libraries = [m for m in ("gym", "gymnasium") if m in built_on] or ["gym", "gymnasium"]
         modules = [m for m in (*libraries, *dict.fromkeys(m for _, _, m in _SIMULATORS)) if m in sys.modules]
     else:
-        needed = needs(served)
+        needed = find_simulator_of(served)
         modules = [served.library, *([needed] if needed else [])]
     return {_DISTRIBUTIONS.get(m, m): importlib.metadata.version(_DISTRIBUTIONS.get(m, m)) for m in modules}

@@ -19,7 +19,7 @@ DRAWING = ("glfw", "imageio", "OpenGL", "pygame", "pyglet")
 KNOWN = ("gym", "gymnasium", "mpi_pgpe", "mujoco", "mujoco_py", "pybullet_envs")
 """Packages that are known to draw only when they are asked to; others may use what they import at once."""
 
-_deferring = 0  # how many blocks of `deferred` are open
+_deferring = 0  # how many blocks of `defer_rendering` are open
 
 
 class _Placeholder(ModuleType):
@@ -62,7 +62,7 @@ class _Deferrer(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 @contextlib.contextmanager
-def deferred() -> Iterator[None]:
+def defer_rendering() -> Iterator[None]:
     """Meanwhile, packages of KNOWN import those of DRAWING as placeholders, unless they are loaded already."""
     global _deferring
     finder = _Deferrer()

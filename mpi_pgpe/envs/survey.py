@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mpi_pgpe.base.errors import described
+from mpi_pgpe.base.errors import describe_error
 from mpi_pgpe.envs.adapter import make
 from mpi_pgpe.envs.interface import UnknownEnvironment, UnsupportedEnvironment
 from mpi_pgpe.envs.mujoco.mujoco_py_setup import INSTALL as INSTALL_MUJOCO_PY
@@ -46,12 +46,14 @@ class Examination:
     install: str = ""
 
 
-def survey() -> list[Examination]:
+def examine_families() -> list[Examination]:
     """Make and step an environment of every family."""
-    return [examine(family, name, install=install) for family, name, install in FAMILIES]
+    return [examine_environment(family, name, install=install) for family, name, install in FAMILIES]
 
 
-def examine(family: str, name: str, config: Mapping[str, Any] | None = None, install: str = "") -> Examination:
+def examine_environment(
+    family: str, name: str, config: Mapping[str, Any] | None = None, install: str = ""
+) -> Examination:
     """Make and step one environment; `install` is how to get it if that fails."""
     try:
         env = make(name, config or {})
@@ -64,5 +66,5 @@ def examine(family: str, name: str, config: Mapping[str, Any] | None = None, ins
     except (UnknownEnvironment, UnsupportedEnvironment) as error:
         return Examination(family, name, False, str(error), install)
     except Exception as error:  # whatever a broken installation may raise
-        return Examination(family, name, False, described(error), install)
+        return Examination(family, name, False, describe_error(error), install)
     return Examination(family, name, True, ", ".join(f"{package} {version}" for package, version in env.origin.items()))

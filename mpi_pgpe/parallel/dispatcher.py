@@ -97,7 +97,7 @@ class Dispatcher:
             self._look_around()
             return
         self._nudge.since = math.inf
-        with self._world.clock.during(COMMUNICATION), self._world.noticing_deaths():
+        with self._world.clock.during(COMMUNICATION), self._world.detect_deaths():
             self._look_around()
         if self._tasks.complete or self._tasks.failure:
             raise Abandoned
@@ -126,7 +126,7 @@ class Dispatcher:
             self._answer()
 
     def _supply(self, rank: int) -> None:
-        two = self._load.holds_two(self._tasks.available / self._world.size)
+        two = self._load.should_hold_two(self._tasks.available / self._world.size)
         while self._held[rank] < 1 + two:
             task = self._tasks.next()
             if task is None:

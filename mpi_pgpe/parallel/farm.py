@@ -64,7 +64,7 @@ class Farm:
     def begins(self, what: str) -> None:
         """Inside a task: the limit starts anew for `what`. Where there is a limit, rank 0 is told."""
         if self.episode_limit is not None and self.world.rank > 0:
-            with self.world.noticing_deaths():
+            with self.world.detect_deaths():
                 self.world.comm.send(what, 0, BEGIN)
 
     # -- as rank 0 sees it ----------------------------------------------------------------------------
@@ -78,7 +78,7 @@ class Farm:
         """
         world = self.world
         number = self._next_handout()
-        with world.clock.during(COMMUNICATION), world.noticing_deaths():
+        with world.clock.during(COMMUNICATION), world.detect_deaths():
             dispatcher = Dispatcher(
                 world,
                 tasks,
@@ -92,7 +92,7 @@ class Farm:
             try:
                 dispatcher.give(run)
             except TaskFailed:
-                world.over_by = time.monotonic() + _SECONDS_AFTER_FAILURE
+                world.deadline = time.monotonic() + _SECONDS_AFTER_FAILURE
                 raise
             finally:
                 dispatcher.end()
@@ -114,14 +114,14 @@ class Farm:
             return bool(queue) and queue[-1][0] == END
 
         def poll() -> None:
-            with world.clock.during(COMMUNICATION), world.noticing_deaths():
+            with world.clock.during(COMMUNICATION), world.detect_deaths():
                 ended = receive()
             if ended:
                 raise Abandoned
 
         world.rested()
         free_since = time.monotonic()
-        with world.clock.during(COMMUNICATION), world.noticing_deaths():
+        with world.clock.during(COMMUNICATION), world.detect_deaths():
             while not receive():
                 if not queue:
                     world.nap()
@@ -138,7 +138,7 @@ class Farm:
                     alone = needed and not world.fault_tolerant  # which would take an Abort for the loss of a rank
                     patience = Patience(_SECONDS_TO_ANSWER if alone else math.inf)
                     while not receive():  # nothing after this task can be needed
-                        if patience.over():
+                        if patience.has_expired():
                             self._end_without_rank_0(failure)
                         world.nap()
                     told.Free()  # whether it has been received or not

@@ -3,7 +3,7 @@
 Open MPI 5 started with `mpiexec --with-ft ulfm` reports the death of a rank as an error of whatever
 operation meets it, instead of ending the job. The rank that sees the error first revokes the
 communicator, so that every other one fails out of whatever it is in; then the survivors meet in
-`survivors`, which makes the communicator that they go on with.
+`find_survivors`, which makes the communicator that they go on with.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class RanksLost(Exception):
 
 
 @contextmanager
-def noticing_deaths(mpi: Any, recover: Callable[[], list[int]]) -> Iterator[None]:
+def detect_deaths(mpi: Any, recover: Callable[[], list[int]]) -> Iterator[None]:
     """Turn errors that come of dead ranks into RanksLost, after `recover`, which returns the numbers of these ranks."""
     try:
         yield
@@ -39,7 +39,7 @@ def noticing_deaths(mpi: Any, recover: Callable[[], list[int]]) -> Iterator[None
         raise RanksLost(lost) from None
 
 
-def survivors(mpi: Any, comm: Any, first: Any) -> tuple[Any, list[int]]:
+def find_survivors(mpi: Any, comm: Any, first: Any) -> tuple[Any, list[int]]:
     """Every rank that is left in `comm`: (a communicator of those, their numbers in `first`).
 
     Ends this process if rank 0 of `first` is among the dead, because it alone holds the run.

@@ -60,7 +60,7 @@ def _process(pid: int) -> tuple[str, int] | None:
     return name, int(rest.split()[1])
 
 
-def promised_rank(environ: Mapping[str, str] = os.environ) -> tuple[int, int] | None:
+def read_promised_rank(environ: Mapping[str, str] = os.environ) -> tuple[int, int] | None:
     """(rank, size) that the launcher promised this process, or None without a known launcher."""
     for rank, size in _RANK_VARIABLES:
         if rank in environ and size in environ:

@@ -20,7 +20,7 @@ class RecentMean:
         self.value = value if self._count == 1 else self.value + (value - self.value) / self._count
 
 
-def holds_two(left: float, task: float, answer: float) -> bool:
+def should_hold_two(left: float, task: float, answer: float) -> bool:
     """Whether a rank gets its next task beside the present one.
 
     It then never waits for an answer; but that task lies unstarted, perhaps behind a long one, while other ranks take
@@ -79,6 +79,6 @@ class Load:
         """Take in how long the ranks had to wait, at most, until rank 0 looked at their messages."""
         self._answer.add(seconds)
 
-    def holds_two(self, left: float) -> bool:
+    def should_hold_two(self, left: float) -> bool:
         """Whether a rank gets its next task beside the present one, with `left` tasks to hand out for each rank."""
-        return holds_two(left, self._task.value, self._answer.value)
+        return should_hold_two(left, self._task.value, self._answer.value)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from mpi_pgpe.base.errors import UserError
 from mpi_pgpe.parallel.clock import COMMUNICATION, WAITING, Clock
-from mpi_pgpe.parallel.fault_tolerance import RanksLost, end_with_the_launcher, leave, noticing_deaths, survivors
+from mpi_pgpe.parallel.fault_tolerance import RanksLost, detect_deaths, end_with_the_launcher, find_survivors, leave
 from mpi_pgpe.parallel.host_watch import HostWatch
 
 _FIRST_NAP, _LONGEST_NAP = 1e-5, 2e-3  # seconds
@@ -40,7 +40,7 @@ class Patience:
         self._left = seconds
         self._looked = time.monotonic()
 
-    def over(self) -> bool:
+    def has_expired(self) -> bool:
         """Whether the seconds have passed."""
         before, self._looked = self._looked, time.monotonic()
         self._left -= min(self._looked - before, _LONGEST_LOOK)
@@ -86,7 +86,7 @@ class World:
         members: the ranks that are left, by the numbers they had at the start.
         fault_tolerant: whether the loss of a rank leaves the others alive.
         clock: where the time of this process goes.
-        over_by: rank 0: when the ranks should have ended, on time.monotonic's clock; infinite until something failed.
+        deadline: rank 0: when the ranks should have ended, on time.monotonic's clock; infinite until something failed.
     """
 
     def __init__(self, comm: Any = None) -> None:
@@ -100,7 +100,7 @@ class World:
         self.members = list(range(self.size))
         if self.fault_tolerant and self.size > 1:
             end_with_the_launcher()
-        self.over_by = math.inf
+        self.deadline = math.inf
         self._in_collective = False
         self._naps = _FIRST_NAP
 
@@ -134,7 +134,7 @@ class World:
         return int(header[0]), pickle.loads(payload.data)
 
     def _broadcast(self, buffer: NDArray[Any]) -> None:
-        with self.noticing_deaths():
+        with self.detect_deaths():
             self._collective(self.comm.Ibcast(buffer, root=0))
 
     def sum_on_root(self, array: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -143,14 +143,14 @@ class World:
             return array
         array = np.ascontiguousarray(array)
         total = np.zeros_like(array)
-        with self.noticing_deaths():
+        with self.detect_deaths():
             self._collective(self.comm.Ireduce(array, total if self.rank == 0 else None, op=self.mpi.SUM, root=0))
         return total
 
     def gather_on_root(self, array: NDArray[np.float64]) -> NDArray[np.float64]:
         """All ranks: on rank 0 the ranks' arrays of shape (n,), as rows in the order of `members`."""
         rows = np.empty((self.size if self.rank == 0 else 0, len(array)))
-        with self.noticing_deaths():
+        with self.detect_deaths():
             self._collective(self.comm.Igather(array, rows if self.rank == 0 else None, root=0))
         return rows
 
@@ -160,7 +160,7 @@ class World:
             return array
         array = np.ascontiguousarray(array)
         result = np.empty_like(array)
-        with self.noticing_deaths():
+        with self.detect_deaths():
             self._collective(self.comm.Iallreduce(array, result, op=self.mpi.MAX))
         return result
 
@@ -171,7 +171,7 @@ class World:
         self._naps = _FIRST_NAP
         with self.clock.during(COMMUNICATION):
             while not request.Test():
-                if patience.over():
+                if patience.has_expired():
                     return False
                 self.nap()
         self._in_collective = False
@@ -197,13 +197,13 @@ class World:
 
     # -- losses ---------------------------------------------------------------------------------------
 
-    def noticing_deaths(self) -> AbstractContextManager[None]:
+    def detect_deaths(self) -> AbstractContextManager[None]:
         """A context for all that is sent and received: where ranks die in it, it raises RanksLost."""
-        return noticing_deaths(self.mpi, self._recover) if self.fault_tolerant else nullcontext()
+        return detect_deaths(self.mpi, self._recover) if self.fault_tolerant else nullcontext()
 
     def _recover(self) -> list[int]:
         before = self.members
-        self.comm, self.members = survivors(self.mpi, self.comm, self._first)
+        self.comm, self.members = find_survivors(self.mpi, self.comm, self._first)
         self.rank, self.size = self.comm.Get_rank(), self.comm.Get_size()
         self._in_collective = False
         return sorted(set(before) - set(self.members))
@@ -212,12 +212,12 @@ class World:
 
     def stop(self, command: int, exit_code: int) -> None:
         """Rank 0: tell all ranks to end with `exit_code`; end them by force if they do not listen."""
-        seconds = max(_LEAST_SECONDS_TO_STOP, min(_SECONDS_TO_STOP, self.over_by - time.monotonic()))
+        seconds = max(_LEAST_SECONDS_TO_STOP, min(_SECONDS_TO_STOP, self.deadline - time.monotonic()))
         while self.size > 1:
             if self._in_collective:  # interrupted in the middle: what follows would not match
                 self.abort(exit_code)
             try:
-                with self.noticing_deaths():
+                with self.detect_deaths():
                     ok = all(
                         self._collective(self.comm.Ibcast(part, root=0), seconds)
                         for part in _packed(command, [np.array([exit_code], np.int64)])
@@ -230,7 +230,7 @@ class World:
 
     def goodbye(self, seconds: float = _SECONDS_TO_STOP) -> bool:
         """All ranks: wait until every rank is here; returns False if one is not, after some seconds."""
-        with self.noticing_deaths():
+        with self.detect_deaths():
             if not self._collective(self.comm.Ibarrier(), seconds):
                 return False
             status = self.mpi.Status()

@@ -14,7 +14,7 @@ import numpy as np
 
 from mpi_pgpe.base.atomic_file import write_atomically
 from mpi_pgpe.runs.checkpoint import Folder, Schedule
-from mpi_pgpe.runs.resume import MARKER, Start, key
+from mpi_pgpe.runs.resume import MARKER, Start, make_key
 from mpi_pgpe.training.metrics import Report
 from mpi_pgpe.training.settings import Settings
 from mpi_pgpe.training.trainer import Trainer
@@ -32,7 +32,7 @@ class Keeper:
 
     def __init__(self, settings: Settings, folder: Path, run: Mapping[str, Any], start: Start | None) -> None:
         self._settings = settings
-        self._folder = Folder(settings.checkpoint or folder, key(settings, settings.seed))
+        self._folder = Folder(settings.checkpoint or folder, make_key(settings, settings.seed))
         self._schedule = Schedule(settings.checkpoint_interval, settings.checkpoint_seconds)
         self._start = start
         self._runs = [*(start.runs if start else []), dict(run)]

@@ -11,7 +11,7 @@ from sacred.stdout_capturing import TeeingStreamProxy
 
 
 @contextlib.contextmanager
-def captured(write: Callable[[str], None]) -> Iterator[None]:
+def capture_output(write: Callable[[str], None]) -> Iterator[None]:
     """Hand what is printed meanwhile to `write` as well, in whole lines."""
     out = _Lines(write)
     stdout, stderr = sys.stdout, sys.stderr

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mpi_pgpe.base.errors import UserError
-from mpi_pgpe.runs.mongo.address import Target, Unreachable, connect, reason
-from mpi_pgpe.runs.run_id import claim
+from mpi_pgpe.runs.mongo.address import Target, Unreachable, connect, describe_refusal
+from mpi_pgpe.runs.run_id import claim_id
 
 if TYPE_CHECKING:
     from pymongo import MongoClient
@@ -66,7 +66,7 @@ def find_place(
             if folder_name:
                 raise UserError(f"{why}. Start it, correct the address, or record in files with -F FOLDER") from None
             _log.warning("%s. The run is recorded in files, and delivered when the database is there", why)
-    folder, run_id = claim(basedir, wanted, folder_name)
+    folder, run_id = claim_id(basedir, wanted, folder_name)
     return Place(Path(folder), run_id, trouble=trouble)
 
 
@@ -80,9 +80,9 @@ def _find_in_database(
     client = connect(target)
     mirror = Mirror(client, target.database, basedir)
     try:
-        folder, run_id = claim(basedir, wanted, folder_name, mirror.next_id, lambda i: mirror.claim(i, entry))
+        folder, run_id = claim_id(basedir, wanted, folder_name, mirror.next_id, lambda i: mirror.claim(i, entry))
     except PyMongoError as error:  # it answers, but does not let us in
         client.close()
-        raise Unreachable(target.scrub(reason(error))) from None
+        raise Unreachable(target.scrub(describe_refusal(error))) from None
     mirror.folder = Path(folder)
     return Place(mirror.folder, run_id, client, mirror)

@@ -12,8 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from mpi_pgpe.base.errors import UserError, WrongInput
-from mpi_pgpe.runs.mongo.address import FORMS, VARIABLE, Unreachable, chosen, connect, parse, reason
-from mpi_pgpe.runs.run_folder import CONFIG, METRIC_LINES, METRICS, RUN, STEP, TIMESTAMP, metric_lines
+from mpi_pgpe.runs.mongo.address import (
+    FORMS,
+    VARIABLE,
+    Unreachable,
+    connect,
+    describe_refusal,
+    find_target,
+    parse_target,
+)
+from mpi_pgpe.runs.run_folder import CONFIG, METRIC_LINES, METRICS, RUN, STEP, TIMESTAMP, read_metric_lines
 
 _TRIES, _SECONDS_BETWEEN = 5, 0.2  # to read a file that a run may be writing just now
 _MOST_BITS = 1000  # of an integer among the metrics
@@ -99,7 +107,7 @@ def _lines(path: Path) -> dict[str, dict[int, float]]:
     """The metrics in a file of lines: of every generation so far, after a kill -9 too."""
     metrics: dict[str, dict[int, float]] = {}
     with _reading(path):
-        for line, _ in metric_lines(path):
+        for line, _ in read_metric_lines(path):
             step = line.pop(STEP)
             del line[TIMESTAMP]
             for name, value in line.items():
@@ -168,7 +176,7 @@ def database(address: str) -> Iterator[tuple[Any, str]]:
     Raises:
         RunError: it is no address, pymongo is missing, or the server does not answer or refuses, in the block too.
     """
-    target = parse(address, "--mongo") if address else chosen(None)
+    target = parse_target(address, "--mongo") if address else find_target(None)
     if target is None:
         raise RunError(f"--mongo: expected {FORMS}, or one of these in the environment variable {VARIABLE}")
     try:
@@ -182,7 +190,7 @@ def database(address: str) -> Iterator[tuple[Any, str]]:
     try:
         yield client[target.database], target.shown
     except pymongo.errors.PyMongoError as error:
-        raise UserError(f"MongoDB {target.shown} refuses: {target.scrub(reason(error))}") from None
+        raise UserError(f"MongoDB {target.shown} refuses: {target.scrub(describe_refusal(error))}") from None
     finally:
         client.close()
 

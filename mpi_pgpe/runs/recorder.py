@@ -20,12 +20,12 @@ from sacred.dependencies import get_digest
 from sacred.observers import FileStorageObserver
 from sacred.serializer import flatten
 
-from mpi_pgpe.base.atomic_file import replacing
+from mpi_pgpe.base.atomic_file import replace_atomically
 from mpi_pgpe.runs import run_folder
 from mpi_pgpe.runs.mongo.address import Target
 from mpi_pgpe.runs.mongo.delivery import Delivery
 from mpi_pgpe.runs.mongo.earlier_runs import last_step
-from mpi_pgpe.runs.output_capture import captured
+from mpi_pgpe.runs.output_capture import capture_output
 from mpi_pgpe.runs.place import find_place
 
 METRICS_SHARE = 1 / 300  # of the time may go into writing metrics.json, which grows with the run
@@ -123,7 +123,7 @@ class Recorder(FileStorageObserver):
 
     def _open(self, entry: dict[str, Any], config: dict[str, Any]) -> None:
         """Begin the folder's files."""
-        self._held = run_folder.lock(self.folder)
+        self._held = run_folder.lock_folder(self.folder)
         self._lines = run_folder.Appended(self.folder / run_folder.METRIC_LINES)
         self._output = run_folder.Appended(self.folder / run_folder.OUTPUT)
         self.run_entry, self.config, self.info = entry, flatten(config), {}
@@ -162,12 +162,14 @@ class Recorder(FileStorageObserver):
         """Nothing: at the heartbeat, when sacred calls this, `record_metrics` has written them already."""
 
     @contextlib.contextmanager
-    def captured(self) -> Iterator[None]:
+    def capture_output(self) -> Iterator[None]:
         """Write what is printed meanwhile to the run's output, line by line."""
         if self.run_entry is None or not self._capture:
             yield
             return
-        with captured(lambda text: self._safely(lambda: self._output.append(text.encode(errors="backslashreplace")))):
+        with capture_output(
+            lambda text: self._safely(lambda: self._output.append(text.encode(errors="backslashreplace")))
+        ):
             yield
 
     def heartbeat_event(self, info: Any, captured_out: str, beat_time: datetime.datetime, result: Any) -> None:
@@ -201,7 +203,7 @@ class Recorder(FileStorageObserver):
     def _add_artifact(self, name: str, filename: str) -> None:
         place = self.folder / name
         if not (place.exists() and place.samefile(filename)):
-            with replacing(place) as aside:
+            with replace_atomically(place) as aside:
                 shutil.copyfile(filename, aside)
         if name not in self.run_entry["artifacts"]:
             self.run_entry["artifacts"].append(name)
@@ -290,6 +292,6 @@ class Recorder(FileStorageObserver):
         place = Path(store_dir) / f"{name}_{get_digest(filename)}{suffix}"
         if not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(place) as aside:
+            with replace_atomically(place) as aside:
                 shutil.copyfile(filename, aside)
         return place

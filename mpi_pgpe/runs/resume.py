@@ -55,7 +55,7 @@ class Start:
         return list(self.content["runs"])
 
 
-def completed(start: Start, settings: Settings) -> str | None:
+def describe_completion(start: Start, settings: Settings) -> str | None:
     """What to say of a run that is complete, also by these settings; None if something is left to do."""
     result = start.content["trainer"]["result"]
     target = settings.target_return
@@ -74,14 +74,16 @@ def completed(start: Start, settings: Settings) -> str | None:
     )
 
 
-def key(settings: Settings, seed: int | None) -> str:
+def make_key(settings: Settings, seed: int | None) -> str:
     """What the checkpoints of a configuration have in their names; with None as seed, a pattern for all seeds."""
     rest = {name: value for name, value in settings.describe_result().items() if name != "seed"}
     config = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:8]
     return f"{config}-seed{'*' if seed is None else seed}"
 
 
-def find(settings: Settings, seed: int | None, folders: Iterable[Path], given: Collection[str] = ()) -> Start | None:
+def find_checkpoint(
+    settings: Settings, seed: int | None, folders: Iterable[Path], given: Collection[str] = ()
+) -> Start | None:
     """The checkpoint that `settings.resume` asks for, checked against the settings.
 
     Args:
@@ -100,7 +102,9 @@ def find(settings: Settings, seed: int | None, folders: Iterable[Path], given: C
         return None
     if settings.resume == "auto":
         folders = list(folders)
-        start = _newest(folders, key(settings, seed)) or _newest(folders, key(_with(settings, _EARLIER, given), seed))
+        start = _newest(folders, make_key(settings, seed)) or _newest(
+            folders, make_key(_with(settings, _EARLIER, given), seed)
+        )
         if start is None:
             return None
     else:
@@ -162,7 +166,7 @@ def _value(settings: Mapping[str, Any], name: str) -> Any:
     return settings.get(name, TABLE[name].before if name in TABLE else None)
 
 
-def recorded_until(
+def find_last_recorded(
     runs: Iterable[Mapping[str, Any]], elsewhere: Callable[[Mapping[str, Any]], int | None] = lambda run: None
 ) -> int | None:
     """The last generation whose metrics are in the records of `runs`; None if there is no record.

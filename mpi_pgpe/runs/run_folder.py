@@ -80,7 +80,7 @@ class Appended:
             self._file.close()
 
 
-def metric_lines(path: Path, offset: int = 0) -> Iterator[tuple[dict[str, Any], int]]:
+def read_metric_lines(path: Path, offset: int = 0) -> Iterator[tuple[dict[str, Any], int]]:
     """(line, offset of its end) for each complete line of a file of METRIC_LINES from `offset` on."""
     if not path.exists():
         return
@@ -96,7 +96,7 @@ def metric_lines(path: Path, offset: int = 0) -> Iterator[tuple[dict[str, Any], 
 def write_metrics(folder: Path) -> None:
     """Make sacred's metrics.json from the lines: by name the values, steps and timestamps."""
     columns: dict[str, tuple[list[Any], list[Any], list[Any]]] = {}
-    for line, _ in metric_lines(folder / METRIC_LINES):
+    for line, _ in read_metric_lines(folder / METRIC_LINES):
         step, timestamp = line.pop(STEP), line.pop(TIMESTAMP)
         for name, value in line.items():
             for column, entry in zip(columns.setdefault(name, ([], [], [])), (step, timestamp, value), strict=True):
@@ -112,7 +112,7 @@ def write_metrics(folder: Path) -> None:
     write_atomically(folder / METRICS, ("{\n" + ",\n".join(metrics) + "\n}\n").encode())
 
 
-def lock(folder: Path) -> IO[bytes] | None:
+def lock_folder(folder: Path) -> IO[bytes] | None:
     """Hold the folder as its only writer, until the file is closed or the process ends; None if another holds it."""
     file = open(folder / ".lock", "ab")  # noqa: SIM115 (closed by the holder)
     try:

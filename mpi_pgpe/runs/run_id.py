@@ -9,7 +9,7 @@ from pathlib import Path
 from mpi_pgpe.base.errors import WrongInput
 
 
-def claim(
+def claim_id(
     basedir: Path,
     wanted: str | None,
     folder_name: str | None,

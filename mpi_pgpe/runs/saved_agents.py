@@ -17,19 +17,21 @@ AGENTS = Path("saved_agents")
 """Where the agents and checkpoints of runs without -F go."""
 
 
-def agents_folder(settings: Settings) -> Path:
+def make_agents_folder(settings: Settings) -> Path:
     """A new folder for the agents of a run that is not recorded."""
-    folder = AGENTS / agents_folder_name(settings.env_name)
+    folder = AGENTS / make_folder_name(settings.env_name)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def agents_folder_name(env_name: str) -> str:
+def make_folder_name(env_name: str) -> str:
     """A name that no other run has."""
     return f"{time.strftime('%Y_%m_%d_%H_%M_%S')}_{_file_name(env_name)}_{os.getpid()}"
 
 
-def save(report: Report, settings: Settings, folder: Path, add_artifact: Callable[[str, str], None]) -> Path | None:
+def save_agents(
+    report: Report, settings: Settings, folder: Path, add_artifact: Callable[[str, str], None]
+) -> Path | None:
     """Write the agents of a report, and record them as artifacts; returns the path of the center's."""
 
     def write(name: str, agent: Agent) -> Path:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from mpi_pgpe.base.checks import whole
+from mpi_pgpe.base.checks import check_whole
 from mpi_pgpe.search.noise import MAX_DIRECTIONS
 
 Vector = NDArray[np.float64]
 
 
-def vector(name: str, value: ArrayLike, size: int) -> Vector:
+def make_vector(name: str, value: ArrayLike, size: int) -> Vector:
     """A new array of shape (size,) from a number or such an array; ValueError unless it is finite."""
     try:
         array = np.array(np.broadcast_to(np.asarray(value, np.float64), (size,)))
@@ -27,7 +27,7 @@ def vector(name: str, value: ArrayLike, size: int) -> Vector:
     return array
 
 
-def max_rounds(popsize: int, popsize_max: int | None, solutions_per_direction: int = 2) -> int:
+def compute_max_rounds(popsize: int, popsize_max: int | None, solutions_per_direction: int = 2) -> int:
     """The most rounds of a generation; `popsize_max` may be None or -1 for no limit of one's own.
 
     Raises:
@@ -38,7 +38,7 @@ def max_rounds(popsize: int, popsize_max: int | None, solutions_per_direction: i
         raise ValueError(f"popsize: expected at most {limit}, got {popsize}")
     if popsize_max is None or is_minus_one(popsize_max):
         return limit // popsize
-    if whole("popsize_max", popsize_max, 2) < popsize:
+    if check_whole("popsize_max", popsize_max, 2) < popsize:
         raise ValueError(f"popsize_max: expected at least popsize ({popsize}), got {popsize_max}: no whole round fits")
     return min(int(popsize_max), limit) // popsize
 
@@ -48,7 +48,7 @@ def is_minus_one(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and value == -1
 
 
-def float_type(dtype: DTypeLike) -> np.dtype[Any]:
+def check_float_type(dtype: DTypeLike) -> np.dtype[Any]:
     """float32 or float64, however it is named; ValueError for anything else."""
     try:
         found = np.dtype(dtype)
@@ -59,6 +59,6 @@ def float_type(dtype: DTypeLike) -> np.dtype[Any]:
     return found
 
 
-def listed(values: Any) -> Any:
+def make_list(values: Any) -> Any:
     """`values`, as a list if it is a generator or the like, of which numpy would make one object."""
     return list(values) if isinstance(values, Iterator) else values

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe.base.checks import fraction, positive
+from mpi_pgpe.base.checks import check_fraction, check_positive
 
 Vector = NDArray[np.float64]
 
@@ -24,7 +24,7 @@ class Optimizer:
 
     def __init__(self, size: int, stepsize: float) -> None:
         self.size = int(size)
-        self.stepsize = positive("stepsize", stepsize)
+        self.stepsize = check_positive("stepsize", stepsize)
         self.steps = 0
         for slot in self.slots:
             setattr(self, slot, np.zeros(self.size))
@@ -72,9 +72,9 @@ class ClipUp(Optimizer):
     def __init__(
         self, size: int, stepsize: float | None = None, *, momentum: float = 0.9, max_speed: float = 0.15
     ) -> None:
-        self.max_speed = positive("max_speed", max_speed)
+        self.max_speed = check_positive("max_speed", max_speed)
         super().__init__(size, self.max_speed / 2 if stepsize is None else stepsize)
-        self.momentum = fraction("momentum", momentum)
+        self.momentum = check_fraction("momentum", momentum)
 
     def _step(self, gradient: Vector) -> Vector:
         self.velocity *= self.momentum
@@ -111,9 +111,9 @@ class Adam(Optimizer):
         epsilon: float = 1e-8,
     ) -> None:
         super().__init__(size, stepsize)
-        self.beta1 = fraction("beta1", beta1)
-        self.beta2 = fraction("beta2", beta2)
-        self.epsilon = positive("epsilon", epsilon)
+        self.beta1 = check_fraction("beta1", beta1)
+        self.beta2 = check_fraction("beta2", beta2)
+        self.epsilon = check_positive("epsilon", epsilon)
 
     def _step(self, gradient: Vector) -> Vector:
         gradient = np.clip(gradient, -1e150, 1e150)  # so that its square stays in range
@@ -132,7 +132,7 @@ class SGD(Optimizer):
 
     def __init__(self, size: int, stepsize: float = 0.01, *, momentum: float = 0.0) -> None:
         super().__init__(size, stepsize)
-        self.momentum = fraction("momentum", momentum)
+        self.momentum = check_fraction("momentum", momentum)
 
     def _step(self, gradient: Vector) -> Vector:
         self.velocity *= self.momentum

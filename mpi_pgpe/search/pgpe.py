@@ -14,11 +14,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from mpi_pgpe.base.checks import even_popsize, not_negative, one_of, positive, true_or_false, whole
-from mpi_pgpe.search.arguments import Vector, float_type, is_minus_one, listed, max_rounds, vector
+from mpi_pgpe.base.checks import (
+    check_choice,
+    check_flag,
+    check_not_negative,
+    check_popsize,
+    check_positive,
+    check_whole,
+)
+from mpi_pgpe.search.arguments import Vector, check_float_type, compute_max_rounds, is_minus_one, make_list, make_vector
 from mpi_pgpe.search.noise import GRID, Noise, weighted_sums
 from mpi_pgpe.search.optimizers import make_optimizer
-from mpi_pgpe.search.ranking import TIE_BREAKING, centered_ranks, raw
+from mpi_pgpe.search.ranking import TIE_BREAKING, centered_ranks, raw_weights
 from mpi_pgpe.search.seeds import draw_run_seed, seed_table
 from mpi_pgpe.search.stdev_limits import StdevLimits
 
@@ -92,27 +99,27 @@ class PGPE:
         seed: int | None = None,
         sum_directions: SumDirections = weighted_sums,
     ) -> None:
-        self.solution_length = whole("solution_length", solution_length)
-        self.symmetric = true_or_false("symmetric", symmetric)
-        self.popsize = even_popsize(popsize) if self.symmetric else whole("popsize", popsize, 2)
-        self.max_rounds = max_rounds(self.popsize, popsize_max, self._solutions_per_direction)
+        self.solution_length = check_whole("solution_length", solution_length)
+        self.symmetric = check_flag("symmetric", symmetric)
+        self.popsize = check_popsize(popsize) if self.symmetric else check_whole("popsize", popsize, 2)
+        self.max_rounds = compute_max_rounds(self.popsize, popsize_max, self._solutions_per_direction)
         no_limit = num_interactions is None or is_minus_one(num_interactions)
-        self.num_interactions = None if no_limit else whole("num_interactions", num_interactions)
-        self.dtype = float_type(dtype)
-        self.solution_ranking = true_or_false("solution_ranking", solution_ranking)
-        self.tie_breaking = one_of("tie_breaking", tie_breaking, TIE_BREAKING)
-        self.stdev_learning_rate = not_negative("stdev_learning_rate", stdev_learning_rate)
+        self.num_interactions = None if no_limit else check_whole("num_interactions", num_interactions)
+        self.dtype = check_float_type(dtype)
+        self.solution_ranking = check_flag("solution_ranking", solution_ranking)
+        self.tie_breaking = check_choice("tie_breaking", tie_breaking, TIE_BREAKING)
+        self.stdev_learning_rate = check_not_negative("stdev_learning_rate", stdev_learning_rate)
         if center_learning_rate is not None:
-            positive("center_learning_rate", center_learning_rate)
+            check_positive("center_learning_rate", center_learning_rate)
         self.optimizer = make_optimizer(
             "sgd" if optimizer is None else optimizer,
             self.solution_length,
             center_learning_rate,
             optimizer_config or {},
         )
-        self.seed = draw_run_seed() if seed is None else whole("seed", seed, 0)
-        self._center = vector("center_init", 0.0 if center_init is None else center_init, self.solution_length)
-        self._stdev = vector("stdev_init", stdev_init, self.solution_length)
+        self.seed = draw_run_seed() if seed is None else check_whole("seed", seed, 0)
+        self._center = make_vector("center_init", 0.0 if center_init is None else center_init, self.solution_length)
+        self._stdev = make_vector("stdev_init", stdev_init, self.solution_length)
         if (self._stdev <= 0).any():
             raise ValueError("stdev_init: expected positive numbers only")
         self.stdev_min, self.stdev_max, self.stdev_max_change = stdev_min, stdev_max, stdev_max_change
@@ -172,7 +179,7 @@ class PGPE:
         for place, seed in zip(places, seeds, strict=True):
             delta = stdev * noise.direction(seed)
             if self.symmetric:
-                mirrored_pair(center, delta, place)
+                fill_mirrored_pair(center, delta, place)
             else:
                 np.add(center, delta, out=place[0])
             yield place
@@ -215,13 +222,13 @@ class PGPE:
         Returns:
             True if the generation ended and center and stdev moved.
         """
-        fitness = np.asarray(listed(fitnesses), dtype=np.float64)
+        fitness = np.asarray(make_list(fitnesses), dtype=np.float64)
         if fitness.shape != (self.popsize,):
             raise ValueError(f"fitnesses: expected shape ({self.popsize},), got {fitness.shape}")
         if self.num_interactions is not None:
             if interactions is None:
                 raise ValueError("interactions: expected the number of steps, as num_interactions is set")
-            self._interactions += int(np.sum(listed(interactions)))
+            self._interactions += int(np.sum(make_list(interactions)))
         self._rounds.append(fitness.copy())
         if not self.generation_ends(len(self._rounds), self._interactions):
             return False
@@ -237,7 +244,7 @@ class PGPE:
         return self.num_interactions is None or interactions >= self.num_interactions or rounds >= self.max_rounds
 
     def _update(self, fitnesses: NDArray[np.float64]) -> None:
-        weights = centered_ranks(fitnesses, self.tie_breaking) if self.solution_ranking else raw(fitnesses)
+        weights = centered_ranks(fitnesses, self.tie_breaking) if self.solution_ranking else raw_weights(fitnesses)
         # The mean of the weights, which is the baseline, is zero.
         if self.symmetric:
             plus, minus = weights.integers[0::2], weights.integers[1::2]
@@ -267,13 +274,13 @@ class PGPE:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go back to what `state()` returned, at the start of a generation."""
         self.generation, self.seed = int(state["generation"]), int(state["seed"])
-        self._center = vector("center", state["center"], self.solution_length)
-        self._stdev = vector("stdev", state["stdev"], self.solution_length)
+        self._center = make_vector("center", state["center"], self.solution_length)
+        self._stdev = make_vector("stdev", state["stdev"], self.solution_length)
         self.optimizer.restore(state["optimizer"])
         self._rounds, self._interactions, self._last = [], 0, None
 
 
-def mirrored_pair(center: NDArray[Any], delta: NDArray[Any], out: NDArray[Any]) -> NDArray[Any]:
+def fill_mirrored_pair(center: NDArray[Any], delta: NDArray[Any], out: NDArray[Any]) -> NDArray[Any]:
     """Write center + delta and center - delta to the two rows of `out`."""
     np.add(center, delta, out=out[0])
     np.subtract(center, delta, out=out[1])

@@ -60,7 +60,7 @@ def centered_ranks(fitnesses: ArrayLike, tie_breaking: str = "average") -> Weigh
     return Weights(integers, 1 / (2 * (n - 1)))
 
 
-def raw(fitnesses: ArrayLike) -> Weights:
+def raw_weights(fitnesses: ArrayLike) -> Weights:
     """The fitnesses less their mean, rounded to 2^-20 of the largest such distance.
 
     NaN and infinite ones take the place of the worst finite one. If none is finite, or all are equal,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mpi_pgpe.base.checks import fraction
-from mpi_pgpe.search.arguments import Vector, vector
+from mpi_pgpe.base.checks import check_fraction
+from mpi_pgpe.search.arguments import Vector, make_vector
 
 _DEEPEST_FALL = 0.99  # of an element in one update, as a share of its value: it has to stay positive
 
@@ -28,8 +28,8 @@ class StdevLimits:
         self, stdev: Vector, least: ArrayLike | None, most: ArrayLike | None, max_change: ArrayLike | None
     ) -> None:
         size = len(stdev)
-        self._low = None if least is None else vector("stdev_min", least, size)
-        self._high = None if most is None else vector("stdev_max", most, size)
+        self._low = None if least is None else make_vector("stdev_min", least, size)
+        self._high = None if most is None else make_vector("stdev_max", most, size)
         if self._low is not None and (self._low < 0).any():
             raise ValueError(f"stdev_min: expected zero or positive numbers, got {least!r}")
         if self._low is not None and (stdev < self._low).any():
@@ -51,8 +51,8 @@ def _shares(max_change: ArrayLike | None, size: int) -> tuple[Vector, Vector | N
     if max_change is None:
         return np.full(size, _DEEPEST_FALL), None
     if np.ndim(max_change) == 0:
-        fraction("stdev_max_change", max_change)
-    shares = vector("stdev_max_change", max_change, size)
+        check_fraction("stdev_max_change", max_change)
+    shares = make_vector("stdev_max_change", max_change, size)
     if (shares < 0).any() or (shares >= 1).any():
         raise ValueError(f"stdev_max_change: expected numbers from 0 up to, but not including, 1, got {max_change!r}")
     return shares, shares

@@ -21,9 +21,9 @@ from mpi_pgpe.parallel.tasks import BREAKS, Poll, Result
 from mpi_pgpe.policies.network import Policy, PolicyShape
 from mpi_pgpe.policies.normalization import Moments
 from mpi_pgpe.search.noise import Noise
-from mpi_pgpe.search.pgpe import mirrored_pair
+from mpi_pgpe.search.pgpe import fill_mirrored_pair
 from mpi_pgpe.search.seeds import episode_seed, seed_table
-from mpi_pgpe.training.failures import environment_failed, failure_of
+from mpi_pgpe.training.failures import describe_failure, make_failure
 from mpi_pgpe.training.job import RE_EVALUATION, TRAINING, Distribution, Job
 from mpi_pgpe.training.rollout import LONGEST, Episode, Rollout
 
@@ -42,8 +42,8 @@ class _Running:
     pair: NDArray[np.float32]
 
     @classmethod
-    def of(cls, purpose: int, distribution: Distribution) -> _Running:
-        """The one of a distribution, with arrays of its size."""
+    def from_distribution(cls, purpose: int, distribution: Distribution) -> _Running:
+        """An evaluation of a distribution, with arrays of its size."""
         size = len(distribution.center)
         return cls(purpose, distribution, Noise(size), np.empty(size, np.float32), np.empty((2, size), np.float32))
 
@@ -87,7 +87,7 @@ class Evaluator:
         except (Exception, SystemExit) as error:
             name = self.job.env_name if purpose == TRAINING else self.job.re_evaluation[0]
             where = f"on rank {self.world.members[self.world.rank]} when it was made"
-            raise failure_of(name, where, error) from error
+            raise make_failure(name, where, error) from error
 
     def _rollout(self, purpose: int) -> tuple[Rollout, Policy]:
         if purpose not in self._rollouts:
@@ -113,7 +113,7 @@ class Evaluator:
 
     def begin(self, purpose: int, distribution: Distribution, owners: NDArray[np.int32]) -> None:
         """Get ready; `owners`, if any, are the ranks whose results of the generation stand."""
-        self._now = _Running.of(purpose, distribution)
+        self._now = _Running.from_distribution(purpose, distribution)
         if purpose != TRAINING:
             return
         me = self.world.members[self.world.rank]
@@ -132,7 +132,7 @@ class Evaluator:
             fitness, interactions = self._fitness(task, 0, self._environment_seeds(task, 0), d.center, None, poll)
             return Result((fitness, 0.0), (interactions, 0))
         np.multiply(d.stdev, now.noise.direction(self.seeds(task + 1)[task], now.delta), now.delta)
-        mirrored_pair(d.center, now.delta, now.pair)
+        fill_mirrored_pair(d.center, now.delta, now.pair)
         moments = None if d.mean is None else self._new_moments()
         # Before both episodes: after one the caches are the simulator's, and this takes ten times as long.
         seeds = [self._environment_seeds(task, sign) for sign in (0, 1)]
@@ -236,12 +236,12 @@ class Evaluator:
 
             if self._watch is None:
                 return episode(poll)
-            self.farm.begins(environment_failed(*self._where(task, sign, seed)))
+            self.farm.begins(describe_failure(*self._where(task, sign, seed)))
             return self._watch.run(episode, poll)
         except BREAKS:
             raise
         except (Exception, SystemExit, GeneratorExit) as error:  # not Ctrl-C
-            failure = failure_of(*self._where(task, sign, seed), error)
+            failure = make_failure(*self._where(task, sign, seed), error)
             if job.on_episode_error == "fail" or self._running.purpose not in self._rollouts:
                 raise failure from error
             self._rollouts[self._running.purpose][0].env.remake()  # it may be in any state

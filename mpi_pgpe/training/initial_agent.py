@@ -9,7 +9,7 @@ from mpi_pgpe.policies.spaces import ActionSpace
 from mpi_pgpe.training.settings import BadSettings, Settings
 
 
-def initial_agent(settings: Settings) -> Agent | None:
+def read_initial_agent(settings: Settings) -> Agent | None:
     """The agent that training begins with, or None; makes no environment.
 
     Raises:
@@ -38,13 +38,13 @@ def initial_agent(settings: Settings) -> Agent | None:
     return agent
 
 
-def fitting(settings: Settings, shape: PolicyShape, space: ActionSpace) -> Agent | None:
+def load_initial_agent(settings: Settings, shape: PolicyShape, space: ActionSpace) -> Agent | None:
     """The agent that training begins with, or None; `shape` and `space` are those that the environment needs.
 
     Raises:
-        BadSettings: see `initial_agent`; or it does not fit the environment.
+        BadSettings: see `read_initial_agent`; or it does not fit the environment.
     """
-    agent = initial_agent(settings)
+    agent = read_initial_agent(settings)
     if agent is not None and (agent.shape != shape or agent.action_space.discrete != space.discrete):
         ours, its = ("discrete" if s.discrete else "continuous" for s in (space, agent.action_space))
         raise BadSettings(

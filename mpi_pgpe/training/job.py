@@ -23,7 +23,7 @@ class Job(RankSettings):
     profile: bool = False
 
     @classmethod
-    def of(cls, settings: RankSettings, profile: bool = False) -> Job:
+    def from_settings(cls, settings: RankSettings, profile: bool = False) -> Job:
         """The job of a run with these settings."""
         return cls(**{each.name: getattr(settings, each.name) for each in fields(RankSettings)}, profile=profile)
 

@@ -77,7 +77,7 @@ class Setting:
     before: Any = ALWAYS_THERE
 
 
-def row(
+def make_field(
     default: Any,
     check: Check,
     group: Group,
@@ -103,8 +103,8 @@ def row(
     )
 
 
-def table(settings: Any, of_ranks: Any) -> dict[str, Setting]:
-    """The rows of a dataclass whose fields are made by `row`, by name and in the order of the groups."""
+def build_table(settings: Any, of_ranks: Any) -> dict[str, Setting]:
+    """The rows of a dataclass whose fields are made by `make_field`, by name and in the order of the groups."""
     ranks = {each.name for each in fields(of_ranks)}
     every: tuple[Field[Any], ...] = fields(settings)
     rows = [Setting(name=each.name, ranks=each.name in ranks, **each.metadata) for each in every]
@@ -112,7 +112,7 @@ def table(settings: Any, of_ranks: Any) -> dict[str, Setting]:
     return {each.name: each for each in sorted(rows, key=lambda each: order.index(each.group))}
 
 
-def complete(rows: Mapping[str, Setting], given: Mapping[str, Any]) -> dict[str, Any]:
+def fill_defaults(rows: Mapping[str, Setting], given: Mapping[str, Any]) -> dict[str, Any]:
     """`given`, and the defaults of all other settings."""
     values = dict(given)
     for name, each in rows.items():

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mpi_pgpe.base.checks import even_popsize, whole
+from mpi_pgpe.base.checks import check_popsize, check_whole
 from mpi_pgpe.policies.network import MOST_HIDDEN
 from mpi_pgpe.search.optimizers import OPTIMIZERS
 from mpi_pgpe.training.setting import Check
@@ -15,11 +15,11 @@ from mpi_pgpe.training.setting import Check
 LARGEST_SEED = 2**32 - 1  # numpy's, for sacred
 
 
-def or_none(check: Check, *also: Any) -> Check:
-    """`check`, or None; the values in `also` mean None, too."""
+def or_none(check: Check, *none_values: Any) -> Check:
+    """`check`, or None; `none_values` mean None, too."""
 
     def check_or_none(name: str, value: Any) -> Any:
-        if value is None or any(value is each or (type(value) is type(each) and value == each) for each in also):
+        if value is None or any(value is each or (type(value) is type(each) and value == each) for each in none_values):
             return None
         try:
             return check(name, value)
@@ -95,12 +95,12 @@ def check_keys(name: str, value: Any) -> None:
 
 def popsize(_: str, value: Any) -> int:
     """An even number."""
-    return even_popsize(value)
+    return check_popsize(value)
 
 
 def from_zero(name: str, value: Any) -> int:
     """A whole number of at least 0."""
-    return whole(name, value, 0)
+    return check_whole(name, value, 0)
 
 
 def seed(name: str, value: Any) -> int:
@@ -112,7 +112,7 @@ def seed(name: str, value: Any) -> int:
 
 def layer_size(name: str, value: Any) -> int:
     """Units in a hidden layer; 0 for none."""
-    size = whole(name, value, 0)
+    size = check_whole(name, value, 0)
     if size > 2**16:
         raise ValueError(f"{name}: expected at most {2**16} units in a layer, got {value!r}")
     return size
@@ -120,7 +120,7 @@ def layer_size(name: str, value: Any) -> int:
 
 def layers(name: str, value: Any) -> int:
     """A number of hidden layers."""
-    number = whole(name, value, 0)
+    number = check_whole(name, value, 0)
     if number > MOST_HIDDEN:
         raise ValueError(f"{name}: expected at most {MOST_HIDDEN} hidden layers, got {value!r}")
     return number

@@ -10,14 +10,21 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mpi_pgpe.base.checks import finite, fraction, not_negative, positive, true_or_false, whole
+from mpi_pgpe.base.checks import (
+    check_finite,
+    check_flag,
+    check_fraction,
+    check_not_negative,
+    check_positive,
+    check_whole,
+)
 from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.policies.normalization import STDEV_FLOOR
-from mpi_pgpe.search.arguments import max_rounds
+from mpi_pgpe.search.arguments import compute_max_rounds
 from mpi_pgpe.search.optimizers import make_optimizer
 from mpi_pgpe.search.ranking import TIE_BREAKING
 from mpi_pgpe.training import setting_checks as checks
-from mpi_pgpe.training.setting import Follows, complete, row, table
+from mpi_pgpe.training.setting import Follows, build_table, fill_defaults, make_field
 
 
 class BadSettings(WrongInput):
@@ -29,73 +36,73 @@ class RankSettings:
     """The settings that every rank needs to run episodes."""
 
     # fmt: off
-    env_name: str = row(
+    env_name: str = make_field(
         "mpi_pgpe/TinyTrajHumanoidBulletEnv-v0", checks.env_name, "environment",
         "environment to train in: ID, module:ID or module:Class", aliases=("env", "env_id", "environment", "task"),
     )
-    env_config: Mapping[str, Any] = row(
+    env_config: Mapping[str, Any] = make_field(
         {}, checks.keywords, "environment", "keyword arguments for the environment", aliases=("env_kwargs", "env_args"),
     )
-    re_eval_env_name: str | None = row(
+    re_eval_env_name: str | None = make_field(
         Follows("'HumanoidBulletEnv-v0' if env_name == 'mpi_pgpe/TinyTrajHumanoidBulletEnv-v0' else None"),
         checks.or_none(checks.env_name, ""), "environment", "for re-evaluation; None: env_name", aliases=("eval_env",),
     )
-    re_eval_env_config: Mapping[str, Any] | None = row(
+    re_eval_env_config: Mapping[str, Any] | None = make_field(
         None, checks.or_none(checks.keywords), "environment",
         "keyword arguments for it; None: env_config if the names are the same",
     )
-    env_fast: bool = row(
-        True, true_or_false, "environment", "walkers of PyBullet and MuJoCo on a faster path with the same results",
+    env_fast: bool = make_field(
+        True, check_flag, "environment", "walkers of PyBullet and MuJoCo on a faster path with the same results",
         resume="may change",
     )
-    env_reuse: bool = row(
-        True, true_or_false, "environment",
+    env_reuse: bool = make_field(
+        True, check_flag, "environment",
         "False: a new environment for every episode, for one that leaks from one into the next",
     )
-    decrease_rewards_by: float = row(
-        0.0, finite, "environment", "subtracted from the reward of each step in training (a survival bonus, say)",
+    decrease_rewards_by: float = make_field(
+        0.0, check_finite, "environment", "subtracted from the reward of each step in training (a survival bonus, say)",
         aliases=("alive_bonus",),
     )
-    max_episode_length: int | None = row(
-        None, checks.or_none(whole, -1), "environment",
+    max_episode_length: int | None = make_field(
+        None, checks.or_none(check_whole, -1), "environment",
         "most steps of an episode, but for re-evaluations; None: the environment's own limit",
         aliases=("max_episode_steps", "max_steps", "episode_length"),
     )
-    re_eval_max_episode_length: int | None = row(
-        None, checks.or_none(whole, -1), "environment",
+    re_eval_max_episode_length: int | None = make_field(
+        None, checks.or_none(check_whole, -1), "environment",
         "most steps of an episode of re-evaluations; None: the environment's own limit, 100,000 where it has none",
         aliases=("eval_max_episode_length",), before=None,
     )
-    num_episodes: int = row(
-        1, whole, "environment", "a solution's fitness is its mean over so many episodes",
+    num_episodes: int = make_field(
+        1, check_whole, "environment", "a solution's fitness is its mean over so many episodes",
         aliases=("episodes_per_solution", "n_episodes"),
     )
-    common_random_numbers: bool = row(
-        False, true_or_false, "environment",
+    common_random_numbers: bool = make_field(
+        False, check_flag, "environment",
         "both members of a mirrored pair start from the same environment seed",
     )
-    hidden_size: int = row(
+    hidden_size: int = make_field(
         64, checks.layer_size, "policy", "units in a hidden layer (tanh); 0: a linear policy",
         aliases=("hidden_sizes", "num_units", "hidden_units"),
     )
-    num_hidden: int = row(
+    num_hidden: int = make_field(
         1, checks.layers, "policy", "hidden layers; 0: a linear policy", aliases=("num_layers", "hidden_layers"),
     )
-    obs_stdev_floor: float = row(
-        STDEV_FLOOR, positive, "environment",
+    obs_stdev_floor: float = make_field(
+        STDEV_FLOOR, check_positive, "environment",
         "normalization divides observations by their stdev, or by this where their stdev is less",
         before=STDEV_FLOOR
     )
-    seed: int = row(
+    seed: int = make_field(
         None, checks.seed, "search", "fixes everything: noise, environments, results", shown="random",
         aliases=("random_seed",),
     )
-    on_episode_error: str = row(
+    on_episode_error: str = make_field(
         "fail", checks.one_of("fail", "worst"), "failures",
         "fail: the run ends; worst: the episode gets the worst fitness, and counts as failed", resume="may change",
     )
-    episode_timeout: float | None = row(
-        None, checks.or_none(positive), "failures",
+    episode_timeout: float | None = make_field(
+        None, checks.or_none(check_positive), "failures",
         "seconds that an episode may take; one that takes longer has failed; None: no limit", resume="may change",
     )
 
@@ -120,116 +127,117 @@ class Settings(RankSettings):
     """All that a training run depends on; make it with `Settings.check`, which knows the defaults."""
 
     # fmt: off
-    obs_norm: bool = row(
-        True, true_or_false, "environment", "normalize observations by the mean and stdev of all those seen so far",
+    obs_norm: bool = make_field(
+        True, check_flag, "environment", "normalize observations by the mean and stdev of all those seen so far",
         aliases=("normalize_observations", "observation_normalization", "norm_obs"),
     )
-    popsize: int = row(
+    popsize: int = make_field(
         10000, checks.popsize, "search", "solutions in a round (even: mirrored pairs)",
         aliases=("population_size", "pop_size", "population", "num_solutions"),
     )
-    popsize_max: int | None = row(
-        80000, checks.or_none(whole, -1), "search", "most solutions in a generation; None: no limit",
+    popsize_max: int | None = make_field(
+        80000, checks.or_none(check_whole, -1), "search", "most solutions in a generation; None: no limit",
     )
-    num_interactions: int | None = row(
-        Follows("popsize * 200 * 3 // 4"), checks.or_none(whole, -1), "search",
+    num_interactions: int | None = make_field(
+        Follows("popsize * 200 * 3 // 4"), checks.or_none(check_whole, -1), "search",
         "a generation goes on until it made so many steps; None: one round",
     )
-    max_speed: float = row(0.15, positive, "search", "ClipUp: largest length of a step of the center")
-    center_lr: float | None = row(
-        Follows("max_speed / 2"), checks.or_none(positive), "search",
+    max_speed: float = make_field(0.15, check_positive, "search", "ClipUp: largest length of a step of the center")
+    center_lr: float | None = make_field(
+        Follows("max_speed / 2"), checks.or_none(check_positive), "search",
         "step size of the center; follows max_speed unless set",
         aliases=("lr", "learning_rate", "center_learning_rate", "step_size", "stepsize", "alpha"),
     )
-    radius: float | None = row(
-        Follows("max_speed * 15"), checks.or_none(positive), "search",
+    radius: float | None = make_field(
+        Follows("max_speed * 15"), checks.or_none(check_positive), "search",
         "initial stdev = radius / sqrt(parameters); follows max_speed unless set",
         aliases=("sigma", "stdev_init", "sigma_init", "radius_init", "stdev", "noise_stdev", "init_stdev"),
     )
-    stdev_lr: float = row(
-        0.1, not_negative, "search", "step size of the stdev; 0 keeps it as it is",
+    stdev_lr: float = make_field(
+        0.1, check_not_negative, "search", "step size of the stdev; 0 keeps it as it is",
         aliases=("stdev_learning_rate", "sigma_lr"),
     )
-    optimizer: str = row("clipup", checks.optimizer, "search", "clipup, adam or sgd")
-    momentum: float | None = row(
-        None, checks.or_none(fraction), "search", "clipup and sgd: share of the velocity that is kept; None: 0.9 and 0",
+    optimizer: str = make_field("clipup", checks.optimizer, "search", "clipup, adam or sgd")
+    momentum: float | None = make_field(
+        None, checks.or_none(check_fraction), "search",
+        "clipup and sgd: share of the velocity that is kept; None: 0.9 and 0",
         before=None,
     )
-    beta1: float | None = row(
-        None, checks.or_none(fraction), "search", "adam: decay of the mean of gradients; None: 0.9", before=None,
+    beta1: float | None = make_field(
+        None, checks.or_none(check_fraction), "search", "adam: decay of the mean of gradients; None: 0.9", before=None,
         aliases=("adam_beta1",),
     )
-    beta2: float | None = row(
-        None, checks.or_none(fraction), "search", "adam: decay of the mean of squared gradients; None: 0.999",
+    beta2: float | None = make_field(
+        None, checks.or_none(check_fraction), "search", "adam: decay of the mean of squared gradients; None: 0.999",
         before=None, aliases=("adam_beta2",),
     )
-    epsilon: float | None = row(
-        None, checks.or_none(positive), "search", "adam: added to the root of that mean; None: 1e-8", before=None,
+    epsilon: float | None = make_field(
+        None, checks.or_none(check_positive), "search", "adam: added to the root of that mean; None: 1e-8", before=None,
         aliases=("adam_epsilon", "eps"),
     )
-    solution_ranking: bool = row(
-        True, true_or_false, "search", "weigh solutions by centered ranks; False: by their fitnesses",
+    solution_ranking: bool = make_field(
+        True, check_flag, "search", "weigh solutions by centered ranks; False: by their fitnesses",
         aliases=("ranking", "ranking_method", "centered_ranks"),
     )
-    tie_breaking: str = row(
+    tie_breaking: str = make_field(
         "average", checks.one_of(*TIE_BREAKING), "search",
         "equal fitnesses: average: share the mean of their ranks; order: are ranked in their order, as 0.1.0 did",
         before="order", aliases=("ties",),
     )
-    init_from: str | None = row(
+    init_from: str | None = make_field(
         None, checks.or_none(checks.text), "search",
         "file of a saved agent: begin at its center and running statistics; None: at zero",
         aliases=("center_init", "initial_agent"),
     )
-    niters: int = row(
-        1000, whole, "stopping", "generations", resume="may change",
+    niters: int = make_field(
+        1000, check_whole, "stopping", "generations", resume="may change",
         aliases=("generations", "num_generations", "n_generations", "iterations", "num_iterations", "n_iter", "epochs"),
     )
-    target_return: float | None = row(
-        None, checks.or_none(finite), "stopping", "stop once a re-evaluation's mean return reaches it",
+    target_return: float | None = make_field(
+        None, checks.or_none(check_finite), "stopping", "stop once a re-evaluation's mean return reaches it",
         resume="may change", aliases=("target_fitness", "solved_at"),
     )
-    max_walltime: str | None = row(
+    max_walltime: str | None = make_field(
         None, checks.or_none(checks.walltime), "stopping",
         "HH:MM:SS (or another form of Slurm's) from the program's start: checkpoint and exit code 75 before then",
         resume="not of the run", aliases=("time_limit", "walltime", "max_time"),
     )
-    finish_generation: bool = row(
-        False, true_or_false, "stopping", "when asked to stop (SIGTERM, SIGUSR1): finish the running generation first",
+    finish_generation: bool = make_field(
+        False, check_flag, "stopping", "when asked to stop (SIGTERM, SIGUSR1): finish the running generation first",
         resume="not of the run",
     )
-    save_interval: int = row(
-        10, whole, "saving", "save the center at every so many generations", resume="may change",
+    save_interval: int = make_field(
+        10, check_whole, "saving", "save the center at every so many generations", resume="may change",
         aliases=("save_every", "save_freq"),
     )
-    re_eval_interval: int = row(
+    re_eval_interval: int = make_field(
         10, checks.from_zero, "saving", "re-evaluate the center at every so many generations; 0: at the end alone",
         resume="may change", aliases=("eval_interval", "eval_every", "eval_freq"),
     )
-    re_eval_num_episodes: int = row(
-        16, whole, "saving", "episodes of a re-evaluation", aliases=("eval_episodes", "n_eval_episodes"),
+    re_eval_num_episodes: int = make_field(
+        16, check_whole, "saving", "episodes of a re-evaluation", aliases=("eval_episodes", "n_eval_episodes"),
     )
-    checkpoint: str | None = row(
+    checkpoint: str | None = make_field(
         None, checks.or_none(checks.text), "saving", "folder for checkpoints; None: the run's own",
         resume="not of the run", aliases=("checkpoint_dir", "checkpoint_folder"),
     )
-    checkpoint_interval: int = row(
-        1, whole, "saving", "a checkpoint at every so many generations, if checkpoint_seconds have passed",
+    checkpoint_interval: int = make_field(
+        1, check_whole, "saving", "a checkpoint at every so many generations, if checkpoint_seconds have passed",
         resume="not of the run", aliases=("checkpoint_every", "checkpoint_freq"),
     )
-    checkpoint_seconds: float = row(
-        30, not_negative, "saving", "no checkpoint while the last one is younger than so many seconds",
+    checkpoint_seconds: float = make_field(
+        30, check_not_negative, "saving", "no checkpoint while the last one is younger than so many seconds",
         resume="not of the run",
     )
-    resume: str | None = row(
+    resume: str | None = make_field(
         None, checks.or_none(checks.text), "saving",
         "a checkpoint, or a folder of them, to go on from; auto: the newest of this configuration, if any",
         resume="not of the run",
     )
-    notes: str | None = row(
+    notes: str | None = make_field(
         "", checks.or_none(checks.text), "saving", "free text that is stored with the agents", resume="may change",
     )
-    max_episode_errors: int = row(
+    max_episode_errors: int = make_field(
         10, checks.from_zero, "failures",
         "with on_episode_error=worst: the run ends after more failed episodes in a generation", resume="may change",
     )
@@ -247,9 +255,9 @@ class Settings(RankSettings):
             raise BadSettings(f"unknown settings: {', '.join(sorted(unknown))}")
         values = {"seed": None} | dict(values)  # the only one without a default
         given = {name: check_value(name, values[name]) for name in TABLE if name in values}
-        settings = cls(**complete(TABLE, given))
+        settings = cls(**fill_defaults(TABLE, given))
         try:
-            max_rounds(settings.popsize, settings.popsize_max)
+            compute_max_rounds(settings.popsize, settings.popsize_max)
             make_optimizer(settings.optimizer, 1, settings.center_lr, settings.optimizer_config)
         except ValueError as error:
             raise BadSettings(str(error)) from None
@@ -283,7 +291,7 @@ class Settings(RankSettings):
         return None if self.max_walltime is None else float(checks.seconds(self.max_walltime))
 
 
-TABLE = table(Settings, RankSettings)
+TABLE = build_table(Settings, RankSettings)
 """The rows by name, in the order of the groups."""
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe.base.exact_sums import exact_parts, from_parts, largest
+from mpi_pgpe.base.exact_sums import find_largest, join_parts, split_exactly
 from mpi_pgpe.parallel.clock import UPDATE
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.fault_tolerance import RanksLost
@@ -214,10 +214,10 @@ class Team:
         )
         kept = [m.around(reference) for m in kept]
         terms = np.array([np.concatenate([m.sum, m.sumsq]) for m in kept]).reshape(-1, 2 * size)
-        ceiling = self.world.maximum(largest(terms))
+        ceiling = self.world.maximum(find_largest(terms))
         count = sum(m.count for m in kept)
-        total = self.world.sum_on_root(np.append(exact_parts(terms, ceiling).ravel(), count))
-        sums = from_parts(total[:-1].reshape(2, -1), ceiling)
+        total = self.world.sum_on_root(np.append(split_exactly(terms, ceiling).ravel(), count))
+        sums = join_parts(total[:-1].reshape(2, -1), ceiling)
         return Moments(size, int(total[-1]), sums[:size], sums[size:], reference)
 
     def _common_reference(self, kept: list[Moments], size: int) -> NDArray[np.float64] | None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mpi_pgpe.agents.agent import Agent, versions
+from mpi_pgpe.agents.agent import Agent, collect_versions
 from mpi_pgpe.base.state import digest
 from mpi_pgpe.parallel.clock import UPDATE
 from mpi_pgpe.parallel.rounds import Rounds
@@ -57,13 +57,13 @@ class Trainer:
         self.settings = settings
         self.team = team
         self._on_progress = on_progress
-        team.start(Job.of(settings, profile))
+        team.start(Job.from_settings(settings, profile))
         env = team.environment(TRAINING)
         self.action_space = env.action_space
         self.origins = env.origin, team.environment(RE_EVALUATION).origin
         self.shape = PolicyShape(env.observation_size, env.action_space.size, settings.hidden)
         self._check_re_evaluation(team)
-        initial = initial_agent.fitting(settings, self.shape, self.action_space)
+        initial = initial_agent.load_initial_agent(settings, self.shape, self.action_space)
         center = 0.0 if initial is None else initial.parameters
         self.search = make_search(settings, self.shape.num_parameters, team.sum_directions, center)
         self.moments = self._new_moments()
@@ -282,7 +282,7 @@ class Trainer:
                 "returns": returns,
                 "history": {name: list(values) for name, values in self.history.items()},
                 "settings": settings.describe_run(),
-                "versions": versions() | self.origins[0] | self.origins[1],
+                "versions": collect_versions() | self.origins[0] | self.origins[1],
             },
         )
 

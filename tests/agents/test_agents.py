@@ -15,11 +15,11 @@ import torch
 from agents_to_save import BOX, make_agent
 
 from mpi_pgpe.agents import Agent, AgentFileError, read_agent, write_agent
-from mpi_pgpe.agents.file import checksum, to_bytes
+from mpi_pgpe.agents.file import compute_checksum, to_bytes
 from mpi_pgpe.policies.network import PolicyShape
 from mpi_pgpe.policies.normalization import Moments
 from mpi_pgpe.policies.spaces import ActionSpace
-from mpi_pgpe.runs.saved_agents import save
+from mpi_pgpe.runs.saved_agents import save_agents
 from mpi_pgpe.training.metrics import Report
 from mpi_pgpe.training.settings import Settings
 
@@ -27,7 +27,7 @@ from mpi_pgpe.training.settings import Settings
 def repickled(data: dict) -> bytes:
     """A file with other entries, and the checksum that belongs to them."""
     content = pickle.dumps(data, protocol=4)
-    return content + checksum(content)
+    return content + compute_checksum(content)
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_a_disk_that_refuses_an_agent_leaves_the_old_one_and_is_told(tmp_path, m
     settings = Settings.check({"env_name": "Some-v0", "seed": 7})
 
     def save_both(agent):
-        return save(Report(4, {}, agent=agent, best=agent), settings, tmp_path, lambda path, name: None)
+        return save_agents(Report(4, {}, agent=agent, best=agent), settings, tmp_path, lambda path, name: None)
 
     assert save_both(make_agent()) == tmp_path / "Some-v0_seed7_iter4.pickle"
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}

@@ -14,7 +14,7 @@ import pytest
 from places import DATA
 
 from mpi_pgpe.agents import Agent, AgentFileError, read_agent
-from mpi_pgpe.agents.file import agent_from_bytes, checksum
+from mpi_pgpe.agents.file import agent_from_bytes, compute_checksum
 from mpi_pgpe.agents.plain_data import copy_plain_data
 from mpi_pgpe.agents.safe_pickle import BadPickle, load
 
@@ -140,7 +140,7 @@ def laughs() -> list:
 def changed(**entries) -> bytes:
     """An agent with other entries, and the checksum that belongs to them."""
     content = pickle.dumps(pickle.loads(OURS) | entries, 4)
-    return content + checksum(content)
+    return content + compute_checksum(content)
 
 
 def in_storage(old: bytes, new: bytes) -> bytes:
@@ -270,7 +270,7 @@ def damaged(rng: random.Random) -> tuple[bytes, bool]:
         elif kind == 4:
             content = content[:at] or content
     if sealed and original is OURS:
-        content = content[:-32] + checksum(content[:-32])
+        content = content[:-32] + compute_checksum(content[:-32])
     return bytes(content), not sealed and bytes(content) != original
 
 

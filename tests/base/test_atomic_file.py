@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mpi_pgpe.base.atomic_file import replacing, write_atomically
+from mpi_pgpe.base.atomic_file import replace_atomically, write_atomically
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_all_of_a_file_is_on_the_disk_before_it_takes_its_place(path: Path, monk
 
     for name in ("fsync", "replace"):
         monkeypatch.setattr(os, name, noted(name, getattr(os, name)))
-    with replacing(path, ".gif") as aside:
+    with replace_atomically(path, ".gif") as aside:
         aside.write_bytes(b"a picture")
         assert aside.suffix == ".gif"
         assert not path.exists()
@@ -84,7 +84,7 @@ def test_a_block_that_raises_leaves_what_was_there(path: Path) -> None:
     write_atomically(path, b"old")
 
     def write_half() -> None:
-        with replacing(path) as aside:
+        with replace_atomically(path) as aside:
             aside.write_bytes(b"half")
             raise RuntimeError
 

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mpi_pgpe.base.exact_sums import exact_parts, from_parts, largest
+from mpi_pgpe.base.exact_sums import find_largest, join_parts, split_exactly
 
 
 def shared_sum(terms: np.ndarray, owners: np.ndarray) -> np.ndarray:
     """The sums of the columns, as ranks compute them that own some terms each."""
     own = [terms[owners == rank] for rank in range(owners.max(initial=0) + 1)]
-    ceiling = np.max([largest(t) for t in own], axis=0)
-    return from_parts(sum(exact_parts(t, ceiling) for t in own), ceiling)
+    ceiling = np.max([find_largest(t) for t in own], axis=0)
+    return join_parts(sum(split_exactly(t, ceiling) for t in own), ceiling)
 
 
 def assert_close_to_fsum(sums: np.ndarray, terms: np.ndarray) -> None:
@@ -58,4 +58,4 @@ def test_many_terms(exponents):
 
 def test_the_most_terms_that_are_allowed_do_not_overflow():
     terms = np.full((2**22, 1), np.nextafter(1.0, 0))
-    assert from_parts(exact_parts(terms, largest(terms)), largest(terms))[0] == math.fsum(terms[:, 0])
+    assert join_parts(split_exactly(terms, find_largest(terms)), find_largest(terms))[0] == math.fsum(terms[:, 0])

@@ -10,13 +10,13 @@ import pytest
 import small_envs
 from places import HELPERS, python_path
 
-from mpi_pgpe.parallel.launcher import promised_rank
+from mpi_pgpe.parallel.launcher import read_promised_rank
 from mpi_pgpe.parallel.world import World
 from mpi_pgpe.train import main
 
 pytestmark = pytest.mark.serial
 
-ROOT_RANK = (promised_rank() or (0, 1))[0] == 0
+ROOT_RANK = (read_promised_rank() or (0, 1))[0] == 0
 ENV = "env_name=small_envs:Slope"
 
 

@@ -12,7 +12,7 @@ import pytest
 from places import ROOT, python_path
 
 from mpi_pgpe.__main__ import COMMANDS
-from mpi_pgpe.base.errors import UserError, WrongInput, described
+from mpi_pgpe.base.errors import UserError, WrongInput, describe_error
 from mpi_pgpe.cli import configs, entry
 
 pytestmark = [pytest.mark.serial]
@@ -124,11 +124,11 @@ def test_the_place_is_the_users_own():
     with pytest.raises(ValueError, match="Expecting") as caught:
         json.loads("{")
     error = caught.value
-    assert described(error) == f"JSONDecodeError: {error} ({__file__}:{error.__traceback__.tb_lineno})"
+    assert describe_error(error) == f"JSONDecodeError: {error} ({__file__}:{error.__traceback__.tb_lineno})"
     error.__traceback__ = error.__traceback__.tb_next  # as if a library had called it
-    assert described(error) == f"JSONDecodeError: {error}"
-    assert described(KeyError("a b")) == "KeyError: a b"
-    assert len(described(ValueError("x" * 10**6))) < 2100
+    assert describe_error(error) == f"JSONDecodeError: {error}"
+    assert describe_error(KeyError("a b")) == "KeyError: a b"
+    assert len(describe_error(ValueError("x" * 10**6))) < 2100
 
 
 # -- importing changes nothing --------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from places import HELPERS
 
 from mpi_pgpe.agents import Agent, write_agent
-from mpi_pgpe.cli.numbered_episodes import NOISES, Cast, Order, Outcome, Stage, differing
+from mpi_pgpe.cli.numbered_episodes import NOISES, Cast, Order, Outcome, Stage, find_differences
 from mpi_pgpe.cli.other_process import FILLED, OtherProcessFailed, play_all
 from mpi_pgpe.policies.network import PolicyShape
 from mpi_pgpe.policies.spaces import ActionSpace
@@ -32,7 +32,7 @@ def outcome(bits: bytes) -> Outcome:
 
 def test_an_episode_differs_if_it_does_once() -> None:
     a, b = outcome(b"a"), outcome(b"b")
-    assert differing([{1: a, 2: a, 3: b}, {2: a, 1: a}, {2: b, 1: a}, {4: a}]) == [2]
+    assert find_differences([{1: a, 2: a, 3: b}, {2: a, 1: a}, {2: b, 1: a}, {4: a}]) == [2]
 
 
 def test_every_order_plays_its_numbers() -> None:
@@ -46,17 +46,17 @@ def test_every_order_plays_its_numbers() -> None:
         Order("", numbers, beside=True),
         Order("", [3, 1], cut_short=1, raised=2),
     ]
-    assert differing([forward, *(stage.play(order) for order in orders)]) == []
+    assert find_differences([forward, *(stage.play(order) for order in orders)]) == []
 
 
 def test_an_environment_that_leaks_differs_in_each_order_but_the_fresh_one() -> None:
     stage, numbers = Stage(Cast("odd_envs:Leaky")), range(10)
     fresh = stage.play(Order("", numbers, fresh=True))
-    assert differing([fresh, stage.play(Order("", numbers, fresh=True))]) == []
-    assert differing([fresh, stage.play(Order("", numbers))]) == list(range(1, 10))
-    assert differing([fresh, stage.play(Order("", numbers, cut_short=1))]) == list(numbers)
-    assert differing([fresh, stage.play(Order("", numbers, raised=1))]) == []  # made anew, as training does
-    assert differing([fresh, stage.play(Order("", numbers), reuse=False)]) == []
+    assert find_differences([fresh, stage.play(Order("", numbers, fresh=True))]) == []
+    assert find_differences([fresh, stage.play(Order("", numbers))]) == list(range(1, 10))
+    assert find_differences([fresh, stage.play(Order("", numbers, cut_short=1))]) == list(numbers)
+    assert find_differences([fresh, stage.play(Order("", numbers, raised=1))]) == []  # made anew, as training does
+    assert find_differences([fresh, stage.play(Order("", numbers), reuse=False)]) == []
 
 
 def test_an_agent_plays_the_odd_numbers_with_more_and_less_noise(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_an_agent_plays_the_odd_numbers_with_more_and_less_noise(tmp_path: Path)
     stage = Stage(Cast("odd_envs:Walk", agents=(str(tmp_path / "a.pickle"),)))
     numbers = range(2 * len(NOISES))
     random, trained = Stage(CAST).play(Order("", numbers)), stage.play(Order("", numbers))
-    assert differing([random, trained]) == list(numbers[1::2])
+    assert find_differences([random, trained]) == list(numbers[1::2])
 
 
 def test_an_agent_of_other_sizes_is_refused(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_another_process_plays_the_same_episodes() -> None:
     result = play_all(CAST, orders, FILLED)
     assert "gym" in result.origin
     assert [list(outcomes) for outcomes in result.plays] == [[5, 4, 0], [4]]
-    assert differing([Stage(CAST).play(Order("", range(6))), *result.plays]) == []
+    assert find_differences([Stage(CAST).play(Order("", range(6))), *result.plays]) == []
 
 
 @pytest.mark.launches

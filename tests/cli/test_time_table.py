@@ -49,8 +49,8 @@ SECONDS = np.array([[3.0, 1.0, 2.0, 0.5, 0.25, 0.125, 0.125], [4.0, 0.0, 2.0, 0.
 
 
 def test_columns_add_up():
-    told_apart = time_table.columns([0, 7], SECONDS, each_step=True)
-    together = time_table.columns([0, 7], SECONDS, each_step=False)
+    told_apart = time_table.collect_columns([0, 7], SECONDS, each_step=True)
+    together = time_table.collect_columns([0, 7], SECONDS, each_step=False)
     assert told_apart["rank"] == together["rank"] == [0, 7]
     assert together["episodes"] == [4.0, 4.0]
     assert told_apart["physics"] == [3.0, 4.0]
@@ -60,11 +60,11 @@ def test_columns_add_up():
 
 
 def test_table_of_many_ranks_is_short():
-    few = time_table.table(time_table.columns([0, 7], SECONDS, each_step=True)).splitlines()
+    few = time_table.format_table(time_table.collect_columns([0, 7], SECONDS, each_step=True)).splitlines()
     assert few[1].split() == ["rank", "total", *PHASES]
     assert few[3].split()[:6] == ["7", "7.00", "4.00", "57%", "0.00", "0%"]
     seconds = np.tile(SECONDS[1], (100, 1)) * np.arange(1, 101)[:, None]
-    many = time_table.table(time_table.columns(range(100), seconds, each_step=False)).splitlines()
+    many = time_table.format_table(time_table.collect_columns(range(100), seconds, each_step=False)).splitlines()
     assert [line[:13].strip() for line in many[2:]] == ["0", "others: least", "median", "most"]
     assert [line[13:].split()[0] for line in many[2:]] == ["7.00", "14.00", "357.00", "700.00"]
 
@@ -78,5 +78,5 @@ def test_profile_of_a_run_is_printed_and_recorded(launch, tmp_path):
     assert set(recorded) == {"rank", "total", *PHASES}
     assert recorded["rank"] == [0, 1]
     assert all(seconds > 0 for seconds in recorded["total"])
-    assert time_table.table(recorded).splitlines()[0] in done.stdout.splitlines()
+    assert time_table.format_table(recorded).splitlines()[0] in done.stdout.splitlines()
     assert "profile" not in (tmp_path / "results/1/config.json").read_text()

@@ -5,7 +5,7 @@
 #   netns-cluster.sh down             remove them; refuses if processes go on running there (they are listed)
 #   netns-cluster.sh exec hK CMD...   run CMD on host hK
 #   netns-cluster.sh ssh [-opt] hK CMD...  the same with ssh's manner, for mpiexec (see below)
-#   netns-cluster.sh cut hK | mend hK take hK's link down / up again
+#   netns-cluster.sh cut hK | restore hK take hK's link down / up again
 #   netns-cluster.sh rate hK 10mbit | rate hK off   limit what hK sends and receives
 #   netns-cluster.sh bytes            bytes sent and received by each host's link
 # MPICH:    netns-cluster.sh exec h1 mpiexec -launcher ssh -launcher-exec $PWD/netns-ssh -hosts h1,h2 -ppn 2 -n 4 CMD
@@ -78,7 +78,7 @@ ssh)
   [ "${rc:-255}" -lt 128 ] || rc=255   # as ssh does when the host dies
   exit "$rc";;
 cut)  need "$1"; ip -n "$SW" link set "$1" down;;
-mend) need "$1"; ip -n "$SW" link set "$1" up; settle "$1";;
+restore) need "$1"; ip -n "$SW" link set "$1" up; settle "$1";;
 rate)
   need "$1"
   for where in "$P$1 eth0" "$SW $1"; do

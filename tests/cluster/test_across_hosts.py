@@ -106,7 +106,7 @@ def test_a_cut_of_four_seconds_is_survived(hosts: Hosts, tmp_path):
     hosts("cut", "h2")
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(4)
-    hosts("mend", "h2")
+    hosts("restore", "h2")
     (tmp_path / "cut/hurry").touch()
     output, _ = process.communicate(timeout=600)
     assert process.returncode == 0, output
@@ -125,7 +125,7 @@ def lose_h2(hosts: Hosts, process: subprocess.Popen[str], begun: Callable[[], ob
         until(lambda: not hosts.processes("h2", "-m mpi_pgpe."), "the end of the ranks on the lost host")
     finally:
         process.kill()
-        hosts("mend", "h2")
+        hosts("restore", "h2")
 
 
 def test_a_host_lost_for_good_ends_the_run_with_a_message(hosts: Hosts, tmp_path):

@@ -178,7 +178,7 @@ def test_a_lost_node(slurm: Slurm, hosts: Hosts, thirty_generations: Job, tmp_pa
         slurm("scontrol", "update", f"JobId={job.number}", "ReqNodeList=")
         job.ends()
     finally:
-        hosts("mend", lost)
+        hosts("restore", lost)
     assert "going on from" in job.log
     assert job.completed["state_digest"] == thirty_generations.ends().completed["state_digest"]
     slurm("scontrol", "reconfigure")  # else Slurm asks a node that was down after minutes only

@@ -10,7 +10,7 @@ from places import HELPERS
 from runs import train
 
 from mpi_pgpe import envs
-from mpi_pgpe.cli.numbered_episodes import Cast, Order, Stage, differing
+from mpi_pgpe.cli.numbered_episodes import Cast, Order, Stage, find_differences
 
 pybullet = pytest.importorskip("pybullet")
 pytestmark = pytest.mark.serial
@@ -145,5 +145,5 @@ def test_a_simulation_that_goes_on_decides_episodes(monkeypatch: pytest.MonkeyPa
     stage = Stage(Cast("bullet_envs:Keeps", longest=60))
     numbers = range(12)
     fresh = stage.play(Order("fresh", numbers, fresh=True))
-    assert differing([fresh, stage.play(Order("used", numbers[::-1]))])
-    assert not differing([fresh, stage.play(Order("made anew", numbers[::-1]), reuse=False)])
+    assert find_differences([fresh, stage.play(Order("used", numbers[::-1]))])
+    assert not find_differences([fresh, stage.play(Order("made anew", numbers[::-1]), reuse=False)])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from programs import run_program
 
-from mpi_pgpe.cli.numbered_episodes import Cast, Order, differing
+from mpi_pgpe.cli.numbered_episodes import Cast, Order, find_differences
 from mpi_pgpe.cli.other_process import FILLED, HOLES, PLAIN, play_all
 
 pytest.importorskip("pybullet")
@@ -30,7 +30,7 @@ def test_thousands_of_episodes_of_the_default_task_in_any_order() -> None:
         for order, heap in ((numbers, PLAIN), (numbers[::-1], HOLES), (interleaved, FILLED))
     ]
     assert sum(outcome.steps for outcome in plays[0].values()) > 10 * len(numbers)
-    assert differing(plays) == []
+    assert find_differences(plays) == []
 
 
 def test_a_fresh_environment_plays_the_same_episodes() -> None:
@@ -38,7 +38,7 @@ def test_a_fresh_environment_plays_the_same_episodes() -> None:
     for name in (DEFAULT, "HopperBulletEnv-v0", "HumanoidFlagrunHarderBulletEnv-v0"):
         cast = Cast(name, longest=200)
         orders = [Order("fresh", numbers, fresh=True), Order("used", numbers[::-1])]
-        assert differing(play_all(cast, orders, PLAIN).plays) == [], name
+        assert find_differences(play_all(cast, orders, PLAIN).plays) == [], name
 
 
 def test_one_digest_on_any_number_of_ranks(tmp_path: Path) -> None:

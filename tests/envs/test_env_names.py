@@ -210,13 +210,13 @@ def test_time_limit_of_the_library_and_of_the_user(name, limit):
 
 
 def test_survey_makes_and_steps_every_family(without):
-    from mpi_pgpe.envs.survey import survey
+    from mpi_pgpe.envs.survey import examine_families
 
-    found = {finding.family: finding for finding in survey()}
+    found = {finding.family: finding for finding in examine_families()}
     assert all(f.works for f in found.values() if f.family != "mujoco-py" or not NO_MUJOCO_PY)
     assert found["MuJoCo"].detail == ", ".join(f"{k} {v}" for k, v in versions("gymnasium", "mujoco").items())
     without("pybullet", "mujoco_py")
-    found = {finding.family: finding for finding in survey()}
+    found = {finding.family: finding for finding in examine_families()}
     assert not found["PyBullet"].works
     assert found["PyBullet"].install == "pip install pybullet==3.2.7"
     assert (found["mujoco-py"].works, found["mujoco-py"].install) == (False, "bin/install_mujoco_py")
@@ -226,13 +226,13 @@ def test_survey_makes_and_steps_every_family(without):
 def test_survey_tells_of_an_environment_that_breaks(monkeypatch):
     import families
 
-    from mpi_pgpe.envs.survey import examine
+    from mpi_pgpe.envs.survey import examine_environment
 
     def step(self, action):
         raise RuntimeError("bent")
 
     monkeypatch.setattr(families.Wanderer, "step", step)
-    finding = examine("mine", "families:Wanderer", install="repair it")
+    finding = examine_environment("mine", "families:Wanderer", install="repair it")
     assert (finding.works, finding.install) == (False, "repair it")
     assert finding.detail.startswith(f"RuntimeError: bent ({__file__}:")
 

@@ -161,8 +161,8 @@ def test_same_after_remaking() -> None:
 
 
 def test_other_versions_run_as_they_are_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(fast_bullet.PROVED, "pybullet", {"3.2.6"})
-    with pytest.warns(UserWarning, match=r"proved for pybullet 3\.2\.6 .* here are pybullet 3\.2\.7"):
+    monkeypatch.setitem(fast_bullet.VERIFIED, "pybullet", {"3.2.6"})
+    with pytest.warns(UserWarning, match=r"verified for pybullet 3\.2\.6 .* here are pybullet 3\.2\.7"):
         env = envs.make("HopperBulletEnv-v0", {})
     assert "step" not in vars(env._env)
     plain = envs.make("HopperBulletEnv-v0", {}, fast=False)
@@ -170,7 +170,7 @@ def test_other_versions_run_as_they_are_with_a_warning(monkeypatch: pytest.Monke
 
 
 def test_no_warning_where_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(fast_bullet.PROVED, "pybullet", set())
+    monkeypatch.setitem(fast_bullet.VERIFIED, "pybullet", set())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         envs.make("HopperBulletEnv-v0", {}, fast=False)
@@ -187,7 +187,7 @@ def test_a_class_of_ones_own_and_a_window_are_left_alone() -> None:
     for env in own, window:
         env.reset()
         env.isRender = env is window
-        assert fast_bullet.quicken(env) is None
+        assert fast_bullet.use_fast_path(env) is None
         assert "step" not in vars(env)
         env.close()
 

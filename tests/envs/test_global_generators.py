@@ -142,7 +142,7 @@ def test_the_generators_of_a_program_are_left_as_they_are_for_others() -> None:
 
 
 def test_a_function_that_was_imported_meanwhile_draws_from_entropy_later() -> None:
-    with global_generators.drawing_alike():
+    with global_generators.seed_while_importing():
         default_rng = np.random.default_rng
         assert default_rng().random() == default_rng().random()
     assert default_rng().random() != default_rng().random()

@@ -22,7 +22,7 @@ Act = Callable[[np.ndarray], np.ndarray]
 
 HERE = {package: importlib.metadata.version(package) for package in ("gym", "gymnasium", "mujoco")}
 needs_proved_versions = pytest.mark.skipif(
-    any(version not in gymnasium_fast.PROVED[package] for package, version in HERE.items()),
+    any(version not in gymnasium_fast.VERIFIED[package] for package, version in HERE.items()),
     reason=f"with {HERE} the environments run as they are",
 )
 

@@ -42,7 +42,9 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def undisturbed(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The record of `training` when nothing happens to it."""
-    observer = Recorder(tmp_path_factory.mktemp("results"), address.parse(f"127.0.0.1:{server.port}:undisturbed"))
+    observer = Recorder(
+        tmp_path_factory.mktemp("results"), address.parse_target(f"127.0.0.1:{server.port}:undisturbed")
+    )
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(delivery, "_PATIENCE", 120)
         record(observer, training(observer))

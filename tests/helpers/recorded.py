@@ -26,7 +26,7 @@ def record(observer: Any, main: Callable[[Any], Any], config: dict[str, Any] | N
     @experiment.main
     def program(_run: Any) -> Any:
         if isinstance(observer, Recorder):
-            with observer.captured():
+            with observer.capture_output():
                 return main(_run)
         return main(_run)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mpi_pgpe.parallel.farm import Farm
-from mpi_pgpe.parallel.launcher import promised_rank
+from mpi_pgpe.parallel.launcher import read_promised_rank
 from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.parallel.tasks import Result, TaskFailed
 from mpi_pgpe.parallel.world import Patience, World
@@ -33,7 +33,7 @@ def each_rank(farm, value):
 
 
 def test_world_is_as_large_as_the_launcher_promised(farm):
-    rank, size = promised_rank() or (0, 1)
+    rank, size = read_promised_rank() or (0, 1)
     assert (farm.world.rank, farm.world.size) == (rank, size)
 
 
@@ -287,7 +287,7 @@ def test_while_the_machine_stands_still_no_patience_is_used_up(monkeypatch):
 
     def over(seconds):
         now[0] += seconds
-        return patience.over()
+        return patience.has_expired()
 
     assert not over(60)
     assert not any(over(0.02) for _ in range(140))
@@ -333,4 +333,4 @@ def test_only_a_task_that_the_generation_needs_can_fail_it(failing, fails, root_
     ],
 )
 def test_rank_that_launchers_promise(environ, promised):
-    assert promised_rank(environ) == promised
+    assert read_promised_rank(environ) == promised

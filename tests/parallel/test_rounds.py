@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpi_pgpe.parallel.load import RecentMean, Usage, holds_two
+from mpi_pgpe.parallel.load import RecentMean, Usage, should_hold_two
 from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.parallel.tasks import RESULT, Result
 
@@ -131,7 +131,7 @@ def test_each_new_result_is_reported_once():
     ],
 )
 def test_rank_holds_a_second_task_where_waiting_costs_more_than_order(left, task, answer, two):
-    assert holds_two(left, task, answer) is two
+    assert should_hold_two(left, task, answer) is two
 
 
 def test_recent_mean_forgets():

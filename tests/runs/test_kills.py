@@ -21,7 +21,7 @@ from programs import mpiexec, run_program
 
 from mpi_pgpe.agents import read_agent
 from mpi_pgpe.runs.checkpoint import read
-from mpi_pgpe.runs.run_folder import metric_lines
+from mpi_pgpe.runs.run_folder import read_metric_lines
 
 pytestmark = [pytest.mark.launches, pytest.mark.slow]
 
@@ -57,7 +57,7 @@ def check_readable(folder: Path) -> int:
             elif path.suffix == ".json":
                 json.loads(path.read_text())
             elif path.suffix == ".jsonl":
-                list(metric_lines(path))
+                list(read_metric_lines(path))
             else:
                 path.read_text()
         except Exception:
@@ -111,7 +111,7 @@ def metrics(checkpoints: Path) -> list[tuple[int, int]]:
     These are all but those of runs that were killed before there was any checkpoint, after which another began anew.
     """
     runs = read(max(checkpoints.glob("*.npz")))["runs"]
-    lines = [line for run in runs for line, _ in metric_lines(Path(run["folder"]) / "metrics.jsonl")]
+    lines = [line for run in runs for line, _ in read_metric_lines(Path(run["folder"]) / "metrics.jsonl")]
     return [(line["step"], line["state_digest"]) for line in lines]
 
 

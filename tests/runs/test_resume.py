@@ -15,7 +15,7 @@ import pytest
 from places import HELPERS, python_path
 from programs import mpiexec, run_program
 
-from mpi_pgpe.runs.run_folder import metric_lines
+from mpi_pgpe.runs.run_folder import read_metric_lines
 
 pytestmark = [pytest.mark.launches, pytest.mark.slow]
 
@@ -142,7 +142,7 @@ def test_what_a_run_recorded_that_was_killed_before_its_first_checkpoint_is_not_
     found = [
         (line["step"], line["state_digest"])
         for run in (1, 2, 3)
-        for line, _ in metric_lines(tmp_path / f"results/{run}/metrics.jsonl")
+        for line, _ in read_metric_lines(tmp_path / f"results/{run}/metrics.jsonl")
         if line["step"] <= 9
     ]
     assert found == recorded(whole, 1)["state_digest"]

@@ -59,7 +59,7 @@ def test_files_are_those_of_sacreds_own_observer(tmp_path, monkeypatch):
         def main(run, name=name, observer=observer, program=program):
             if name == "theirs":
                 return program(run, run.log_scalar)
-            with observer.captured():
+            with observer.capture_output():
                 return program(run, lambda metric, value, step: observer.record_metrics(step, {metric: value}))
 
         record(observer, main)
@@ -101,7 +101,7 @@ def test_metrics_and_output_are_on_disk_before_any_heartbeat(tmp_path):
     seen = []
 
     def main(run):
-        with observer.captured():
+        with observer.capture_output():
             observer.record_metrics(1, {"a": 1})
             print("generation 1\nhalf a", end="")
             seen.extend((observer.folder / name).read_text() for name in (run_folder.METRIC_LINES, run_folder.OUTPUT))
@@ -116,7 +116,7 @@ def test_metrics_and_output_are_on_disk_before_any_heartbeat(tmp_path):
 def test_a_line_cut_off_is_not_read(tmp_path):
     path = tmp_path / run_folder.METRIC_LINES
     path.write_bytes(b'{"step": 1, "timestamp": "t", "a": 1}\n{"step": 2, "timest')
-    assert [line for line, _ in run_folder.metric_lines(path)] == [{"step": 1, "timestamp": "t", "a": 1}]
+    assert [line for line, _ in run_folder.read_metric_lines(path)] == [{"step": 1, "timestamp": "t", "a": 1}]
     run_folder.write_metrics(tmp_path)
     assert run_folder.read_json(tmp_path / run_folder.METRICS) == {
         "a": {"steps": [1], "timestamps": ["t"], "values": [1]}
@@ -131,7 +131,7 @@ from test_run_folder import record
 from mpi_pgpe.runs.recorder import Recorder
 observer = Recorder(sys.argv[1])
 def main(run):
-    with observer.captured():
+    with observer.capture_output():
         for step in range(10**6):
             observer.record_metrics(step, {"a": step, "b": step / 7})
             run.info["step"] = step
@@ -188,7 +188,7 @@ def test_every_file_is_readable_after_kill_9(tmp_path):
         logged = int([line, *writer.stdout.read().splitlines()][-1] or line)  # the last one may be cut off
         writer.wait()
         folder = tmp_path / str(attempt + 1)
-        lines = [line for line, _ in run_folder.metric_lines(folder / run_folder.METRIC_LINES)]
+        lines = [line for line, _ in run_folder.read_metric_lines(folder / run_folder.METRIC_LINES)]
         assert [line["a"] for line in lines] == list(range(len(lines)))
         assert lines[-1]["a"] >= logged - 1, "metrics of a generation were not on disk"
         printed = (folder / run_folder.OUTPUT).read_text().splitlines()
@@ -223,7 +223,7 @@ def test_what_a_full_disk_refuses_is_written_when_there_is_room(tmp_path, launch
     # The limit on the size of files stands for the end of the disk: writing fails in the middle of a line.
     done = launch("-c", FULL, tmp_path, Path(__file__).parent)
     assert done.returncode == 0, done.stderr
-    assert [line["a"] for line, _ in run_folder.metric_lines(tmp_path / "1" / run_folder.METRIC_LINES)] == list(
+    assert [line["a"] for line, _ in run_folder.read_metric_lines(tmp_path / "1" / run_folder.METRIC_LINES)] == list(
         range(600)
     )
     assert "cannot be written to" in done.stderr
@@ -231,11 +231,11 @@ def test_what_a_full_disk_refuses_is_written_when_there_is_room(tmp_path, launch
 
 
 def test_a_folder_has_one_writer(tmp_path):
-    held = run_folder.lock(tmp_path)
+    held = run_folder.lock_folder(tmp_path)
     assert held is not None
-    assert run_folder.lock(tmp_path) is None
+    assert run_folder.lock_folder(tmp_path) is None
     held.close()
-    again = run_folder.lock(tmp_path)
+    again = run_folder.lock_folder(tmp_path)
     assert again is not None
     again.close()
 

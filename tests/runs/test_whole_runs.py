@@ -109,7 +109,7 @@ def test_killed_and_delivered_by_sync(server, tmp_path, capsys):
     for _ in range(2):
         assert sync.main([str(tmp_path / "results"), "-m", mongo]) == 0
         printed = capsys.readouterr().out
-        lines = [line for line, _ in run_folder.metric_lines(tmp_path / "results/1/metrics.jsonl")]
+        lines = [line for line, _ in run_folder.read_metric_lines(tmp_path / "results/1/metrics.jsonl")]
         assert len(lines) >= 30
         assert (
             f"run 1 in 127.0.0.1:{server.port}/killed (DEAD, {sum(map(len, lines)) - 2 * len(lines)} points" in printed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mpi_pgpe.search.ranking import centered_ranks, raw
+from mpi_pgpe.search.ranking import centered_ranks, raw_weights
 
 NAN, INF = np.nan, np.inf
 
@@ -76,26 +76,26 @@ def test_centered_ranks_of_many_with_ties_and_nan(tie_breaking):
 def test_what_is_not_finite_is_worst(bad):
     fitnesses = [-1e300, bad, 0.0, 1e300]
     assert centered_ranks(fitnesses).values.argmin() == 1
-    np.testing.assert_array_equal(raw(fitnesses).integers, raw([-1e300, -1e300, 0.0, 1e300]).integers)
+    np.testing.assert_array_equal(raw_weights(fitnesses).integers, raw_weights([-1e300, -1e300, 0.0, 1e300]).integers)
 
 
 def test_raw_weights_are_distances_from_the_mean():
     fitnesses = np.random.default_rng(1).normal(3, 100, 50)
     distances = fitnesses - fitnesses.mean()
-    np.testing.assert_allclose(raw(fitnesses).values, distances, rtol=0, atol=np.abs(distances).max() * 2**-20)
+    np.testing.assert_allclose(raw_weights(fitnesses).values, distances, rtol=0, atol=np.abs(distances).max() * 2**-20)
 
 
 @pytest.mark.parametrize(
     "fitnesses", [[2.5] * 4, [NAN] * 4, [INF, -INF], [NAN, 3.0, 3.0], [0.1] * 6, [1.7e308] * 4], ids=str
 )
 def test_raw_weights_are_zero_without_a_difference(fitnesses):
-    np.testing.assert_array_equal(raw(fitnesses).values, np.zeros(len(fitnesses)))
+    np.testing.assert_array_equal(raw_weights(fitnesses).values, np.zeros(len(fitnesses)))
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-12, 1.0, 1e12, 1e300, 1.7e308])
 def test_raw_weights_fit_the_exact_sums_at_any_scale(scale):
     pattern = np.array([1.0, -1.0, 1.0, 1.0, 0.5, 1.0])
-    weights = raw(pattern * scale)
+    weights = raw_weights(pattern * scale)
     assert np.abs(weights.integers).max() <= 2**20
     distances = pattern - pattern.mean()
     np.testing.assert_allclose(weights.integers * (weights.unit / scale), distances, rtol=0, atol=2**-19)

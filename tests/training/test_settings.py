@@ -175,7 +175,7 @@ def test_defaults_follow_what_is_set():
 
 def test_the_ranks_get_the_settings_of_ranks_and_no_other():
     settings = Settings.check({"seed": 1, "env_config": {"a": 1}, "num_episodes": 3})
-    job = Job.of(settings, profile=True)
+    job = Job.from_settings(settings, profile=True)
     told = vars(job).copy()
     assert told.pop("profile") is True
     assert told == {name: getattr(settings, name) for name, each in TABLE.items() if each.ranks}

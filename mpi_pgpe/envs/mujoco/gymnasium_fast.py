@@ -19,22 +19,22 @@ import numpy as np
 from mpi_pgpe.base.fast_numpy import clip, einsum
 from mpi_pgpe.envs.mujoco.step import (
     Parts,
-    after,
     center_of_mass_x,
-    clipping_speeds,
-    install,
-    joining,
+    clip_speeds,
+    install_parts,
+    join_views,
+    make_planar_parts,
     moment_in_gym,
-    planar,
+    run_before,
     sums_of_squares,
 )
-from mpi_pgpe.envs.verified_versions import why_not
+from mpi_pgpe.envs.verified_versions import explain_unverified
 
-PROVED = {"gym": {"0.26.2"}, "gymnasium": {"1.4.0"}, "mujoco": {"2.3.3", "3.3.7", "4.0.0"}}
-"""The versions that the equality of bits was proved with (tests/envs/mujoco/test_*fast*.py)."""
+VERIFIED = {"gym": {"0.26.2"}, "gymnasium": {"1.4.0"}, "mujoco": {"2.3.3", "3.3.7", "4.0.0"}}
+"""The versions that the equality of bits was verified with (tests/envs/mujoco/test_*fast*.py)."""
 
 
-def quicken(env: Any) -> str | None:
+def use_fast_path(env: Any) -> str | None:
     """Give one of the tasks a faster `step`, in place; its `info` is empty.
 
     Args:
@@ -47,10 +47,10 @@ def quicken(env: Any) -> str | None:
     found = re.fullmatch(r"(gym|gymnasium)\.envs\.mujoco\.(\w+)_v([45])", type(env).__module__)
     if found is None or found[2] not in _TASKS or env.render_mode is not None:
         return None
-    unproved = why_not(env, {package: PROVED[package] for package in (found[1], "mujoco")}, found[1])
-    if unproved is None:
-        install(env, _TASKS[found[2]](env, int(found[3])))
-    return unproved
+    refusal = explain_unverified(env, {package: VERIFIED[package] for package in (found[1], "mujoco")}, found[1])
+    if refusal is None:
+        install_parts(env, _TASKS[found[2]](env, int(found[3])))
+    return refusal
 
 
 def _advance(env: Any, forces: bool = False) -> Callable[[], Any]:
@@ -79,11 +79,11 @@ def _swimmer(env: Any, version: int) -> Parts:
 
 def _crawler(env: Any, hidden: int) -> Parts:
     weight, costs, dt = env._forward_reward_weight, _costs_of_actions(env), float(env.dt)
-    return planar(
+    return make_planar_parts(
         _advance(env),
         env.data.qpos,
         lambda distances, records, actions: weight * (distances / dt) - costs(actions),
-        joining((_positions(env, hidden), env.data.qvel)),
+        join_views((_positions(env, hidden), env.data.qvel)),
     )
 
 
@@ -121,7 +121,7 @@ def _walker(env: Any, version: int, healthy: Callable[[], bool]) -> Parts:
         advance=_advance(env),
         record_size=2,
         places=lambda records: records[:, 1],
-        observe=clipping_speeds(_positions(env, 1), env.data.qvel),
+        observe=clip_speeds(_positions(env, 1), env.data.qvel),
         **_of_the_upright(env, version, healthy, write, lambda records, actions: costs(actions)),
     )
 
@@ -139,7 +139,7 @@ def _ant(env: Any, version: int) -> Parts:
     if forces_count:
         record.append(clipped.reshape(-1))
         least, most = (np.full_like(clipped, bound) for bound in _closed(env._contact_force_range))
-    write_record = joining(record)
+    write_record = join_views(record)
 
     def healthy() -> bool:
         return all(map(math.isfinite, qpos.tolist() + qvel.tolist())) and low <= qpos.item(2) <= high
@@ -159,7 +159,7 @@ def _ant(env: Any, version: int) -> Parts:
         advance=_advance(env, forces_count),
         record_size=sum(map(len, record)),
         places=lambda records: records[:, 1],
-        observe=joining(views),
+        observe=join_views(views),
         **_of_the_upright(env, version, healthy, write, costs),
     )
 
@@ -204,8 +204,10 @@ def _humanoid(env: Any, version: int) -> Parts:
         advance=_advance(env, forces=True),
         record_size=sum(map(len, record)),
         places=lambda records: places(records[:, 1:of_control]),
-        observe=joining(views),
-        **_of_the_upright(env, version, lambda: low < qpos.item(2) < high, after(update, joining(record)), costs),
+        observe=join_views(views),
+        **_of_the_upright(
+            env, version, lambda: low < qpos.item(2) < high, run_before(update, join_views(record)), costs
+        ),
     )
 
 

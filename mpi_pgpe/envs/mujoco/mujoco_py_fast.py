@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from mpi_pgpe.envs.mujoco import v2_tasks
-from mpi_pgpe.envs.mujoco.step import install
-from mpi_pgpe.envs.verified_versions import why_not
+from mpi_pgpe.envs.mujoco.step import install_parts
+from mpi_pgpe.envs.verified_versions import explain_unverified
 
-PROVED = {"gym": {"0.26.2"}, "mujoco-py": {"2.1.2.14"}, "numpy": {"1"}}
-"""The versions that the equality of bits was proved with (tests/envs/mujoco/test_*fast*.py)."""
+VERIFIED = {"gym": {"0.26.2"}, "mujoco-py": {"2.1.2.14"}, "numpy": {"1"}}
+"""The versions that the equality of bits was verified with (tests/envs/mujoco/test_*fast*.py)."""
 
 
 _TASKS = {
@@ -23,15 +23,15 @@ _TASKS = {
 }
 
 
-def quicken(env: Any) -> str | None:
-    """Give one of the tasks a faster `step`, in place; see `gymnasium_fast.quicken`."""
+def use_fast_path(env: Any) -> str | None:
+    """Give one of the tasks a faster `step`, in place; see `gymnasium_fast.use_fast_path`."""
     package, _, task = type(env).__module__.rpartition(".")
     if package != "gym.envs.mujoco" or task not in _TASKS or env.render_mode is not None:
         return None
-    unproved = why_not(env, PROVED, "gym")
-    if unproved is None:
-        install(env, _TASKS[task](env, _advance(env)))
-    return unproved
+    refusal = explain_unverified(env, VERIFIED, "gym")
+    if refusal is None:
+        install_parts(env, _TASKS[task](env, _advance(env)))
+    return refusal
 
 
 def _advance(env: Any) -> Callable[[], None]:

@@ -36,7 +36,7 @@ class Parts:
     observe: Callable[[Any], Any]
 
 
-def install(env: Any, parts: Parts) -> None:
+def install_parts(env: Any, parts: Parts) -> None:
     """Give an environment a `step` of these parts, whose `info` is empty, and a `stretch` (see interface.Stretch).
 
     Args:
@@ -81,12 +81,12 @@ def install(env: Any, parts: Parts) -> None:
     begin()
 
 
-def joining(views: Sequence[Any]) -> Callable[[Any], Any]:
+def join_views(views: Sequence[Any]) -> Callable[[Any], Any]:
     """What writes parts of the simulator's memory into an array, one after the other."""
     return functools.partial(np.concatenate, views, 0, casting="same_kind")
 
 
-def clipping_speeds(positions: Any, speeds: Any) -> Callable[[Any], Any]:
+def clip_speeds(positions: Any, speeds: Any) -> Callable[[Any], Any]:
     """`observe` of the positions and of the speeds, clipped to -10..10."""
     least, most = np.full_like(speeds, -10), np.full_like(speeds, 10)
     observation = np.empty(len(positions) + len(speeds))
@@ -100,7 +100,7 @@ def clipping_speeds(positions: Any, speeds: Any) -> Callable[[Any], Any]:
     return observe
 
 
-def after(first: Callable[[], Any] | None, write: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def run_before(first: Callable[[], Any] | None, write: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """`write`, each time after `first` if there is one."""
     if first is None:
         return write
@@ -112,7 +112,7 @@ def after(first: Callable[[], Any] | None, write: Callable[[Any], Any]) -> Calla
     return both
 
 
-def planar(
+def make_planar_parts(
     advance: Callable[[], Any],
     qpos: Any,
     rewards: Callable[[Any, Any, Any], Any],

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from mpi_pgpe.envs.interface import Stretch
 from mpi_pgpe.envs.mujoco import v2_tasks
-from mpi_pgpe.envs.mujoco.step import Parts, install
+from mpi_pgpe.envs.mujoco.step import Parts, install_parts
 from mpi_pgpe.envs.mujoco.v2_masses import give_masses_of_2_1
 
 
@@ -90,7 +90,7 @@ class Task:
         # mj_step computes no contact forces, as mujoco-py does not, so they are zero.
         advance = functools.partial(mujoco.mj_step, self.model, self.data, self.frame_skip)
         self._parts = task.parts(self, advance)
-        install(self, self._parts)
+        install_parts(self, self._parts)
         if render_mode == "human":
             self._step = vars(self).pop("step")
             self.stretch = None

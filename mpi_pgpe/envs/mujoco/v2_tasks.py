@@ -14,12 +14,12 @@ import numpy as np
 from mpi_pgpe.base.fast_numpy import clip
 from mpi_pgpe.envs.mujoco.step import (
     Parts,
-    after,
     center_of_mass_x,
-    clipping_speeds,
-    joining,
+    clip_speeds,
+    join_views,
+    make_planar_parts,
     moment_in_gym,
-    planar,
+    run_before,
     sums_of_squares,
 )
 
@@ -32,7 +32,7 @@ def humanoid(env: Any, advance: Advance) -> Parts:
     masses = env.model.body_mass
     place, places, update = center_of_mass_x(masses, centers[:, 0], moment_in_gym(masses, centers))
     of_control, of_forces = len(place), len(place) + len(control)
-    write = after(update, joining((place, control, forces)))
+    write = run_before(update, join_views((place, control, forces)))
 
     def keep(record: Any) -> bool:
         write(record)
@@ -48,7 +48,7 @@ def humanoid(env: Any, advance: Advance) -> Parts:
         keep=keep,
         places=lambda records: places(records[:, :of_control]),
         rewards=rewards,
-        observe=joining(
+        observe=join_views(
             (qpos[2:], data.qvel, data.cinert.reshape(-1), data.cvel.reshape(-1), data.qfrc_actuator, forces)
         ),
     )
@@ -73,11 +73,11 @@ def hopper(env: Any, advance: Advance) -> Parts:
 
 def _walker(env: Any, advance: Advance, healthy: Callable[[], bool]) -> Parts:
     data, dt = env.data, float(env.dt)
-    return planar(
+    return make_planar_parts(
         advance,
         data.qpos,
         lambda distances, records, actions: distances / dt + 1.0 - _cost(1e-3, actions),
-        clipping_speeds(data.qpos[1:], data.qvel),
+        clip_speeds(data.qpos[1:], data.qvel),
         healthy,
     )
 
@@ -92,11 +92,11 @@ def swimmer(env: Any, advance: Advance) -> Parts:
 
 def _crawler(env: Any, advance: Advance, hidden: int, cost: float) -> Parts:
     data, dt = env.data, float(env.dt)
-    return planar(
+    return make_planar_parts(
         advance,
         data.qpos,
         lambda distances, records, actions: distances / dt - _cost(cost, actions),
-        joining((data.qpos[hidden:], data.qvel)),
+        join_views((data.qpos[hidden:], data.qvel)),
     )
 
 
@@ -107,7 +107,7 @@ def ant(env: Any, advance: Advance) -> Parts:
     of_mujoco_py = hasattr(data, "get_body_xpos")
     torso = data.get_body_xpos("torso") if of_mujoco_py else data.body("torso").xpos
     record = torso[:1], clipped.reshape(-1)
-    write = joining(record)
+    write = join_views(record)
 
     def keep(record: Any) -> bool:
         clip(forces, least, most, clipped)
@@ -124,7 +124,7 @@ def ant(env: Any, advance: Advance) -> Parts:
         keep=keep,
         places=lambda records: records[:, 0],
         rewards=rewards,
-        observe=joining((qpos[2:], qvel, clipped.reshape(-1))),
+        observe=join_views((qpos[2:], qvel, clipped.reshape(-1))),
     )
 
 

@@ -60,7 +60,7 @@ class Target:
         return result
 
 
-def parse(value: str, source: str = "-m") -> Target:
+def parse_target(value: str, source: str = "-m") -> Target:
     """The target that `value` names; `source` is where it was given.
 
     Raises:
@@ -72,7 +72,7 @@ def parse(value: str, source: str = "-m") -> Target:
     host, port, name, alone = found.groups() if found else (None,) * 4
     host, port, name = host or "localhost", port or "27017", name or alone or "sacred"
     if not found or not _DATABASE.fullmatch(name) or int(port) > 65535:
-        raise BadTarget(f"{source}: expected {FORMS}, got {without_secrets(value)!r}")
+        raise BadTarget(f"{source}: expected {FORMS}, got {strip_secrets(value)!r}")
     return Target(f"mongodb://{host}:{port}", name, f"{host}:{port}/{name}", f" -m {value}" if source == "-m" else "")
 
 
@@ -95,7 +95,7 @@ def _parse_url(value: str, source: str) -> Target:
     )
 
 
-def without_secrets(value: str) -> str:
+def strip_secrets(value: str) -> str:
     """An address, or what was meant to be one, without user, password and options."""
     scheme, mark, rest = value.rpartition("://")
     _, at, after = rest.rpartition("@")
@@ -114,18 +114,18 @@ def hide_secrets(argv: list[str]) -> tuple[list[str], dict[str, str]]:
         if attached := re.match(r"(-m|--m\w*=)(?=.*@|mongodb)", argument, re.DOTALL):
             option, value = attached[0], argument[attached.end() :]
         if option or _OPTION.fullmatch(previous) or value.startswith(("mongodb://", "mongodb+srv://")):
-            hidden[without_secrets(value)] = value
-            value = without_secrets(value)
+            hidden[strip_secrets(value)] = value
+            value = strip_secrets(value)
         shown.append(option + value)
     return shown, hidden
 
 
-def chosen(option: str | None) -> Target | None:
+def find_target(option: str | None) -> Target | None:
     """The target of `-m`, else of MPI_PGPE_MONGO, else None."""
     if option:
-        return parse(option)
+        return parse_target(option)
     variable = os.environ.get(VARIABLE)
-    return parse(variable, VARIABLE) if variable else None
+    return parse_target(variable, VARIABLE) if variable else None
 
 
 def connect(target: Target) -> MongoClient[dict[str, Any]]:
@@ -177,7 +177,7 @@ def _try_to_connect(target: Target) -> MongoClient[dict[str, Any]]:
         unsafe = isinstance(error, pymongo.errors.InvalidURI) or "@" in str(error)
         raise Unreachable(invalid if unsafe else target.scrub(error)) from None
     except pymongo.errors.PyMongoError as error:
-        raise Unreachable(target.scrub(reason(error))) from None
+        raise Unreachable(target.scrub(describe_refusal(error))) from None
     except (ValueError, TypeError):
         raise Unreachable(invalid) from None
 
@@ -196,7 +196,7 @@ def _client(target: Target, seconds: float) -> MongoClient[dict[str, Any]]:
     )
 
 
-def reason(error: BaseException) -> str:
+def describe_refusal(error: BaseException) -> str:
     """What a driver's error says, without its description of the topology."""
     text = re.split(r" \(configured timeouts|, Timeout: |, full error: ", str(error))[0]
     if re.match("Got response id|Got opcode|Message length", text):

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mpi_pgpe.runs.mongo.address import Target, Unreachable, connect, reason
+from mpi_pgpe.runs.mongo.address import Target, Unreachable, connect, describe_refusal
 from mpi_pgpe.runs.mongo.earlier_runs import NotNow, deliver
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Delivery(threading.Thread):
             self._earlier.remove(folder)
 
     def _failed(self, error: Exception) -> None:
-        trouble = self._target.scrub(error if isinstance(error, Unreachable) else reason(error))
+        trouble = self._target.scrub(error if isinstance(error, Unreachable) else describe_refusal(error))
         if self._trouble is None:
             _log.warning(
                 "MongoDB %s does not take the record of this run (%s). Training goes on; what it lacks waits in %s",

@@ -32,7 +32,7 @@ def deliver(folder: Path, client: MongoClient[dict[str, Any]], target: Target) -
     """
     from mpi_pgpe.runs.mongo.mirror import Diverged, Mirror  # here, because it needs pymongo
 
-    held = run_folder.lock(folder)
+    held = run_folder.lock_folder(folder)
     if held is None:
         raise NotNow("is going on, and its own program delivers it")
     with held:

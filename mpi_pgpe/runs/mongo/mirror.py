@@ -197,7 +197,7 @@ class Mirror:
 
     def _send_metrics(self) -> None:
         """Append the points that the database has not; each update holds only if it has all before them."""
-        lines = run_folder.metric_lines(self.folder / run_folder.METRIC_LINES, self._offset)
+        lines = run_folder.read_metric_lines(self.folder / run_folder.METRIC_LINES, self._offset)
         while batch := list(itertools.islice(lines, _LINES_AT_ONCE)):
             columns: dict[str, tuple[list[Any], list[Any], list[Any]]] = {}
             seen = dict(self._seen)

@@ -168,9 +168,9 @@ def test_same_after_remaking() -> None:
 
 @pytest.mark.parametrize("package", ["gymnasium", "mujoco"])
 def test_other_versions_run_as_they_are_with_a_warning(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(gymnasium_fast.PROVED, package, {"1.2.3"})
+    monkeypatch.setitem(gymnasium_fast.VERIFIED, package, {"1.2.3"})
     with pytest.warns(
-        UserWarning, match=rf"HopperEnv is proved for .*{package} 1\.2\.3.* here are .*mujoco {mujoco.__version__}"
+        UserWarning, match=rf"HopperEnv is verified for .*{package} 1\.2\.3.* here are .*mujoco {mujoco.__version__}"
     ):
         env = envs.make("Hopper-v5", {})
     assert "step" not in vars(env._env)
@@ -197,7 +197,7 @@ def test_a_class_of_ones_own_and_what_renders_are_left_alone() -> None:
     window, film = HopperEnv(), HopperEnv()
     window.render_mode, film.render_mode = "human", "rgb_array"
     for env in Mine(), window, film:
-        assert gymnasium_fast.quicken(env) is None
+        assert gymnasium_fast.use_fast_path(env) is None
         assert "step" not in vars(env)
 
 
@@ -262,7 +262,7 @@ def test_the_center_of_mass_is_what_numpy_makes_of_it_on_this_processor(numpy_fu
     records, expected = [], []
     for _ in range(50):
         places[:] = rng.normal(size=places.shape)
-        mujoco_step.after(update, lambda _: records.append(place.copy()))(None)
+        mujoco_step.run_before(update, lambda _: records.append(place.copy()))(None)
         expected.append(moment() / masses.sum())
         assert where(np.array(records[-1:])) == expected[-1:]
     assert where(np.array(records)).tolist() == expected

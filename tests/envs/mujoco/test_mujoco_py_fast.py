@@ -46,7 +46,7 @@ def test_the_same_error_when_the_simulation_breaks_down_and_the_same_episode_aft
 
 @pytest.mark.parametrize("package", ["gym", "mujoco-py"])
 def test_other_versions_run_as_they_are_with_a_warning(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(mujoco_py_fast.PROVED, package, {"1.2.3"})
-    with pytest.warns(UserWarning, match=rf"HopperEnv is proved for .*{package} 1\.2\.3.* here are .*{package} "):
+    monkeypatch.setitem(mujoco_py_fast.VERIFIED, package, {"1.2.3"})
+    with pytest.warns(UserWarning, match=rf"HopperEnv is verified for .*{package} 1\.2\.3.* here are .*{package} "):
         env = envs.make("gym/Hopper-v2", {})
     assert "step" not in vars(env._env)

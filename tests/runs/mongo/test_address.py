@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mpi_pgpe.runs.mongo.address import BadTarget, chosen, hide_secrets, parse, without_secrets
+from mpi_pgpe.runs.mongo.address import BadTarget, find_target, hide_secrets, parse_target, strip_secrets
 
 pytestmark = pytest.mark.serial
 
@@ -23,20 +23,20 @@ pytestmark = pytest.mark.serial
     ],
 )
 def test_forms(value, url, database):
-    found = parse(value)
+    found = parse_target(value)
     assert (found.url, found.database) == (url, database)
 
 
 def test_what_is_shown_and_what_a_command_needs():
-    assert parse("10.0.0.5:27018:exp").shown == "10.0.0.5:27018/exp"
-    assert parse("10.0.0.5:27018:exp").option == " -m 10.0.0.5:27018:exp"
-    secret = parse("mongodb://ada:lovelace@h:1/exp?authSource=hidden")
+    assert parse_target("10.0.0.5:27018:exp").shown == "10.0.0.5:27018/exp"
+    assert parse_target("10.0.0.5:27018:exp").option == " -m 10.0.0.5:27018:exp"
+    secret = parse_target("mongodb://ada:lovelace@h:1/exp?authSource=hidden")
     assert secret.shown == "h:1/exp"
     assert secret.option == " -m 'mongodb://USER:PASSWORD@h:1/exp?OPTIONS'"
     assert "ada" not in repr(secret)
     assert "lovelace" not in repr(secret)
     assert secret.scrub("ada:lovelace and hidden") == "*** and ***"
-    assert parse("mongodb://ada:love%2Flace@h").scrub("love/lace, love%2Flace") == "***, ***"
+    assert parse_target("mongodb://ada:love%2Flace@h").scrub("love/lace, love%2Flace") == "***, ***"
 
 
 @pytest.mark.parametrize(
@@ -48,21 +48,21 @@ def test_what_is_shown_and_what_a_command_needs():
 )  # fmt: skip
 def test_other_forms_are_refused(value):
     with pytest.raises(BadTarget, match="HOST:PORT:DATABASE") as error:
-        parse(value)
+        parse_target(value)
     assert "secret" not in str(error.value)
 
 
 def test_the_variable_stands_in_for_the_option(monkeypatch):
     monkeypatch.delenv("MPI_PGPE_MONGO", raising=False)
-    assert chosen(None) is None
+    assert find_target(None) is None
     monkeypatch.setenv("MPI_PGPE_MONGO", "mongodb://u:secret@h:1/exp")
-    from_variable = chosen(None)
+    from_variable = find_target(None)
     assert from_variable is not None
     assert (from_variable.shown, from_variable.option) == ("h:1/exp", "")
-    assert chosen("other:1:db") == parse("other:1:db")
+    assert find_target("other:1:db") == parse_target("other:1:db")
     monkeypatch.setenv("MPI_PGPE_MONGO", "u:secret@h")
     with pytest.raises(BadTarget, match=r"^MPI_PGPE_MONGO: expected"):
-        chosen(None)
+        find_target(None)
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,8 @@ def test_the_command_line_that_others_see_has_no_secrets(value, option):
     assert "secret" not in " ".join(shown)
     assert len(shown) == len(argv)
     assert shown[-5:] == argv[-5:]
-    assert hidden[without_secrets(value)] == value
-    assert without_secrets(value) in shown[len(option)] if len(option) > 1 else shown[1]
+    assert hidden[strip_secrets(value)] == value
+    assert strip_secrets(value) in shown[len(option)] if len(option) > 1 else shown[1]
 
 
 def test_a_command_line_without_secrets_stays_as_it_is():

@@ -45,7 +45,7 @@ def test_layout_is_that_of_sacreds_own_observer(
         return 1.5
 
     theirs = MongoObserver(f"mongodb://127.0.0.1:{server.port}", name)
-    ours = Recorder(tmp_path / "results", address.parse(f"127.0.0.1:{server.port}:{name}"))
+    ours = Recorder(tmp_path / "results", address.parse_target(f"127.0.0.1:{server.port}:{name}"))
     record(theirs, lambda run: program(run, run.log_scalar))
     record(ours, lambda run: program(run, lambda metric, value, step: ours.record_metrics(step, {metric: value})))
 
@@ -128,7 +128,7 @@ def test_a_database_that_was_emptied_is_filled_again(server, name, undisturbed, 
 
 
 def test_nothing_is_sent_by_sync_while_the_run_goes_on(server, name, tmp_path, capsys):
-    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{server.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse_target(f"127.0.0.1:{server.port}:{name}"))
     codes = []
     record(observer, lambda run: codes.append(sync.main([str(tmp_path), "-m", f"127.0.0.1:{server.port}:other"])))
     assert codes == [1]
@@ -142,7 +142,7 @@ def test_ids_of_files_and_database_agree(server, name, tmp_path):
     database["runs"].insert_many([{"_id": 6}, {"_id": "seven"}])
 
     def run(mongo: str | None = f"127.0.0.1:{server.port}:{name}", **options: Any) -> tuple[Any, str]:
-        observer = Recorder(tmp_path, None if mongo is None else address.parse(mongo))
+        observer = Recorder(tmp_path, None if mongo is None else address.parse_target(mongo))
         finished = record(observer, lambda run: None, **options)
         return finished._id, observer.folder.name
 
@@ -172,7 +172,7 @@ def test_wrong_password_and_no_secret_anywhere(tmp_path, caplog, capfd):
     try:
         good = f"mongodb://rosalind:s3cret%2Fword@127.0.0.1:{own.port}/exp?authSource=admin"
         results = tmp_path / "results"
-        observer = Recorder(results, address.parse(good))
+        observer = Recorder(results, address.parse_target(good))
         record(observer, lambda run: observer.record_metrics(1, {"a": 1}), loglevel="DEBUG")
         from pymongo import MongoClient
 
@@ -180,12 +180,12 @@ def test_wrong_password_and_no_secret_anywhere(tmp_path, caplog, capfd):
             assert client["exp"]["runs"].find_one()["status"] == "COMPLETED"
             everything = repr(list(client["exp"]["runs"].find()))
         for wrong in (good.replace("word@", "words@"), f"127.0.0.1:{own.port}:exp"):
-            observer = Recorder(tmp_path / "saved", address.parse(wrong), lambda config: "stamp")
+            observer = Recorder(tmp_path / "saved", address.parse_target(wrong), lambda config: "stamp")
             with pytest.raises(UserError, match=r"[Aa]uth") as refusal:
                 record(observer, lambda run: None, loglevel="DEBUG")
             everything += str(refusal.value)
         with pytest.raises(RuntimeError, match="broken"):
-            record(Recorder(results, address.parse(good)), _fail, loglevel="DEBUG")
+            record(Recorder(results, address.parse_target(good)), _fail, loglevel="DEBUG")
         everything += caplog.text + "".join(capfd.readouterr())
         everything += "".join(p.read_text() for p in results.glob("*/*") if p.parent.name != "_sources")
         assert "s3cret" not in everything
@@ -224,7 +224,7 @@ def test_status_of_a_failed_run_and_of_an_interrupted_one(server, name, tmp_path
 
     for main, error in ((_fail, RuntimeError), (interrupt, KeyboardInterrupt)):
         with pytest.raises(error):
-            record(Recorder(tmp_path, address.parse(f"127.0.0.1:{server.port}:{name}")), main)
+            record(Recorder(tmp_path, address.parse_target(f"127.0.0.1:{server.port}:{name}")), main)
     failed, interrupted = server.client[name]["runs"].find()
     assert failed["status"] == "FAILED"
     assert "RuntimeError: broken" in failed["fail_trace"][-1]
@@ -238,7 +238,7 @@ def test_status_of_a_failed_run_and_of_an_interrupted_one(server, name, tmp_path
 def test_output_of_50_mb_and_an_agent_of_100_mb(server, name, tmp_path):
     content = np.random.default_rng(1).bytes(100 * 2**20)
     line = "x" * 999 + "\n"
-    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{server.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse_target(f"127.0.0.1:{server.port}:{name}"))
 
     def main(run: Any) -> None:
         add(observer, run, "agent.pickle", content)
@@ -262,7 +262,7 @@ def test_output_of_50_mb_and_an_agent_of_100_mb(server, name, tmp_path):
 
 def test_more_points_than_a_document_holds_are_told(server, name, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(mirror, "MOST_POINTS", 5)
-    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{server.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse_target(f"127.0.0.1:{server.port}:{name}"))
     record(observer, training(observer), loglevel="WARNING")
     assert state(server, name)["metrics"]["popsize"][0] == [1, 2, 3, 4, 5]
     assert caplog.text.count("takes the first 5 points of popsize") == 1

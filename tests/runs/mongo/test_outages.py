@@ -33,7 +33,7 @@ pytest_plugins = ["mongo_fixtures"]
     ],
 )
 def test_outage(kind, seconds, relay, server, name, undisturbed, tmp_path, caplog):
-    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{relay.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse_target(f"127.0.0.1:{relay.port}:{name}"))
     late, on_its_own = threading.Event(), []
 
     def come_back() -> None:
@@ -59,7 +59,7 @@ def test_outage(kind, seconds, relay, server, name, undisturbed, tmp_path, caplo
 
 @pytest.mark.slow
 def test_an_outage_of_hours_in_a_run_of_100000_generations(relay, server, name, tmp_path):
-    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{relay.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse_target(f"127.0.0.1:{relay.port}:{name}"))
 
     def main(run: Any) -> None:
         for generation in range(1, 100_001):
@@ -84,7 +84,7 @@ def test_an_outage_of_hours_in_a_run_of_100000_generations(relay, server, name, 
 def test_server_killed_and_restarted(name, undisturbed, tmp_path):
     own = Server(tmp_path / "data")
     try:
-        observer = Recorder(tmp_path / "results", address.parse(f"127.0.0.1:{own.port}:{name}"))
+        observer = Recorder(tmp_path / "results", address.parse_target(f"127.0.0.1:{own.port}:{name}"))
 
         def disturb(generation: int) -> None:
             if generation in {4, 8}:
@@ -100,7 +100,7 @@ def test_server_killed_and_restarted(name, undisturbed, tmp_path):
 
 @pytest.mark.parametrize("after", [5_000, 1_500_000])
 def test_broken_off_in_the_middle_of_an_artifact(after, relay, server, name, undisturbed, tmp_path):
-    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{relay.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse_target(f"127.0.0.1:{relay.port}:{name}"))
 
     def disturb(generation: int) -> None:
         if generation == 3:
@@ -118,7 +118,7 @@ def test_broken_off_in_the_middle_of_an_artifact(after, relay, server, name, und
 def test_what_was_written_is_not_written_twice_when_the_answer_is_lost(
     lost, relay, server, name, undisturbed, tmp_path
 ):
-    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{relay.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse_target(f"127.0.0.1:{relay.port}:{name}"))
 
     def disturb(generation: int) -> None:
         if generation in {2, 5, 9}:
@@ -131,7 +131,9 @@ def test_what_was_written_is_not_written_twice_when_the_answer_is_lost(
 def test_whichever_answer_is_lost_nothing_is_there_twice(relay, server, name, tmp_path):
     observer = Recorder(tmp_path)
     record(observer, lambda run: add(observer, run, "best.pickle", b"0"))
-    each = mirror.Mirror(address.connect(address.parse(f"127.0.0.1:{relay.port}:{name}")), name, Path(observer.folder))
+    each = mirror.Mirror(
+        address.connect(address.parse_target(f"127.0.0.1:{relay.port}:{name}")), name, Path(observer.folder)
+    )
     lost = 0
     for step in range(1, 12):
         with open(observer.folder / run_folder.METRIC_LINES, "a") as file:
@@ -153,7 +155,7 @@ def test_whichever_answer_is_lost_nothing_is_there_twice(relay, server, name, tm
 
 
 def test_outage_at_the_last_heartbeat(relay, server, name, undisturbed, tmp_path):
-    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{relay.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse_target(f"127.0.0.1:{relay.port}:{name}"))
     main = training(observer)
 
     def until_the_end(run: Any) -> float:
@@ -169,7 +171,7 @@ def test_outage_at_the_last_heartbeat(relay, server, name, undisturbed, tmp_path
 @pytest.mark.parametrize("kind", ["refuses", "freezes"])
 def test_gone_for_good(kind, relay, server, name, undisturbed, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(delivery, "_PATIENCE", 0.5)
-    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{relay.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse_target(f"127.0.0.1:{relay.port}:{name}"))
 
     def disturb(generation: int) -> None:
         if generation == 5:
@@ -194,7 +196,7 @@ def test_gone_for_good(kind, relay, server, name, undisturbed, tmp_path, monkeyp
 
 @pytest.mark.parametrize("kind", ["refuses", "freezes"])
 def test_a_run_that_failed_does_not_wait_for_a_server_that_is_away(kind, relay, server, name, tmp_path, capfd):
-    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{relay.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse_target(f"127.0.0.1:{relay.port}:{name}"))
 
     def fail(run: Any) -> None:
         (relay.shut if kind == "refuses" else relay.frozen.set)()
@@ -218,7 +220,7 @@ def test_a_run_that_failed_does_not_wait_for_a_server_that_is_away(kind, relay, 
 
 def test_a_server_that_answers_but_takes_nothing_holds_up_nobody(server, name, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(delivery, "_PATIENCE", 0.5)
-    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{server.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse_target(f"127.0.0.1:{server.port}:{name}"))
 
     def disturb(generation: int) -> None:
         if generation == 1:  # somebody else's points are where this run's have to go
@@ -234,7 +236,7 @@ def test_a_server_that_answers_but_takes_nothing_holds_up_nobody(server, name, t
 def test_nothing_listens(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     port = free_port()
-    observer = Recorder("saved_agents", address.parse(f"127.0.0.1:{port}:db"), lambda config: "stamp")
+    observer = Recorder("saved_agents", address.parse_target(f"127.0.0.1:{port}:db"), lambda config: "stamp")
     started = []
     with pytest.raises(UserError, match=rf"127\.0\.0\.1:{port}/db cannot be used: .*refused"):
         record(observer, started.append)
@@ -248,7 +250,7 @@ def test_unreachable_at_the_start_with_files_beside_it(
 ):
     server.client[name]["runs"].insert_one({"_id": other})
     relay.shut()
-    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{relay.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse_target(f"127.0.0.1:{relay.port}:{name}"))
 
     def disturb(generation: int) -> None:
         if generation == 1:
@@ -266,7 +268,7 @@ def test_unreachable_at_the_start_with_files_beside_it(
 def test_a_run_that_is_refused_leaves_no_record(kind, relay, server, name, tmp_path, monkeypatch, capfd):
     if kind == "unreachable from the start":
         relay.shut()
-    observer = Recorder(tmp_path, address.parse(f"127.0.0.1:{relay.port}:{name}"))
+    observer = Recorder(tmp_path, address.parse_target(f"127.0.0.1:{relay.port}:{name}"))
 
     def main(run: Any) -> None:
         if kind == "gone":

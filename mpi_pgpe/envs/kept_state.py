@@ -57,7 +57,7 @@ class _World:
     __hash__ = None  # type: ignore[assignment]
 
 
-def kept(env: Environment, play: Callable[[], object]) -> list[str]:
+def find_kept_state(env: Environment, play: Callable[[], object]) -> list[str]:
     """Names of what differs after the same reset and steps, before and after other episodes.
 
     Args:
@@ -68,9 +68,9 @@ def kept(env: Environment, play: Callable[[], object]) -> list[str]:
         `Class.attribute` of each, in order; of a simulator's object what is in it, such as
         `Crawler.data.qacc_warmstart`.
     """
-    before = _looks(env)
+    before = _take_snapshots(env)
     play()
-    after = _looks(env)
+    after = _take_snapshots(env)
     # What differs at the reset and no more after some steps, such as the last step's rewards, was not read.
     changed = [
         {n for n in old.keys() | new.keys() if old.get(n) != new.get(n)} for old, new in zip(before, after, strict=True)
@@ -80,23 +80,23 @@ def kept(env: Environment, play: Callable[[], object]) -> list[str]:
     return list(dict.fromkeys(name if _of_a_simulator(name) else ".".join(name.split(".")[:2]) for name in names))
 
 
-def _looks(env: Environment) -> list[dict[str, Any]]:
+def _take_snapshots(env: Environment) -> list[dict[str, Any]]:
     """The attributes after a reset, and after some steps more."""
     env.reset(0)
-    looks = [snapshot(env)]
+    looks = [take_snapshot(env)]
     space = env.action_space
     for _ in range(_STEPS):
         action = space.start if space.low is None else np.clip(np.full(space.size, 0.3), space.low, space.high)
         if any(env.step(action if space.low is None else np.asarray(action, np.float32))[2:4]):
             break
-    return [*looks, snapshot(env)]
+    return [*looks, take_snapshot(env)]
 
 
 def _of_a_simulator(name: str) -> bool:
     return any(name.rpartition(".")[2] in fields for fields in _OF_MUJOCO.values())
 
 
-def snapshot(env: Environment) -> dict[str, Any]:
+def take_snapshot(env: Environment) -> dict[str, Any]:
     """Digests of the attributes (a world of Box2D as it is), by `Class.attribute`."""
     found: dict[str, Any] = {}
     seen: set[int] = set()
