@@ -36,7 +36,8 @@ from mpi_pgpe.parallel import one_thread
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.launcher import read_promised_rank
 from mpi_pgpe.parallel.world import World
-from mpi_pgpe.runs.reader import add_arguments, database
+from mpi_pgpe.runs.mongo.access import open_database
+from mpi_pgpe.runs.reader import add_arguments
 
 _STOP = 0  # command to the other ranks
 OK, NOTE, PROBLEM = "ok", "note", "problem"
@@ -220,7 +221,7 @@ def _promise() -> tuple[int, int] | None:
 def mongo(address: str) -> Iterator[Finding]:
     """Whether the database answers."""
     try:
-        with database(address) as (found, shown):
+        with open_database(address) as (found, shown):
             runs = found.runs.estimated_document_count()
     except UserError as error:
         yield Finding("MongoDB", PROBLEM, str(error), "start the server, or record into a folder with -F results")

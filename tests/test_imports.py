@@ -47,12 +47,6 @@ ROOMS = {
 COMMANDS = {"train", "enjoy", "plot", "compare", "doctor", "sync"}
 BESIDE = COMMANDS | {"__init__", "__main__", "restore"}
 
-# What is not as it should be: who imports what, and the mending that takes the line out of here.
-KNOWN = {
-    ("runs.place", "pymongo"): "what a database refuses is told by mongo/",
-    ("runs.reader", "pymongo"): "the same",
-}
-
 
 def as_imported(path: Path) -> ast.Module:
     """The module, without what it does as a program: that comes after all imports."""
@@ -92,13 +86,13 @@ def own_modules(module: str) -> set[str]:
                 parts.pop()
             place = ".".join(parts)
             found.add(place if place in MODULES else f"{place}.__init__".lstrip("."))
-    return {other for other in found if (module, other) not in KNOWN}
+    return found
 
 
 def libraries(module: str) -> set[str]:
     """The third parties that a module imports."""
     tops = {name.partition(".")[0] for name in imports(MODULES[module])}
-    return {top for top in tops - {"mpi_pgpe"} - sys.stdlib_module_names if (module, top) not in KNOWN}
+    return tops - {"mpi_pgpe"} - sys.stdlib_module_names
 
 
 def room(module: str) -> str:
@@ -146,12 +140,6 @@ def test_libraries_are_imported_in_their_rooms(module):
         assert here.in_one_place[library] == inside, (
             f"{module} imports {library}; only {here.in_one_place[library]} does"
         )
-
-
-def test_what_is_known_is_still_there():
-    for module, imported in KNOWN:
-        names = imports(MODULES[module])
-        assert any(name.startswith((imported, f"mpi_pgpe.{imported}")) for name in names), "take it out of KNOWN"
 
 
 HEAVY = ["torch", "gym", "gymnasium", "pybullet", "Box2D", "sacred", "matplotlib"]

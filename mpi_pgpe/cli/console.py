@@ -15,6 +15,7 @@ from tqdm import tqdm
 from mpi_pgpe.parallel.launcher import find_launchers
 from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.policies.network import PolicyShape
+from mpi_pgpe.runs.run_folder import BEST_AGENT
 from mpi_pgpe.training.metrics import Report
 from mpi_pgpe.training.settings import Settings
 
@@ -152,7 +153,7 @@ class Console:
             print(f"run: {folder}")
         if agent is not None:
             print(f"agent: {agent}")
-        best = folder / "best.pickle"
+        best = folder / BEST_AGENT
         if best.exists():
             print(f"best agent: {best}", flush=True)
 

@@ -8,5 +8,5 @@
 The folder comes first and is complete by itself; what MongoDB holds is made from it and can be made
 again at any time (`python -m mpi_pgpe.sync`). So training waits for a disk, never for a database.
 
-May import: training, agents, base; of third parties numpy and sacred's observers and, in mongo/ and place, pymongo.
+May import: training, agents, base; of third parties numpy and sacred's observers and, in mongo/ alone, pymongo.
 """

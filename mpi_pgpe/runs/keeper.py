@@ -14,7 +14,8 @@ import numpy as np
 
 from mpi_pgpe.base.atomic_file import write_atomically
 from mpi_pgpe.runs.checkpoint import Folder, Schedule
-from mpi_pgpe.runs.resume import MARKER, Start, make_key
+from mpi_pgpe.runs.resume import Start, make_key
+from mpi_pgpe.runs.run_folder import COMPLETED
 from mpi_pgpe.training.metrics import Report
 from mpi_pgpe.training.settings import Settings
 from mpi_pgpe.training.trainer import Trainer
@@ -59,7 +60,7 @@ class Keeper:
     @property
     def marker(self) -> Path:
         """The file that says that the run is complete."""
-        return self.path / MARKER
+        return self.path / COMPLETED
 
     def metrics(self, after: int) -> list[tuple[str, float, int]]:
         """(name, value, generation) of the metrics before this run, of generations later than `after`."""

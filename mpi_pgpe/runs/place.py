@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mpi_pgpe.base.errors import UserError
-from mpi_pgpe.runs.mongo.address import Target, Unreachable, connect, describe_refusal
+from mpi_pgpe.runs.mongo.access import convert_refusals
+from mpi_pgpe.runs.mongo.address import Target, Unreachable, connect
 from mpi_pgpe.runs.run_id import claim_id
 
 if TYPE_CHECKING:
-    from pymongo import MongoClient
-
+    from mpi_pgpe.runs.mongo.address import Client
     from mpi_pgpe.runs.mongo.mirror import Mirror
 
 _log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Place:
 
     folder: Path
     id: int | str
-    client: MongoClient[dict[str, Any]] | None = None
+    client: Client | None = None
     mirror: Mirror | None = None
     trouble: str | None = None
 
@@ -73,16 +73,15 @@ def find_place(
 def _find_in_database(
     basedir: Path, wanted: str | None, folder_name: str | None, target: Target, entry: dict[str, Any]
 ) -> Place:
-    from pymongo.errors import PyMongoError
-
     from mpi_pgpe.runs.mongo.mirror import Mirror  # here, because it needs pymongo
 
     client = connect(target)
     mirror = Mirror(client, target.database, basedir)
     try:
-        folder, run_id = claim_id(basedir, wanted, folder_name, mirror.next_id, lambda i: mirror.claim(i, entry))
-    except PyMongoError as error:  # it answers, but does not let us in
+        with convert_refusals(target):  # it answers, but may let nobody in
+            folder, run_id = claim_id(basedir, wanted, folder_name, mirror.next_id, lambda i: mirror.claim(i, entry))
+    except Unreachable:
         client.close()
-        raise Unreachable(target.scrub(describe_refusal(error))) from None
+        raise
     mirror.folder = Path(folder)
     return Place(mirror.folder, run_id, client, mirror)

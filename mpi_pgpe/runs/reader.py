@@ -11,16 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mpi_pgpe.base.errors import UserError, WrongInput
-from mpi_pgpe.runs.mongo.address import (
-    FORMS,
-    VARIABLE,
-    Unreachable,
-    connect,
-    describe_refusal,
-    find_target,
-    parse_target,
-)
+from mpi_pgpe.base.errors import WrongInput
+from mpi_pgpe.runs.mongo.access import open_database
+from mpi_pgpe.runs.mongo.address import VARIABLE
 from mpi_pgpe.runs.run_folder import CONFIG, METRIC_LINES, METRICS, RUN, STEP, TIMESTAMP, read_metric_lines
 
 _TRIES, _SECONDS_BETWEEN = 5, 0.2  # to read a file that a run may be writing just now
@@ -77,66 +70,80 @@ def read_runs(names: list[str], mongo: str | None) -> list[RecordedRun]:
     Raises:
         RunError: one of them cannot be read, or has no complete generation yet.
     """
-    runs = [run for name in names for run in _in_folder(Path(name))] if mongo is None else _in_mongo(names, mongo)
+    if mongo is None:
+        runs = [run for name in names for run in _read_folders(Path(name))]
+    else:
+        runs = _read_documents(names, mongo)
     for run in runs:
         if not run.begun:
             raise RunError(f"{run.name}: no generation is recorded yet (status {run.status}); try again later")
     return runs
 
 
-def _in_folder(folder: Path) -> list[RecordedRun]:
+def _read_folders(folder: Path) -> list[RecordedRun]:
     inner = sorted(
         (int(path.parent.name), path.parent) for path in folder.glob(f"[0-9]*/{RUN}") if path.parent.name.isdigit()
     )
     if (folder / RUN).exists() or not inner:
-        return [_folder(folder)]
-    runs = [_folder(path) for _, path in inner]
+        return [_read_folder(folder)]
+    runs = [_read_folder(path) for _, path in inner]
     return [run for run in runs if run.begun] or runs
 
 
-def _folder(folder: Path) -> RecordedRun:
+def _read_folder(folder: Path) -> RecordedRun:
     if not (folder / RUN).exists():
         raise RunError(f"{folder}: expected the folder of a recorded run, such as results/1; it has no {RUN}")
-    metrics = _lines(folder / METRIC_LINES)
+    return RecordedRun(
+        str(folder), _read_json(folder / CONFIG), read_metrics(folder), str(_read_json(folder / RUN).get("status"))
+    )
+
+
+def read_metrics(folder: Path) -> dict[str, dict[int, float]]:
+    """The metrics that a run's folder holds: values by name and generation.
+
+    Raises:
+        RunError: a file cannot be read, or is damaged.
+    """
+    metrics = _read_lines(folder / METRIC_LINES)
     if not metrics and (folder / METRICS).exists():  # all that plain sacred writes
-        metrics = _columns(folder / METRICS)
-    return RecordedRun(str(folder), _json(folder / CONFIG), metrics, str(_json(folder / RUN).get("status")))
+        metrics = _read_columns(folder / METRICS)
+    return metrics
 
 
-def _lines(path: Path) -> dict[str, dict[int, float]]:
+def _read_lines(path: Path) -> dict[str, dict[int, float]]:
     """The metrics in a file of lines: of every generation so far, after a kill -9 too."""
     metrics: dict[str, dict[int, float]] = {}
-    with _reading(path):
+    with _report_damage(path):
         for line, _ in read_metric_lines(path):
             step = line.pop(STEP)
             del line[TIMESTAMP]
             for name, value in line.items():
-                metrics.setdefault(name, {}).update(_by_generation([step], [value]))
+                metrics.setdefault(name, {}).update(_map_generations([step], [value]))
     return metrics
 
 
-def _columns(path: Path) -> dict[str, dict[int, float]]:
-    columns = _json(path)
-    with _reading(path):
-        return {name: _by_generation(m["steps"], m["values"]) for name, m in columns.items()}
+def _read_columns(path: Path) -> dict[str, dict[int, float]]:
+    columns = _read_json(path)
+    with _report_damage(path):
+        return {name: _map_generations(m["steps"], m["values"]) for name, m in columns.items()}
 
 
-def _by_generation(steps: Iterable[int], values: Iterable[Any]) -> dict[int, float]:
+def _map_generations(steps: Iterable[int], values: Iterable[Any]) -> dict[int, float]:
     found: dict[int, float] = {}
     for step, value in zip(steps, values, strict=False):
         # Of longer integers floats cannot be made.
-        if type(step) is not int or not isinstance(value, int | float | None) or _bits(value) > _MOST_BITS:
+        if type(step) is not int or not isinstance(value, int | float | None) or _count_bits(value) > _MOST_BITS:
             raise ValueError(f"expected numbers, got {value!r:.100} in step {step!r:.100}")
         found[step] = float("nan") if value is None else value
     return found
 
 
-def _bits(value: float | None) -> int:
+def _count_bits(value: float | None) -> int:
     return value.bit_length() if isinstance(value, int) else 0
 
 
 @contextlib.contextmanager
-def _reading(path: Path | str) -> Iterator[None]:
+def _report_damage(path: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -145,7 +152,7 @@ def _reading(path: Path | str) -> Iterator[None]:
         raise RunError(f"{path}: is damaged: {type(error).__name__}: {error}") from None
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     for number in range(_TRIES):
         try:
             content = json.loads(path.read_text())
@@ -161,47 +168,18 @@ def _json(path: Path) -> dict[str, Any]:
     raise RunError(f"{path}: is damaged: {problem}")
 
 
-def _in_mongo(names: list[str], address: str) -> list[RecordedRun]:
-    with database(address) as (found, _):
-        return [_document(found, name) for name in names]
+def _read_documents(names: list[str], address: str) -> list[RecordedRun]:
+    with open_database(address) as (found, _):
+        return [_read_document(found, name) for name in names]
 
 
-@contextlib.contextmanager
-def database(address: str) -> Iterator[tuple[Any, str]]:
-    """(a database of a server that answers, what to call it), for the time of the block.
-
-    Args:
-        address: what -m of a training may say; without any, what MPI_PGPE_MONGO says.
-
-    Raises:
-        RunError: it is no address, pymongo is missing, or the server does not answer or refuses, in the block too.
-    """
-    target = parse_target(address, "--mongo") if address else find_target(None)
-    if target is None:
-        raise RunError(f"--mongo: expected {FORMS}, or one of these in the environment variable {VARIABLE}")
-    try:
-        client: Any = connect(target)
-    except Unreachable as error:
-        raise UserError(
-            f"no MongoDB answers at {target.shown}: {error}; is it running, and reachable from this machine?"
-        ) from None
-    import pymongo
-
-    try:
-        yield client[target.database], target.shown
-    except pymongo.errors.PyMongoError as error:
-        raise UserError(f"MongoDB {target.shown} refuses: {target.scrub(describe_refusal(error))}") from None
-    finally:
-        client.close()
-
-
-def _document(found: Any, name: str) -> RecordedRun:
+def _read_document(found: Any, name: str) -> RecordedRun:
     ids = [name, *([int(name)] if name.isdigit() else [])]  # sacred's option -i makes a number text
     run = found.runs.find_one({"_id": {"$in": ids}})
     if run is None:
         known = [str(r["_id"]) for r in found.runs.find({}, {"_id": 1}).sort("_id", -1).limit(10)]
         raise RunError(f"run {name} is not in the database {found.name}; the latest are: {', '.join(known) or 'none'}")
-    with _reading(f"run {name}"):
+    with _report_damage(f"run {name}"):
         documents = found.metrics.find({"run_id": run["_id"]})
-        metrics = {m["name"]: _by_generation(m["steps"], m["values"]) for m in documents}
+        metrics = {m["name"]: _map_generations(m["steps"], m["values"]) for m in documents}
         return RecordedRun(f"run {name}", dict(run["config"]), metrics, str(run.get("status")))

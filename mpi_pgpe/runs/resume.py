@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import sys
@@ -14,13 +13,12 @@ from typing import Any
 from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.base.state import State, digest
 from mpi_pgpe.runs.checkpoint import CheckpointError, Folder, read
+from mpi_pgpe.runs.reader import read_metrics
+from mpi_pgpe.runs.run_folder import COMPLETED, RUN
 from mpi_pgpe.training.setting import ALWAYS_THERE
 from mpi_pgpe.training.settings import TABLE, Settings
 
 _EARLIER = {name: each.before for name, each in TABLE.items() if each.before is not ALWAYS_THERE}
-
-MARKER = "completed.json"
-"""Written beside the checkpoints when, and only when, a run is complete."""
 
 
 class CannotResume(WrongInput):
@@ -61,7 +59,7 @@ def describe_completion(start: Start, settings: Settings) -> str | None:
     target = settings.target_return
     if start.generation < settings.niters and (target is None or result["best_re_eval"] < target):
         return None
-    marker = start.path.parent / MARKER
+    marker = start.path.parent / COMPLETED
     try:
         end = json.loads(marker.read_text())
     except (OSError, ValueError):
@@ -181,11 +179,6 @@ def find_last_recorded(
 
 
 def _last_step(folder: Path) -> int | None:
-    if not (folder / "run.json").exists():
+    if not (folder / RUN).exists():
         return None  # not a folder of records, but one of agents alone, say
-    with contextlib.suppress(FileNotFoundError):
-        lines = (folder / "metrics.jsonl").read_bytes().splitlines(keepends=True)
-        return max((json.loads(line)["step"] for line in lines if line.endswith(b"\n")), default=0)
-    with contextlib.suppress(FileNotFoundError):
-        return max(json.loads((folder / "metrics.json").read_bytes())["generation"]["steps"], default=0)
-    return 0
+    return max((max(values, default=0) for values in read_metrics(folder).values()), default=0)

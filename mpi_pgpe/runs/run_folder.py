@@ -11,11 +11,15 @@ from typing import IO, Any
 
 import numpy as np
 
+from mpi_pgpe.agents import file as agent_file
 from mpi_pgpe.base.atomic_file import write_atomically
 
 RUN, CONFIG, INFO = "run.json", "config.json", "info.json"
 METRICS, METRIC_LINES = "metrics.json", "metrics.jsonl"
 OUTPUT = "cout.txt"
+COMPLETED = "completed.json"  # beside the checkpoints when, and only when, the run is complete
+LOCK = ".lock"
+BEST_AGENT = agent_file.BEST_AGENT
 MONGO = "mongo.json"  # where in MongoDB the run is, or shall be
 STEP, TIMESTAMP = "step", "timestamp"  # what a line of METRIC_LINES holds beside the metrics
 
@@ -114,7 +118,7 @@ def write_metrics(folder: Path) -> None:
 
 def lock_folder(folder: Path) -> IO[bytes] | None:
     """Hold the folder as its only writer, until the file is closed or the process ends; None if another holds it."""
-    file = open(folder / ".lock", "ab")  # noqa: SIM115 (closed by the holder)
+    file = open(folder / LOCK, "ab")  # noqa: SIM115 (closed by the holder)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

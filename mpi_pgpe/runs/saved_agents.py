@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.file import write_agent
+from mpi_pgpe.runs.run_folder import BEST_AGENT
 from mpi_pgpe.training.metrics import Report
 from mpi_pgpe.training.settings import Settings
 
@@ -44,7 +45,7 @@ def save_agents(
         return path
 
     if report.best is not None:
-        write("best.pickle", report.best)
+        write(BEST_AGENT, report.best)
     if report.agent is None:
         return None
     return write(f"{_file_name(settings.env_name)}_seed{settings.seed}_iter{report.generation}.pickle", report.agent)

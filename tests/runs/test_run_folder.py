@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import datetime
 import json
 import os
@@ -18,6 +19,7 @@ import sacred
 from sacred import Experiment
 from sacred.observers import FileStorageObserver
 
+import mpi_pgpe
 from mpi_pgpe.cli import sacred_patches
 from mpi_pgpe.runs import run_folder
 from mpi_pgpe.runs.mongo.earlier_runs import NotNow, mark_if_dead
@@ -264,3 +266,18 @@ def test_sources_are_kept_once_and_whole(tmp_path):
     sources = run_folder.read_json(observer.folder / run_folder.RUN)["experiment"]["sources"]
     assert {os.path.basename(stored) for _, stored in sources} == {path.name for path in kept}
     assert any(path.read_text() == Path(__file__).read_text() for path in kept)
+
+
+def test_no_other_module_names_the_files_of_a_run() -> None:
+    """The agents' room names the best agent, which a run's folder shares with folders of agents alone."""
+    names = {value for name, value in vars(run_folder).items() if name.isupper() and str(value).count(".") == 1}
+    assert {"run.json", "metrics.jsonl", "cout.txt", "completed.json", "best.pickle", ".lock"} <= names
+    package = Path(mpi_pgpe.__file__).parent
+    elsewhere = [
+        f"{path.relative_to(package)}: {node.value}"
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and path.name != "run_folder.py"
+        if node.value in names
+    ]
+    assert elsewhere == ["agents/file.py: best.pickle"]

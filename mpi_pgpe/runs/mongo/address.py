@@ -14,6 +14,8 @@ from mpi_pgpe.base.errors import UserError, WrongInput
 if TYPE_CHECKING:
     from pymongo import MongoClient
 
+    Client = MongoClient[dict[str, Any]]
+
 VARIABLE = "MPI_PGPE_MONGO"
 FORMS = "HOST:PORT:DATABASE, HOST:PORT, DATABASE or mongodb://USER:PASSWORD@HOST:PORT/DATABASE"
 SECONDS_TO_CONNECT = 2.5
@@ -128,7 +130,7 @@ def find_target(option: str | None) -> Target | None:
     return parse_target(variable, VARIABLE) if variable else None
 
 
-def connect(target: Target) -> MongoClient[dict[str, Any]]:
+def connect(target: Target) -> Client:
     """A client whose server has just answered.
 
     Raises:
@@ -156,7 +158,7 @@ def connect(target: Target) -> MongoClient[dict[str, Any]]:
     return outcome
 
 
-def _try_to_connect(target: Target) -> MongoClient[dict[str, Any]]:
+def _try_to_connect(target: Target) -> Client:
     """A client; raises Unreachable without those of the driver's texts that may quote a secret."""
     import pymongo
 
@@ -182,7 +184,7 @@ def _try_to_connect(target: Target) -> MongoClient[dict[str, Any]]:
         raise Unreachable(invalid) from None
 
 
-def _client(target: Target, seconds: float) -> MongoClient[dict[str, Any]]:
+def _client(target: Target, seconds: float) -> Client:
     """A client that connects when it is used, and gives up connecting after so many seconds."""
     import pymongo
 
