@@ -122,3 +122,23 @@ def test_ctrl_c_in_enjoy_is_one_word(tmp_path: Path, agent: Path, ranks: int) ->
     assert "Traceback" not in errors
     if ranks == 1:
         assert (process.returncode, errors) == (130, "enjoy: interrupted\n")
+
+
+def test_ctrl_c_in_a_film_leaves_no_file(tmp_path: Path, agent: Path) -> None:
+    pytest.importorskip("imageio_ffmpeg", reason="films need the extra video")
+    folder = tmp_path / "films"
+    folder.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mpi_pgpe.enjoy", str(agent), "--env", "odd_envs:SlowAndSeen", "--video", "film.mp4"],
+        cwd=folder,
+        env=ENVIRONMENT | {"SECONDS_OF_A_STEP": "0.05"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: any(path.stat().st_size for path in folder.iterdir()))  # ffmpeg has begun to write
+    assert [path.name[:10] for path in folder.iterdir()] == [".film.mp4."]
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=300)
+    assert (process.returncode, out, errors) == (130, "", "enjoy: interrupted\n")
+    assert list(folder.iterdir()) == []

@@ -45,6 +45,19 @@ class Slow(Walk):
         return super().step(action)
 
 
+class SlowAndSeen(Slow):
+    """The same with pictures, of noise, so that a film of it grows with every frame."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 30}
+    length = 1000
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        self.render_mode = render_mode
+
+    def render(self) -> Any:
+        return np.random.default_rng(self.steps).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+
+
 class ToldToStop(Walk):
     """Sends its process SIGTERM in the middle of episode EPISODE_OF_SIGTERM."""
 
