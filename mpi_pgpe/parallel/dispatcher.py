@@ -7,12 +7,10 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 
-import numpy as np
-
 from mpi_pgpe.parallel.clock import COMMUNICATION
 from mpi_pgpe.parallel.episode_timeout import SECONDS_TO_RETURN, Nudge
 from mpi_pgpe.parallel.load import Load
-from mpi_pgpe.parallel.messages import BEGIN, DONE, DONE_TASK, END, FAILURE, REMARKS, TASK
+from mpi_pgpe.parallel.messages import BEGIN, DONE, DONE_LAYOUT, END, FAILURE, REMARKS, TASK, TASK_LAYOUT
 from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.parallel.tasks import Abandoned, GivenUp, RankHangs, Result, Run, TaskFailed
 from mpi_pgpe.parallel.world import World
@@ -46,7 +44,7 @@ class Dispatcher:
         self._looked = self._began  # when rank 0 looked at the messages
         self._busy = 0.0  # seconds of rank 0 in tasks
         self._running: dict[int, tuple[str, float]] = {}  # what ranks said that they began, and when
-        self._done = np.empty(1, DONE_TASK)
+        self._done = bytearray(DONE_LAYOUT.size)
         self._nudge = Nudge(self._look_for_failures)
 
     def give(self, run: Run) -> None:
@@ -132,7 +130,7 @@ class Dispatcher:
             if task is None:
                 break
             self._held[rank] += 1
-            self._comm.Send(np.array([task, self._tasks.belongs(task)], np.int64), rank, TASK)
+            self._comm.Send(TASK_LAYOUT.pack(task, self._tasks.belongs(task)), rank, TASK)
 
     def _answer(self) -> None:
         world, comm, tasks, status = self._world, self._comm, self._tasks, self._status
@@ -155,9 +153,8 @@ class Dispatcher:
 
     def _take_in(self, source: int) -> None:
         """The result that a rank sends, and give it more to do."""
-        message = self._done
-        self._comm.Recv(message.view(np.uint8), source, DONE)
-        (handout, task, idle, seconds, (fitness, interactions)) = message[0].item()
+        self._comm.Recv(self._done, source, DONE)
+        handout, task, idle, seconds, plus, minus, plus_steps, minus_steps = DONE_LAYOUT.unpack(self._done)
         self._running.pop(source, None)
         if handout != self._number:
             return
@@ -165,7 +162,7 @@ class Dispatcher:
         self._seen[source] = time.monotonic()
         self._load.usage.idle += idle
         self._load.ran(task, seconds)
-        result = Result(tuple(fitness.tolist()), tuple(interactions.tolist()))
+        result = Result((plus, minus), (plus_steps, minus_steps))
         self._tasks.record(task, result, self._world.members[source])
         self._supply(source)
 
@@ -190,4 +187,4 @@ class Dispatcher:
         for rank in range(1, world.size):
             if not self._held[rank]:
                 usage.idle += now - self._seen[rank]
-            self._comm.Send(np.array([END, True], np.int64), rank, TASK)
+            self._comm.Send(TASK_LAYOUT.pack(END, True), rank, TASK)

@@ -17,7 +17,7 @@ import numpy as np
 from mpi_pgpe.parallel.clock import COMMUNICATION
 from mpi_pgpe.parallel.dispatcher import Dispatcher
 from mpi_pgpe.parallel.load import Load
-from mpi_pgpe.parallel.messages import BEGIN, DONE, DONE_TASK, END, FAILURE, REMARKS, TASK
+from mpi_pgpe.parallel.messages import BEGIN, DONE, DONE_TASK, END, FAILURE, REMARKS, TASK, TASK_LAYOUT
 from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.parallel.tasks import Abandoned, Run, TaskFailed
 from mpi_pgpe.parallel.world import Patience, World
@@ -103,14 +103,14 @@ class Farm:
         """Other ranks: run the tasks that rank 0 hands out, until it says that it has all it needs."""
         world, comm = self.world, self.world.comm
         number = self._next_handout()
+        message = bytearray(TASK_LAYOUT.size)
         queue: deque[tuple[int, bool]] = deque()  # tasks, and whether they are known to be needed
 
         def receive() -> bool:
             """Whether the end has come; what follows it is of the next generation."""
             while not (queue and queue[-1][0] == END) and world.arrived(0, TASK):
-                message = np.empty(2, np.int64)
                 comm.Recv(message, 0, TASK)
-                queue.append((int(message[0]), bool(message[1])))
+                queue.append(TASK_LAYOUT.unpack(message))
             return bool(queue) and queue[-1][0] == END
 
         def poll() -> None:

@@ -41,6 +41,7 @@ class Rounds:
         self.remarks: dict[int, list[str]] = {}
         self.owners = np.full(size, -1, np.int32)
         self._results = np.full(size, _UNKNOWN)
+        self._fitness, self._steps = self._results["fitness"], self._results["interactions"]  # views
         self._failures: dict[int, str] = {}
         self._interactions: list[int] = [0]  # of each round, as far as known
         self._missing: list[int] = [size]  # results of each round yet to come
@@ -96,11 +97,14 @@ class Rounds:
             self._missing.append(self.size)
             self._interactions.append(0)
             self._results = np.concatenate([self._results, np.full(self.size, _UNKNOWN)])
+            self._fitness, self._steps = self._results["fitness"], self._results["interactions"]
             self.owners = np.concatenate([self.owners, np.full(self.size, -1, np.int32)])
         if self.owners[task] >= 0:
             return
         self.owners[task] = owner
-        self._results[task] = result
+        # Number by number, which takes a third of the time of one assignment of a structure.
+        self._fitness[task, 0], self._fitness[task, 1] = result.fitness
+        self._steps[task, 0], self._steps[task, 1] = result.interactions
         self._missing[number] -= 1
         self._interactions[number] += sum(result.interactions)
         if self._target is not None and number < self._limit:
@@ -121,7 +125,7 @@ class Rounds:
             for task in np.flatnonzero((self.owners >= 0) & ~np.isin(self.owners, list(alive))):
                 self.owners[task] = -1
                 self._missing[task // self.size] += 1
-                self._interactions[task // self.size] -= int(self._results["interactions"][task].sum())
+                self._interactions[task // self.size] -= int(self._steps[task].sum())
         end = min(self._next, self._limit * self.size)
         owners = np.append(self.owners[:end], np.full(max(0, end - len(self.owners)), -1, np.int32))
         self._given_back = deque(np.flatnonzero(owners < 0).tolist())

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpi_pgpe.parallel.load import RecentMean, Usage, should_hold_two
+from mpi_pgpe.parallel.messages import DONE_LAYOUT, DONE_TASK
 from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.parallel.tasks import RESULT, Result
 
@@ -150,3 +151,8 @@ def test_shares_of_the_time():
     assert usage.idle_fraction() == pytest.approx(0.2)
     assert usage.dropped_fraction(2) == pytest.approx(0.25)  # all of task 4, and 1.0 in tasks that were broken off
     assert usage.dropped_fraction(5) == pytest.approx(0.1)
+
+
+def test_rank_0_unpacks_what_the_others_send() -> None:
+    sent = np.array([(7, 2**40, 0.25, 1.5, ((-1.5, np.inf), (3, 2**33)))], DONE_TASK)
+    assert DONE_LAYOUT.unpack(sent.tobytes()) == (7, 2**40, 0.25, 1.5, -1.5, np.inf, 3, 2**33)
