@@ -167,7 +167,7 @@ def _read(content: bytes) -> Agent:
 def _check_usable(agent: Agent) -> Agent:
     """The agent, if its numbers can be computed with."""
     space, moments = agent.action_space, agent.moments
-    if not np.isfinite(agent.parameters).all() or not (moments is None or moments.finite()):
+    if not np.isfinite(agent.parameters).all() or not (moments is None or moments.is_finite()):
         raise AgentFileError("expected finite parameters and running statistics, got others")
     if moments is not None:
         with np.errstate(over="raise"):  # what those who compute with the policy would be warned of, again and again

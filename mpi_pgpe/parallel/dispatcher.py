@@ -48,7 +48,7 @@ class Dispatcher:
         self._nudge = Nudge(self._look_for_failures)
 
     def give(self, run: Run) -> None:
-        """Until all the results are there that are needed."""
+        """Hand out tasks until all the results that are needed have come; see `Farm.hand_out`."""
         with self._nudge if self._root_evaluates and self._world.size > 1 else nullcontext():
             self._give(run)
 

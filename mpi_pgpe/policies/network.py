@@ -55,6 +55,7 @@ class PolicyShape:
 
     @property
     def num_parameters(self) -> int:
+        """Elements of the parameter vector: the weights and biases of all layers."""
         return sum(n_out * (n_in + 1) for n_out, n_in in self.layers())
 
     def split(self, parameters: NDArray[Any]) -> list[tuple[NDArray[Any], NDArray[Any]]]:

@@ -21,14 +21,14 @@ _LARGEST_COPY = 2**24  # bytes of float64 that observations are copied to, at mo
 
 @dataclass
 class Moments:
-    """Count, sum and sum of squares of observations with `size` elements, in float64.
+    """Running statistics of observations: their count, and the sum and the sum of squares of each element, in float64.
 
     Attributes:
         size, count: numbers of elements and of observations.
         sum, sumsq: of the observations less the reference, shape (size,).
         reference: what the observations are summed up around, shape (size,), float32 numbers; None: zero.
         stdev_floor: see STDEV_FLOOR.
-        undecided: whether the first batch, or the first moments merged, decide on the reference.
+        undecided: whether the first batch, or the first statistics merged, decide on the reference.
     """
 
     size: int
@@ -89,16 +89,20 @@ class Moments:
             return np.where(far, mean.astype(np.float32), 0.0).astype(np.float64) if far.any() else None
 
     def merge(self, other: Moments) -> None:
-        """Take in all that `other` has seen."""
+        """Add the statistics of other observations; `other` stays as it is."""
         if self.undecided and other.count:
             self.reference, self.undecided = other.reference, False
-        other = other.around(self.reference)
+        other = other.shift_to(self.reference)
         self.count += other.count
         self.sum += other.sum
         self.sumsq += other.sumsq
 
-    def around(self, reference: NDArray[np.float64] | None) -> Moments:
-        """The same moments around another reference; elements whose reference stays keep their bits."""
+    def shift_to(self, reference: NDArray[np.float64] | None) -> Moments:
+        """The same running statistics, around another reference; elements whose reference stays keep their bits.
+
+        Args:
+            reference: shape (size,), float32 numbers; None: zero.
+        """
         if reference is self.reference:
             return self
         own, other = (np.zeros(self.size) if each is None else each for each in (self.reference, reference))
@@ -108,24 +112,24 @@ class Moments:
         return Moments(self.size, self.count, total, squares, reference, self.stdev_floor)
 
     def copy(self) -> Moments:
-        """One that shares nothing with this one."""
+        """A copy that shares no array with this one."""
         return Moments(
             self.size, self.count, self.sum.copy(), self.sumsq.copy(), self.reference, self.stdev_floor, self.undecided
         )
 
-    def finite(self) -> bool:
+    def is_finite(self) -> bool:
         """Whether every observation taken in was finite."""
         # Then the sums are, too. The first one tells in most cases, in a third of the time.
         return math.isfinite(np.add.reduce(self.sumsq)) or bool(np.isfinite(self.sumsq).all())
 
     def mean(self) -> NDArray[np.float64]:
-        """Mean of each element; zeros before the first observation."""
+        """Mean of each element, shape (size,); zeros before the first observation."""
         if not self.count:
             return np.zeros(self.size)
         return self._mean_less_reference() if self.reference is None else self.reference + self._mean_less_reference()
 
     def stdev(self) -> NDArray[np.float64]:
-        """Square root of each variance, or `stdev_floor` where it is less; ones before the first observation."""
+        """Standard deviation of each element, shape (size,), at least `stdev_floor`; ones without observations."""
         if not self.count:
             return np.ones(self.size)
         variance = self.sumsq / self.count - self._mean_less_reference() ** 2
@@ -140,7 +144,7 @@ class Moments:
 
 
 def common_reference(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """One reference for moments that decided on different ones.
+    """One reference for running statistics that decided on different ones.
 
     Args:
         positive, negative: of each element the largest reference and the largest of minus the references, or zero.

@@ -28,6 +28,7 @@ class ActionSpace:
 
     @property
     def discrete(self) -> bool:
+        """Whether the actions are integers."""
         return self.low is None
 
     @classmethod
@@ -53,7 +54,7 @@ class ActionSpace:
         return cls(len(low), least, most, dtype=dtype)
 
     def within(self, other: ActionSpace) -> ActionSpace:
-        """These actions, as far as they are in another space of the same size, and as that space has them.
+        """The part of these actions that lies in another space of the same size, in the dtype of that space.
 
         An agent's bounds may be those of an earlier environment. Of what is outside of the other space, the nearest
         action in it is taken.

@@ -30,7 +30,17 @@ class Optimizer:
             setattr(self, slot, np.zeros(self.size))
 
     def ascent(self, gradient: Vector) -> Vector:
-        """The step that climbs along `gradient`; raises ValueError if the gradient is not finite."""
+        """Compute the step to add to the parameters, and update the optimizer's state.
+
+        Args:
+            gradient: of the fitness, shape (size,).
+
+        Returns:
+            float64 array of shape (size,).
+
+        Raises:
+            ValueError: the gradient has another shape, or is not finite.
+        """
         gradient = np.asarray(gradient, dtype=np.float64)
         if gradient.shape != (self.size,):
             raise ValueError(f"expected a gradient of shape ({self.size},), got {gradient.shape}")
@@ -64,6 +74,9 @@ class ClipUp(Optimizer):
         stepsize: length that one gradient adds to the velocity; default max_speed / 2.
         momentum: share of the velocity that is kept, in [0, 1).
         max_speed: largest length of a step.
+
+    Raises:
+        ValueError: an argument is out of range.
     """
 
     slots = ("velocity",)
@@ -89,12 +102,17 @@ class ClipUp(Optimizer):
 
 
 class Adam(Optimizer):
-    """Adam (Kingma, Ba 2015, Algorithm 1), ascending.
+    """Adam (Kingma, Ba 2015, arXiv 1412.6980, Algorithm 1), ascending.
 
     Args:
         size: number of parameters.
-        stepsize: alpha.
-        beta1, beta2, epsilon: as in the paper.
+        stepsize: alpha of the paper, the length of a step of one parameter, about.
+        beta1: decay of the mean of gradients, in [0, 1).
+        beta2: decay of the mean of squared gradients, in [0, 1).
+        epsilon: added to the root of that mean.
+
+    Raises:
+        ValueError: an argument is out of range.
     """
 
     slots = ("m", "v")
@@ -125,7 +143,16 @@ class Adam(Optimizer):
 
 
 class SGD(Optimizer):
-    """Gradient ascent with momentum: velocity <- momentum * velocity + stepsize * gradient."""
+    """Gradient ascent with momentum (Polyak 1964): velocity <- momentum * velocity + stepsize * gradient.
+
+    Args:
+        size: number of parameters.
+        stepsize: factor of the gradient.
+        momentum: share of the velocity that is kept, in [0, 1).
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
 
     slots = ("velocity",)
     velocity: Vector

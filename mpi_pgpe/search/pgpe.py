@@ -30,6 +30,7 @@ from mpi_pgpe.search.seeds import draw_run_seed, seed_table
 from mpi_pgpe.search.stdev_limits import StdevLimits
 
 SumDirections = Callable[[int, NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]
+"""A function with the arguments and the result of `noise.weighted_sums`."""
 
 
 class PGPE:
@@ -150,7 +151,7 @@ class PGPE:
         return _read_only(self._stdev)
 
     def seeds(self, first: int, count: int) -> NDArray[np.uint64]:
-        """Noise seeds of `count` directions of the running generation, from the `first` on."""
+        """Noise seeds of directions `first` to `first + count` of the running generation: uint64, shape (count,)."""
         return seed_table(self.seed, self.generation, first + count)[first:]
 
     def ask(self) -> NDArray[Any]:
@@ -221,6 +222,9 @@ class PGPE:
 
         Returns:
             True if the generation ended and center and stdev moved.
+
+        Raises:
+            ValueError: `fitnesses` has another shape, or `interactions` is missing.
         """
         fitness = np.asarray(make_list(fitnesses), dtype=np.float64)
         if fitness.shape != (self.popsize,):

@@ -26,6 +26,7 @@ class Weights:
 
     @property
     def values(self) -> NDArray[np.float64]:
+        """The weights as floats, shape (popsize,)."""
         return self.integers * self.unit
 
 

@@ -211,7 +211,7 @@ class Evaluator:
             if self._running.purpose == TRAINING:
                 fitness -= self.job.decrease_rewards_by * episode.steps
             interactions += episode.steps
-            if moments is not None and episode.moments is not None and episode.moments.finite():
+            if moments is not None and episode.moments is not None and episode.moments.is_finite():
                 moments.merge(episode.moments)
         return fitness / len(seeds), interactions
 

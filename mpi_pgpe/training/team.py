@@ -212,7 +212,7 @@ class Team:
         reference = (
             self._common_reference(kept, size) if self.evaluator.reference_undecided else self.evaluator.reference
         )
-        kept = [m.around(reference) for m in kept]
+        kept = [m.shift_to(reference) for m in kept]
         terms = np.array([np.concatenate([m.sum, m.sumsq]) for m in kept]).reshape(-1, 2 * size)
         ceiling = self.world.maximum(find_largest(terms))
         count = sum(m.count for m in kept)

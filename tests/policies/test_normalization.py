@@ -68,7 +68,7 @@ def test_before_the_first_observation_nothing_is_scaled():
 @pytest.mark.parametrize(("odd", "finite"), [(1e150, True), (np.nan, False), (-np.inf, False), (1e200, False)])
 def test_what_is_not_finite_shows(odd, finite):
     with np.errstate(over="ignore"):
-        assert observed(np.array([[1.0, odd], [2.0, 3.0]])).finite() is finite
+        assert observed(np.array([[1.0, odd], [2.0, 3.0]])).is_finite() is finite
 
 
 # -- far from zero ----------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ def test_moments_around_another_reference_are_the_same():
     moments = Moments(4, reference=MEANS)
     for batch in far_batches():
         moments.observe(batch)
-    moved = moments.around(MEANS + np.array([0, 1, -64, 0]))
+    moved = moments.shift_to(MEANS + np.array([0, 1, -64, 0]))
     np.testing.assert_allclose(moved.mean(), moments.mean(), rtol=1e-15, atol=1e-15)
     np.testing.assert_allclose(moved.stdev(), moments.stdev(), rtol=1e-12)
     assert (moved.sum[[0, 3]].tobytes(), moved.sumsq[[0, 3]].tobytes()) == (

@@ -261,7 +261,7 @@ def test_episodes_with_observations_that_are_not_finite_leave_no_trace_in_the_mo
         steps += env.left if seed % 3 else 0
     assert 0 < report.metrics["pop_nonfinite"] == sum(seed % 3 == 0 for seed in seeds) < 30
     assert trainer.moments.count == steps
-    assert trainer.moments.finite()
+    assert trainer.moments.is_finite()
 
 
 @pytest.mark.parametrize("ranking", [True, False])
