@@ -1,4 +1,4 @@
-"""What the rest of the package sees of an environment."""
+"""The interface of environments to the rest of the package."""
 
 from __future__ import annotations
 
@@ -56,16 +56,23 @@ class Environment(Protocol):
     stretch: Stretch | None
 
     def reset(self, seed: int) -> Any:
-        """Begin an episode; returns the first observation, shape (observation_size,)."""
+        """Begin the episode of this seed; returns the first observation, shape (observation_size,)."""
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, Any]:
-        """One step: (observation, reward, terminated, truncated, anything)."""
+        """Take an action.
+
+        Args:
+            action: of shape (n_actions,) in the dtype of the action space, or an int for discrete actions.
+
+        Returns:
+            (observation of shape (observation_size,), reward, terminated, truncated, info that nobody reads).
+        """
 
     def frame(self) -> NDArray[np.uint8]:
-        """A picture of the present state, shape (height, width, 3); needs render_mode 'rgb_array'."""
+        """An RGB picture of the present state, uint8 of shape (height, width, 3); needs render_mode 'rgb_array'."""
 
     def remake(self) -> None:
-        """Start over with a fresh environment, after an episode that may have damaged this one."""
+        """Make the environment anew, after an episode that may have damaged it."""
 
     def close(self) -> None:
-        """Free what the environment holds."""
+        """Close the environment, and free what it holds."""

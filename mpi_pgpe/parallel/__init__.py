@@ -1,4 +1,4 @@
-"""Work for many processes, with no word of reinforcement learning: tasks go out to the ranks, numbers come back.
+"""Parallel execution by MPI, independent of reinforcement learning: tasks go to the ranks, numbers come back.
 
     farm, dispatcher, messages        rank 0 hands out tasks, and the others run them
     rounds, load, tasks               which tasks are needed, how long they take, what may end one

@@ -1,4 +1,4 @@
-"""Work out to the ranks and scalars back.
+"""Distribution of tasks over the ranks; their results come back to rank 0.
 
 Rank 0 hands out numbered tasks to whoever is free and runs tasks itself, answering the others between
 the steps of its own simulator.
@@ -27,15 +27,15 @@ _SECONDS_TO_ANSWER = 3.0  # how long a rank waits for rank 0 to take in that a n
 
 
 class Farm:
-    """The ranks of a world, as hands for tasks.
+    """Distributes tasks over the ranks of a world.
 
     Args:
         world: the ranks.
         root_evaluates: whether rank 0 runs tasks as well (it does when it is alone).
 
     Attributes:
-        should_give_up: rank 0: asked now and then; True ends a hand-out with GivenUp.
-        episode_limit: seconds that what `begins` describes may take; None: no limit.
+        should_give_up: rank 0: called between steps; True ends a hand-out with GivenUp.
+        episode_limit: seconds that an episode (see `begins`) may take; None: no limit.
         remarks: what the running task wants rank 0 to know; its end sends them to `Rounds.remarks`.
         load: rank 0: how long things take.
     """
@@ -62,7 +62,7 @@ class Farm:
         return self._handouts
 
     def begins(self, what: str) -> None:
-        """Inside a task: the limit starts anew for `what`. Where there is a limit, rank 0 is told."""
+        """Inside a task: an episode begins, which `what` describes; rank 0 is sent it if there is a limit."""
         if self.episode_limit is not None and self.world.rank > 0:
             with self.world.detect_deaths():
                 self.world.comm.send(what, 0, BEGIN)

@@ -15,7 +15,7 @@ class RecentMean:
         self._count = 0
 
     def add(self, value: float) -> None:
-        """Take in a value."""
+        """Add a value."""
         self._count = min(self._count + 1, 100)
         self.value = value if self._count == 1 else self.value + (value - self.value) / self._count
 
@@ -71,12 +71,12 @@ class Load:
         self._task, self._answer = RecentMean(), RecentMean()  # seconds
 
     def ran(self, task: int, seconds: float) -> None:
-        """Take in how long a task took."""
+        """Add the seconds that a task took."""
         self.usage.seconds[task] = seconds
         self._task.add(seconds)
 
     def looked(self, seconds: float) -> None:
-        """Take in how long the ranks had to wait, at most, until rank 0 looked at their messages."""
+        """Add the seconds between two looks of rank 0 at its messages: the longest that a rank waited for an answer."""
         self._answer.add(seconds)
 
     def should_hold_two(self, left: float) -> bool:

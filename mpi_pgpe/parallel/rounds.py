@@ -69,7 +69,7 @@ class Rounds:
 
     @property
     def failure(self) -> str | None:
-        """What failed a task that is known to belong."""
+        """The message of the first failed task that is known to belong, or None."""
         return next((message for task, message in sorted(self._failures.items()) if self.belongs(task)), None)
 
     def belongs(self, task: int) -> bool:
@@ -78,7 +78,7 @@ class Rounds:
         return number < self._limit and number <= len(self._missing) and not any(self._missing[:number])
 
     def fail(self, task: int, message: str) -> None:
-        """Take in that a task failed, which matters only if it belongs to the generation."""
+        """Record that a task failed; the failure counts only if the task belongs to the generation."""
         self._failures[task] = message
 
     def next(self) -> int | None:
@@ -91,7 +91,7 @@ class Rounds:
         return self._next - 1
 
     def record(self, task: int, result: Result, owner: int = 0) -> None:
-        """Take in the result of a task from the rank `owner`; a second one for the task changes nothing."""
+        """Record the result of a task from the rank `owner`; a second result of the same task is ignored."""
         number = task // self.size
         while number >= len(self._missing):
             self._missing.append(self.size)
@@ -116,7 +116,7 @@ class Rounds:
             self._on_record(self)
 
     def lose(self, alive: Collection[int] | None = None) -> None:
-        """Give back the tasks that were handed out and have no result.
+        """After a loss of ranks: hand out again the tasks that have no result.
 
         With `alive`, also those whose result came from a rank that is not among them: what else it
         kept of the task is gone. A task run again brings the same numbers, so `rounds` stays right.

@@ -74,30 +74,40 @@ class Team:
     # -- rank 0 -----------------------------------------------------------------------------------------
 
     def start(self, job: Job) -> None:
-        """Tell every rank what the job is; before anything else."""
+        """Rank 0: send the job to every rank, before anything else."""
         self._take_job(job)
-        self._insist(lambda: None, told=False)
+        self._retry_after_losses(lambda: None, told=False)
 
     def environment(self, purpose: int) -> Environment:
         """Evaluator.environment of this rank."""
         return self.evaluator.environment(purpose)
 
     def evaluate(self, purpose: int, distribution: Distribution, tasks: Rounds) -> None:
-        """Run the tasks: directions of the distribution, or episodes of its center."""
+        """Rank 0: have all ranks run tasks; their results go to `tasks`.
+
+        Args:
+            purpose: TRAINING for mirrored pairs of directions, RE_EVALUATION for episodes of the center.
+            distribution: of this generation.
+            tasks: which tasks are needed.
+
+        Raises:
+            TaskFailed: a needed task failed.
+            GivenUp: `Farm.should_give_up` returned True.
+        """
         self.farm.load.usage = Usage()
         self._evaluation = _Evaluation(purpose, distribution, tasks)
-        self._insist(self._evaluate)
+        self._retry_after_losses(self._evaluate)
 
     def sum_directions(
         self, size: int, seeds: NDArray[np.uint64], a: NDArray[np.int64], b: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """noise.weighted_sums, computed by all ranks together."""
+        """Rank 0: `noise.weighted_sums`, with the same arguments and result, shared among all ranks."""
 
         def work() -> NDArray[np.int64]:
             self.world.tell(_SUM, a.astype(np.int32), b.astype(np.int32))
             return self._sum(size, seeds, a, b)
 
-        return self._insist(work)
+        return self._retry_after_losses(work)
 
     def moments(self, directions: int) -> Moments:
         """The running statistics of the observations in the first `directions` directions of the generation."""
@@ -108,7 +118,7 @@ class Team:
             self.world.tell(_MOMENTS, np.array([directions], np.int64))
             return self._collect_moments(directions)
 
-        return self._insist(work)
+        return self._retry_after_losses(work)
 
     def times(self) -> NDArray[np.float64]:
         """Seconds of each rank in each of clock.PHASES, shape (farm.world.size, len(PHASES))."""
@@ -117,7 +127,7 @@ class Team:
             self.world.tell(_TIMES)
             return self.world.gather_on_root(self.world.clock.read())
 
-        return self._insist(work)
+        return self._retry_after_losses(work)
 
     def _evaluate(self) -> None:
         purpose, d, owners = self.evaluation.purpose, self.evaluation.distribution, self.evaluation.tasks.owners
@@ -136,8 +146,8 @@ class Team:
         self.evaluator.begin(purpose, d, owners if again else owners[:0])
         self.farm.hand_out(self.evaluation.tasks, self.evaluator.run)
 
-    def _insist(self, work: Callable[[], T], told: bool = True) -> T:
-        """Do work that all ranks share, again with those that are left whenever some are lost on the way."""
+    def _retry_after_losses(self, work: Callable[[], T], told: bool = True) -> T:
+        """Do work of all ranks; repeat it with the remaining ranks whenever some are lost during it."""
         while True:
             try:
                 if not told:
@@ -155,24 +165,24 @@ class Team:
                     now.tasks.lose(self.world.members if keeping else None)
 
     def stop(self, exit_code: int) -> None:
-        """Tell all ranks to end."""
+        """Rank 0: end all ranks with this exit code."""
         self.world.stop(_STOP, exit_code)
 
     # -- the other ranks --------------------------------------------------------------------------------
 
     def serve(self) -> int:
-        """Do what rank 0 tells, until it says stop; returns the exit code that it gives."""
+        """Other ranks: execute the commands of rank 0 until it stops them; returns the exit code that it sends."""
         while True:
             try:
                 command, arrays = self.world.hear()
                 if command == _STOP:
                     self.world.goodbye()
                     return int(arrays[0][0])
-                self._obey(command, arrays)
+                self._execute(command, arrays)
             except RanksLost:
                 continue  # rank 0 knows as well, and says how to go on
 
-    def _obey(self, command: int, arrays: list[NDArray[Any]]) -> None:
+    def _execute(self, command: int, arrays: list[NDArray[Any]]) -> None:
         if command == _START:
             self._take_job(Job(**json.loads(arrays[0].tobytes())))
         elif command == _EVALUATE:
