@@ -160,7 +160,7 @@ def _compare(settings: Settings, seed: int | None, start: Start) -> None:
 
 
 def _value(settings: Mapping[str, Any], name: str) -> Any:
-    """Of a setting, which is left out where it is as it was before there was such a setting."""
+    """The value of a setting; a missing one has the value of runs made before there was such a setting."""
     return settings.get(name, TABLE[name].before if name in TABLE else None)
 
 

@@ -1,7 +1,7 @@
 """What a rank does by itself: evaluate directions of the distribution, or its center.
 
-A direction is evaluated as a mirrored pair of solutions, each in episodes of its own. The moments of
-their observations stay here, kept by direction.
+A direction is evaluated as a mirrored pair of solutions, each in episodes of its own. The running
+statistics of their observations stay here, kept by direction.
 """
 
 from __future__ import annotations
@@ -112,7 +112,13 @@ class Evaluator:
         return self._rollouts[purpose]
 
     def begin(self, purpose: int, distribution: Distribution, owners: NDArray[np.int32]) -> None:
-        """Get ready; `owners`, if any, are the ranks whose results of the generation stand."""
+        """Begin an evaluation.
+
+        Args:
+            purpose: TRAINING or RE_EVALUATION.
+            distribution: of the generation.
+            owners: int32, the rank of each result that stands after a loss of ranks; empty at the first try.
+        """
         self._now = _Running.from_distribution(purpose, distribution)
         if purpose != TRAINING:
             return
@@ -158,7 +164,7 @@ class Evaluator:
 
     @property
     def observations(self) -> int:
-        """The number of observations that moments are kept of."""
+        """The size of an observation whose running statistics are kept; 0 without normalization."""
         mean = self._running.distribution.mean
         return 0 if mean is None else len(mean)
 
@@ -186,7 +192,7 @@ class Evaluator:
         return [moments for direction, moments in self._kept.items() if direction < directions]
 
     def _environment_seeds(self, task: int, sign: int) -> list[int]:
-        """Of the episodes of one solution."""
+        """Environment seeds of the episodes of one solution."""
         job, generation = self.job, self._running.distribution.generation
         if self._running.purpose == RE_EVALUATION:
             return [episode_seed(job.seed, RE_EVALUATION, generation, task, 0, 0)]

@@ -18,7 +18,7 @@ from mpi_pgpe.policies.normalization import Moments
 if TYPE_CHECKING:
     from mpi_pgpe.envs import Environment
 
-_ROWS = 1000  # observations that go into the moments together
+_ROWS = 1000  # observations that are added to the running statistics together
 _BYTES = 2**25  # of observations that are kept for that, at most; but a row
 LONGEST = 100_000
 """Steps without a limit after which training warns, and an episode that is only watched or judged ends."""

@@ -130,7 +130,7 @@ def make_planar_parts(
 
 
 def sums_of_squares(values: Any) -> Any:
-    """Of each row, as np.square(row).sum() has them."""
+    """The sum of squares of each row, with the bits of np.square(row).sum()."""
     return np.add.reduce(np.square(values), 1)
 
 

@@ -146,7 +146,7 @@ class Delivery(threading.Thread):
                 self._client.close()  # type: ignore[union-attr]
 
     def finish(self, hurry: bool = False) -> str | None:
-        """Nothing will be written any more: wait until all is delivered, for as long as the server answers.
+        """After the last write: wait until all is delivered, for as long as the server answers.
 
         With `hurry` for a short time only. Returns why it is not delivered, or None.
         """
