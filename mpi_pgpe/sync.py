@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from pathlib import Path
 
 from mpi_pgpe.base.arguments import Parser
 from mpi_pgpe.base.errors import FAILED, UserError, WrongInput
+from mpi_pgpe.base.text import make_printable
 from mpi_pgpe.cli import entry
 from mpi_pgpe.runs import run_folder
 from mpi_pgpe.runs.mongo.address import FORMS, VARIABLE, BadTarget, Unreachable, connect, find_target, hide_secrets
@@ -35,9 +37,10 @@ def list_run_folders(folder: Path) -> list[Path]:
     Raises:
         WrongInput: there are none.
     """
-    if (folder / run_folder.RUN).exists():
+    if os.path.lexists(folder / run_folder.RUN):
         return [folder]
-    found = [path.parent for path in folder.glob(f"*/{run_folder.MONGO}") if (path.parent / run_folder.RUN).exists()]
+    marked = folder.glob(f"*/{run_folder.MONGO}") if os.path.isdir(folder) else []
+    found = [path.parent for path in marked if is_run(path.parent)]
     if not found:
         raise WrongInput(
             f"{folder}: expected the folder of a run (it holds {run_folder.RUN}), "
@@ -46,15 +49,33 @@ def list_run_folders(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: (len(path.name), path.name))
 
 
+def is_run(folder: Path) -> bool:
+    """Whether a folder among others is that of a run, and no link to elsewhere."""
+    if folder.is_symlink():
+        print(f"sync: {make_printable(str(folder))}: a link, which is not followed; name it by itself", file=sys.stderr)
+        return False
+    return os.path.lexists(folder / run_folder.RUN)
+
+
 def main(arguments: list[str]) -> int:
     """Run the command; returns the exit code: 0 if all runs are delivered."""
     return entry.guard("sync", lambda: _deliver(arguments))
 
 
+class _Printable(logging.Formatter):
+    """One line, whatever names a record has."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The message."""
+        return make_printable(super().format(record))
+
+
 def _deliver(arguments: list[str]) -> int:
     shown, hidden = hide_secrets(arguments)
     args = make_parser().parse_args(shown)
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Printable("%(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     target = find_target(hidden.get(args.mongo_db, args.mongo_db))
     if target is None:
         raise BadTarget(f"expected a database to deliver to: give -m or set {VARIABLE}: {FORMS}")
@@ -66,9 +87,9 @@ def _deliver(arguments: list[str]) -> int:
     failures = 0
     for folder in folders:
         try:
-            print(f"{folder}: {deliver(folder, client, target)}")
+            print(make_printable(f"{folder}: {deliver(folder, client, target)}"))
         except Exception as error:  # of the database or the disk; the other runs may do better
-            print(f"sync: {folder}: {target.scrub(error)}", file=sys.stderr)
+            print(make_printable(f"sync: {folder}: {target.scrub(error)}"), file=sys.stderr)
             failures += 1
     client.close()
     return FAILED if failures else 0

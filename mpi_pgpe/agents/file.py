@@ -13,7 +13,6 @@ import hashlib
 import os
 import pickle
 import reprlib
-import stat
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -28,6 +27,7 @@ from mpi_pgpe.agents.plain_data import copy_plain_data
 from mpi_pgpe.agents.safe_pickle import BadPickle, ForeignName, load
 from mpi_pgpe.base.atomic_file import write_atomically
 from mpi_pgpe.base.errors import WrongInput
+from mpi_pgpe.base.regular_file import read_regular
 from mpi_pgpe.base.text import make_printable
 from mpi_pgpe.policies.network import ACTIVATIONS, MOST_HIDDEN, PolicyShape
 from mpi_pgpe.policies.normalization import STDEV_FLOOR, Moments
@@ -118,7 +118,7 @@ def read_agent(path: str | os.PathLike[str]) -> Agent:
         return agent_from_bytes(_content(path))
     except OSError as error:
         best = Path(path, BEST_AGENT)
-        hint = f"; did you mean {best}?" if best.is_file() else ""
+        hint = f"; did you mean {best}?" if os.path.isfile(best) else ""
         raise AgentFileError(f"{path}: cannot be read: {error.strerror or error}{hint}") from None
     except AgentFileError as error:
         raise AgentFileError(f"{path}: {error}") from None
@@ -178,14 +178,12 @@ def _check_usable(agent: Agent) -> Agent:
 
 
 def _content(path: str | os.PathLike[str]) -> bytes:
-    status = os.stat(path)
-    if stat.S_ISDIR(status.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, a device may never end
-        raise AgentFileError("expected a saved agent, got something that is not a file")
-    if status.st_size > _LARGEST_FILE:
-        raise AgentFileError(f"expected a saved agent, got a file of over {_LARGEST_FILE} bytes")
-    return Path(path).read_bytes()
+    try:
+        return read_regular(path, _LARGEST_FILE)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.EFBIG):
+            raise AgentFileError(f"expected a saved agent, got {error.strerror}") from None
+        raise
 
 
 def _agent(data: dict[str, Any]) -> Agent:

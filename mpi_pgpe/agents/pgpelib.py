@@ -188,15 +188,11 @@ def _parameter(value: Any, dimensions: int, most_numbers: int) -> NDArray[Any]:
     tensor = _made_by(_made_by(value, {_PARAMETER}).arguments[0], {_TENSOR})
     storage, offset, size, stride = tensor.arguments[:4]
     offset, size, stride = _integer(offset), tuple(map(_integer, size)), tuple(map(_integer, stride))
-    count = math.prod(size)
-    if (
-        len(size) != dimensions
-        or len(stride) != dimensions
-        or not 0 < count <= most_numbers
-        or min(*size, 1) < 1
-        or min(offset, *stride) < 0
-    ):
-        raise BadPickle(f"expected a tensor of {dimensions} dimensions within its file, got size {size}")
+    # The lengths first: the product of many large integers takes minutes.
+    if len(size) != dimensions or len(stride) != dimensions:
+        raise BadPickle(f"expected a tensor of {dimensions} dimensions, got {len(size)}")
+    if not 0 < math.prod(size) <= most_numbers or min(*size, 1) < 1 or min(offset, *stride) < 0:
+        raise BadPickle(f"expected a tensor within its file, got size {size}")
     numbers = _storage(storage)
     if offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) >= len(numbers):
         raise BadPickle("expected a tensor within its storage")

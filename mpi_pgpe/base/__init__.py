@@ -4,6 +4,8 @@
     text          JSON in one line, text that is fit for a terminal
     arguments     of several command lines
     atomic_file   files that are there whole or not at all
+    regular_file  files of others, read without waiting and in bounded size
+    file_lock     locks between programs, which die with their owners
     exact_sums    sums with the same bits in any order
     state         plain data with arrays, and its digest
     fast_numpy    two functions of numpy without the Python around them

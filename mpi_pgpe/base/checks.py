@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable
 from numbers import Real
+from pathlib import PurePath
 from typing import Any
 
 
@@ -66,6 +68,19 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
     known = tuple(choices)
     if not isinstance(value, str) or value not in known:
         raise ValueError(f"{name}: expected one of {', '.join(known)}, got {value!r}")
+    return value
+
+
+_LONGEST_NAME = 255  # bytes, of what Linux's file systems take
+
+
+def check_path(name: str, value: Any) -> str:
+    """`value` if it may be the path of a file or folder, else ValueError."""
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError(f"{name}: expected a path, got {value!r}")
+    longest = max((len(os.fsencode(part)) for part in PurePath(value).parts), default=0)
+    if longest > _LONGEST_NAME:
+        raise ValueError(f"{name}: expected names of at most {_LONGEST_NAME} bytes in a path, got one of {longest}")
     return value
 
 

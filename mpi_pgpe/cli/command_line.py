@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import math
+import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -13,6 +14,8 @@ from typing import Any
 
 from docopt import DocoptExit, DocoptLanguageError, docopt
 
+from mpi_pgpe.base import checks
+from mpi_pgpe.base.atomic_file import write_atomically
 from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.cli import updates
 from mpi_pgpe.cli.configs import NAMED
@@ -22,6 +25,7 @@ from mpi_pgpe.training.settings import TABLE, BadSettings, check_value
 
 _FORM = "expected [COMMAND] [with NAME ENTRY=VALUE FILE.json ...] [options]; `python -m mpi_pgpe.train help` shows them"
 _LONGEST_BEAT = 1e6  # seconds
+_LONGEST_ID = 200  # bytes: the name of a folder
 
 _ELSEWHERE = {
     "num_cpus num_workers n_workers num_actors n_jobs num_processes n_envs": "the number of processes is that of "
@@ -66,7 +70,7 @@ def check(options: Mapping[str, Any], commands: Iterable[str]) -> Updates:
         if value == "with" and not options["UPDATE"]:
             raise WrongInput(f"{flag}: expected a value before `with`")
     if command is not None and command not in commands:
-        named = "=" in command or command in NAMED or Path(command).is_file()
+        named = "=" in command or command in NAMED or os.path.isfile(command)
         hint = f"; did you mean `with {command}`?" if named else _near(command, commands)
         raise WrongInput(f"{command}: expected one of the commands {', '.join(commands)}{hint}")
     if options["help"]:
@@ -81,7 +85,7 @@ def check(options: Mapping[str, Any], commands: Iterable[str]) -> Updates:
     found = updates.parse(options["UPDATE"])
     _check_values(found.settings, "")
     for name in found.names:
-        if Path(name).is_file():
+        if os.path.isfile(name):
             found.files[name] = updates.read_file(name)
             _check_values(found.files[name], f"{name}: ")
         elif name not in NAMED:
@@ -141,6 +145,7 @@ def _is_level(text: str) -> bool:
 
 
 _VALUES: list[tuple[str, Callable[[str], bool], str]] = [
+    ("--id", lambda text: len(os.fsencode(text)) <= _LONGEST_ID, f"a number or a name of at most {_LONGEST_ID} bytes"),
     ("--beat-interval", lambda text: _is_number(text, 0, _LONGEST_BEAT), f"seconds, from 0 to {_LONGEST_BEAT:.0f}"),
     ("--priority", _is_number, "a number"),
     ("--loglevel", _is_level, "DEBUG, INFO, WARNING, ERROR, CRITICAL or a number"),
@@ -151,13 +156,17 @@ _VALUES: list[tuple[str, Callable[[str], bool], str]] = [
 
 def _check_results_folder(folder: str | None) -> None:
     given = f"{AGENTS}, as -F is not given" if folder is None else f"-F {folder}"
-    path = Path(folder or AGENTS).absolute()
-    while not path.exists() and path != path.parent:
+    try:
+        path = Path(checks.check_path("-F", str(folder or AGENTS))).absolute()
+    except ValueError as error:
+        raise WrongInput(str(error)) from None
+    while not os.path.exists(path) and path != path.parent:
         path = path.parent
     try:
-        tempfile.TemporaryDirectory(dir=path).cleanup()  # permissions alone do not tell
+        with tempfile.TemporaryDirectory(dir=path) as made:  # permissions alone do not tell
+            write_atomically(Path(made, "file"), bytes(4096))  # nor does a folder, on a full disk
     except OSError as error:
         raise WrongInput(
             f"{given}: expected a folder to write results in, but {path} cannot be written to "
-            f"({error.strerror}); choose another one or change its permissions"
+            f"({error.strerror}); choose another one, make room or change its permissions"
         ) from None

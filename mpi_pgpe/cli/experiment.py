@@ -5,7 +5,7 @@ from __future__ import annotations
 import pdb
 import traceback
 from collections.abc import Collection, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ from mpi_pgpe.cli.stop_requests import StopRequests
 from mpi_pgpe.cli.training_run import TrainingRun
 from mpi_pgpe.cli.updates import Updates
 from mpi_pgpe.runs.mongo.address import hide_secrets
-from mpi_pgpe.runs.resume import Start, describe_completion, find_checkpoint
+from mpi_pgpe.runs.resume import Start, describe_completion, find_and_hold
+from mpi_pgpe.runs.run_lock import RunLocks
 from mpi_pgpe.runs.saved_agents import AGENTS
 from mpi_pgpe.training.initial_agent import read_initial_agent
 from mpi_pgpe.training.settings import TABLE, Settings
@@ -51,6 +52,7 @@ def run(arguments: list[str], team: Team | None, requests: StopRequests) -> int:
     if recorder:
         experiment.observers.append(recorder)
     start: Start | None = None
+    locks = RunLocks(give_up=lambda: requests.reason is not None)
 
     @experiment.main
     def main(_config: dict[str, Any], _run: Run, env_config: Any, re_eval_env_config: Any) -> float | None:
@@ -59,7 +61,7 @@ def run(arguments: list[str], team: Team | None, requests: StopRequests) -> int:
         assert team is not None
         with recorder.capture_output() if recorder else nullcontext():
             settings = read_settings(_config)
-            return TrainingRun(settings, team, _run, recorder, start, requests, options["--profile"]).train()
+            return TrainingRun(settings, team, _run, recorder, start, requests, locks, options["--profile"]).train()
 
     @experiment.config_hook
     def check(config: dict[str, Any], command_name: str, logger: Any) -> dict[str, Any]:
@@ -67,7 +69,7 @@ def run(arguments: list[str], team: Team | None, requests: StopRequests) -> int:
             command_line.check_names(config)
         if command_name == "main":
             nonlocal start
-            start = check_config(config, options["--file_storage"], updates.given())
+            start = check_config(config, options["--file_storage"], locks, updates.given())
             if start is not None and (complete := describe_completion(start, read_settings(config))):
                 print(complete, flush=True)
                 raise _NothingToDo
@@ -75,7 +77,7 @@ def run(arguments: list[str], team: Team | None, requests: StopRequests) -> int:
 
     if options["--enforce_clean"]:  # else git, which is a process of its own, is not asked
         experiment.sources = {Source.create(source.filename) for source in experiment.sources}
-    with suppress(_NothingToDo):
+    with closing(locks), suppress(_NothingToDo):
         _run(experiment, updates, options)
     return 0
 
@@ -132,17 +134,20 @@ def _merge_updates(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[s
     return {**below, **both}
 
 
-def check_config(config: dict[str, Any], results: str | None, given: Collection[str] = ()) -> Start | None:
+def check_config(
+    config: dict[str, Any], results: str | None, locks: RunLocks, given: Collection[str] = ()
+) -> Start | None:
     """Refuse a configuration that cannot run, before a run is recorded or an environment made.
 
     Returns the checkpoint that the run goes on from, if it does; `results` is the folder after -F, `given` names the
-    settings that the user set one by one or in files.
+    settings that the user set one by one or in files. From then on `locks` keep other programs from going on with it.
     """
     settings = read_settings(config)
     envs.check_name(settings.env_name)
     envs.check_name(settings.re_evaluation[0])
     read_initial_agent(settings)
-    return find_checkpoint(settings, config.get("seed"), list_checkpoint_folders(settings, results), given)
+    locks.patient = settings.resume == "auto"  # as in jobs that are requeued
+    return find_and_hold(settings, config.get("seed"), list_checkpoint_folders(settings, results), given, locks)
 
 
 def list_checkpoint_folders(settings: Settings, results: str | None) -> list[Path]:

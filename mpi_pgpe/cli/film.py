@@ -136,9 +136,9 @@ def check_path(path: str | os.PathLike[str]) -> None:
     path = Path(path)
     if path.suffix not in SUFFIXES:
         raise WrongInput(f"expected a film's name to end in {' or '.join(SUFFIXES)}, got {str(path)!r}")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise WrongInput(f"expected a folder to write {path.name} in, but {path.parent} is none")
-    if path.is_dir():
+    if os.path.isdir(path):
         raise WrongInput(f"expected the name of a file to write, but {path} is a folder")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,17 @@ from sacred.run import Run
 from sacred.utils import SacredInterrupt
 
 from mpi_pgpe.base.errors import INTERRUPTED, RESUME, UserError, WrongInput
+from mpi_pgpe.base.text import make_printable
 from mpi_pgpe.cli import time_table
 from mpi_pgpe.cli.console import Console
 from mpi_pgpe.cli.stop_requests import StopRequests
 from mpi_pgpe.parallel.clock import RECORDING
 from mpi_pgpe.parallel.tasks import GivenUp
 from mpi_pgpe.runs.keeper import Keeper
+from mpi_pgpe.runs.recorded import Recorded, recorded
 from mpi_pgpe.runs.recorder import Recorder
-from mpi_pgpe.runs.resume import Start, find_last_recorded
+from mpi_pgpe.runs.resume import Start, check_versions
+from mpi_pgpe.runs.run_lock import RunLocks
 from mpi_pgpe.runs.saved_agents import make_agents_folder, save_agents
 from mpi_pgpe.training.metrics import Report
 from mpi_pgpe.training.settings import TABLE, Settings
@@ -48,6 +52,7 @@ class TrainingRun:
         recorder: of the run, or None.
         start: the checkpoint that the run goes on from, or None.
         requests: to stop, of which the caller listens to all but Ctrl-C.
+        locks: of the run, which the caller gives back.
         each_step: whether to time each step of the environments; see the option --profile.
     """
 
@@ -59,6 +64,7 @@ class TrainingRun:
         recorder: Recorder | None,
         start: Start | None,
         requests: StopRequests,
+        locks: RunLocks,
         each_step: bool,
     ) -> None:
         self._settings = settings
@@ -66,6 +72,7 @@ class TrainingRun:
         self._run = run
         self._recorder = recorder
         self._start = start
+        self._locks = locks
         self._each_step = each_step
         self._console = Console(settings)
         self._requests = requests
@@ -91,10 +98,13 @@ class TrainingRun:
         team.farm.should_give_up = self._requests.give_up
         try:
             self.trainer = Trainer(settings, team, self._console.progress, self._each_step)
+            start, strict = self._start, settings.resume_strict
+            other_versions = start and check_versions(start, self.trainer.versions, strict)
         except WrongInput:
             if self._recorder:
                 self._recorder.withdraw()
             raise
+        self._run.info["versions"] = self.trainer.versions
         self.folder = self._recorder.folder if self._recorder else make_agents_folder(settings)
         record = {
             "id": self._run._id,
@@ -102,35 +112,45 @@ class TrainingRun:
             "database": self._recorder and self._recorder.database,
         }
         self._keeper = Keeper(settings, self.folder, record, self._start)
+        self._locks.hold(self._keeper.path, self._keeper.key)
         self._console.start(self.trainer.origins, self.trainer.shape, team.world.size, self.folder)
-        self._logged = 0 if self._start is None else self._go_on(self._start)
+        self._recorded = Recorded() if self._start is None else self._go_on(self._start)
+        if other_versions:
+            print(other_versions, file=sys.stderr, flush=True)
         self._console.begin(self.trainer.search.generation)
 
-    def _go_on(self, start: Start) -> int:
-        """Set the trainer where the checkpoint was; returns the last generation whose metrics are recorded.
+    def _go_on(self, start: Start) -> Recorded:
+        """Set the trainer where the checkpoint was; returns the generations whose metrics are recorded.
 
-        The record of a run that was killed may end before its checkpoint or after it: what is missing is
-        recorded here, and what is there is not recorded again.
+        The record of a run that was killed may end before its checkpoint or after it, and be damaged: what is
+        missing is recorded here, and what is there is not recorded again.
         """
         self.trainer.restore(start.content["trainer"])
         self._keeper.begin()
         recorder = self._recorder
-        until = find_last_recorded(start.runs, recorder.last_step) if recorder else find_last_recorded(start.runs)
-        if until is None:
-            until = start.generation
-        missing = sorted(self._keeper.metrics(until), key=lambda entry: entry[2])
+        found = recorded(
+            start.runs,
+            start.generation,
+            recorder.last_step if recorder else lambda run: None,
+            lambda message: print(message, file=sys.stderr, flush=True),
+        )
+        entries_so_far = (entry for entry in self._keeper.metrics() if entry[2] not in found)
+        missing = sorted(entries_so_far, key=lambda entry: entry[2])
         for generation, entries in itertools.groupby(missing, key=lambda entry: entry[2]):
             self._log(generation, {name: value for name, value, _ in entries})
         if recorder:
             recorder.continues(start.runs)
         before = start.runs[-1]
         self._run.info["continues"] = {**before, "generation": start.generation, "checkpoint": str(start.path)}
-        print(f"going on from {start.path}: generation {start.generation} of run {before['folder']}", flush=True)
+        print(
+            make_printable(f"going on from {start.path}: generation {start.generation} of run {before['folder']}"),
+            flush=True,
+        )
         kept = {name: value for name, value in start.earlier_rules.items() if value != TABLE[name].default}
         if kept:
             rules = ", ".join(f"{name}={value}" for name, value in kept.items())
             print(f"the run goes on as it began, with {rules}", flush=True)
-        return until
+        return found
 
     def _loop(self) -> None:
         """One generation after another, until the run is complete or has to stop."""
@@ -151,7 +171,7 @@ class TrainingRun:
     def _generation(self) -> None:
         began = time.monotonic()
         report = self.trainer.step()
-        if report.generation > self._logged:
+        if report.generation not in self._recorded:
             self._log(report.generation, report.metrics)
         self._console.report(report)
         self._last_agent = self._save(report) or self._last_agent

@@ -1,16 +1,20 @@
 """The state of a run on disk, whole or not at all, and back.
 
 A checkpoint is a .npz file (a zip archive with a checksum for each member) of numpy arrays and of one
-JSON text, the member `json`, that holds everything else and says where the arrays belong. It is read
-without pickle, so reading one runs no code that the file brings.
+JSON text, the member `json`, that holds everything else, says where the arrays belong, and has the digest of
+all of it. It is read without pickle, so reading one runs no code that the file brings; and nothing is unpacked
+before its size is known to be within that of the file.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import math
 import os
+import re
 import time
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,12 +23,16 @@ import numpy as np
 
 from mpi_pgpe.base.atomic_file import write_atomically
 from mpi_pgpe.base.errors import WrongInput
-from mpi_pgpe.base.state import State
+from mpi_pgpe.base.regular_file import open_regular
+from mpi_pgpe.base.state import State, digest
 
 FORMAT = "mpi_pgpe checkpoint"
 VERSION = 1
 KEPT = 2
 """Newest checkpoints of a run that are kept: should the last one be damaged, there is one before it."""
+_LARGEST_FILE = 2**33  # bytes; far beyond any policy that fits this program
+_MEMBER = ".npy"  # follows the name of an array in the archive
+_NUMBERS = "biufc"  # kinds of dtypes
 
 
 class CheckpointError(WrongInput):
@@ -43,10 +51,14 @@ def pack(state: Mapping[str, Any]) -> bytes:
             return {key: without_arrays(item, f"{path}/{key}" if path else key) for key, item in value.items()}
         return value
 
-    text = json.dumps({"format": FORMAT, "version": VERSION, "state": without_arrays(state, "")})
+    content = {"format": FORMAT, "version": VERSION, "digest": _digest(state), "state": without_arrays(state, "")}
     buffer = io.BytesIO()
-    np.savez(buffer, json=np.frombuffer(text.encode(), np.uint8), **arrays)
+    np.savez(buffer, json=np.frombuffer(json.dumps(content).encode(), np.uint8), **arrays)
     return buffer.getvalue()
+
+
+def _digest(state: Mapping[str, Any]) -> str:
+    return f"{digest(state):012x}"
 
 
 def read(path: str | os.PathLike[str]) -> State:
@@ -56,24 +68,12 @@ def read(path: str | os.PathLike[str]) -> State:
         CheckpointError: the file is missing, damaged, or not a checkpoint that this version reads.
     """
     try:
-        with np.load(path, allow_pickle=False) as members:
-            content = json.loads(members["json"].tobytes())
-            if content["format"] != FORMAT or content["version"] != VERSION:
-                raise CheckpointError(
-                    f"{path}: expected {FORMAT!r} of version {VERSION}, got {content['format']!r} of version "
-                    f"{content['version']!r}; another version of mpi_pgpe may read it"
-                )
-
-            def with_arrays(value: Any) -> Any:
-                if not isinstance(value, dict):
-                    return value
-                if value.keys() == {"array"}:
-                    return members[value["array"]]
-                return {key: with_arrays(item) for key, item in value.items()}
-
-            return with_arrays(content["state"])
-    except CheckpointError:
-        raise
+        with open_regular(path, _LARGEST_FILE) as file, zipfile.ZipFile(file) as archive:
+            _check_sizes(archive, os.fstat(file.fileno()).st_size)
+            arrays = {info.filename.removesuffix(_MEMBER): _array(archive, info) for info in archive.infolist()}
+        return _state(json.loads(arrays.pop("json").tobytes()), arrays)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from None
     except Exception as error:  # a damaged archive can raise almost anything
@@ -81,6 +81,54 @@ def read(path: str | os.PathLike[str]) -> State:
             f"{path}: expected a checkpoint, but the file is damaged, truncated or of another kind "
             f"({type(error).__name__}: {error})"
         ) from None
+
+
+def _check_sizes(archive: zipfile.ZipFile, most: int) -> None:
+    """Refuse an archive that would unpack into more than itself: nothing that this program writes is compressed."""
+    infos = archive.infolist()
+    if len({info.filename for info in infos}) < len(infos):
+        raise ValueError("two members of one name")
+    if any(info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size for info in infos):
+        raise ValueError("a compressed member")
+    if sum(info.file_size for info in infos) > most:
+        raise ValueError("members that are larger than the file")
+
+
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray[Any, Any]:
+    """A member, read whole, so that its checksum is compared."""
+    content = archive.read(info)
+    header = io.BytesIO(content)
+    if np.lib.format.read_magic(header) != (1, 0):
+        raise ValueError("an array of another format than that of numpy's savez")
+    shape, column_order, dtype = np.lib.format.read_array_header_1_0(header)
+    # In Python's integers: a product of numpy's could overflow.
+    if dtype.kind not in _NUMBERS or len(content) - header.tell() != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"an array whose header does not fit it: {info.filename}")
+    numbers = np.frombuffer(content, dtype, offset=header.tell())
+    return numbers.reshape(shape, order="F" if column_order else "C").copy()
+
+
+def _state(content: Any, arrays: dict[str, Any]) -> State:
+    """The state, from the JSON and the arrays that belong into it, each in one place."""
+    if content["format"] != FORMAT or content["version"] != VERSION:
+        raise CheckpointError(
+            f"expected {FORMAT!r} of version {VERSION}, got {content['format']!r} of version "
+            f"{content['version']!r}; another version of mpi_pgpe may read it"
+        )
+
+    def with_arrays(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        if value.keys() == {"array"}:
+            return arrays.pop(value["array"])
+        return {key: with_arrays(item) for key, item in value.items()}
+
+    state: State = with_arrays(content["state"])
+    if arrays:
+        raise ValueError("an array that belongs nowhere")
+    if "digest" in content and content["digest"] != _digest(state):  # 0.1.0 wrote none
+        raise ValueError("the digest in it is not that of its state")
+    return state
 
 
 class Folder:
@@ -96,7 +144,7 @@ class Folder:
         self.key = key
 
     def write(self, generation: int, state: Mapping[str, Any]) -> Path:
-        """Put a checkpoint in place, and remove those that are older than the last KEPT; returns its path.
+        """Put a checkpoint in place, and remove earlier ones but for the last KEPT; returns its path.
 
         Raises:
             OSError: it could not be written; what was there before is as it was.
@@ -107,19 +155,24 @@ class Folder:
         path = self.path / f"checkpoint-{self.key}-{generation:07d}.npz"
         write_atomically(path, pack(state))
         _sync_folder(self.path)
-        for old in self.files()[KEPT:]:
+        # Later generations, of a run that was set back, are left alone: this run comes to them, or never needs them.
+        earlier = [other for other in self.files() if generation_in(other) <= generation]
+        for old in earlier[KEPT:]:
             old.unlink(missing_ok=True)
         return path
 
     def files(self) -> list[Path]:
-        """The checkpoint files, newest first."""
-        times = []
-        for path in self.path.glob(f"checkpoint-{self.key}-*.npz"):
-            try:
-                times.append((path.stat().st_mtime_ns, path.name, path))
-            except OSError:  # removed meanwhile
-                continue
-        return [path for *_, path in sorted(times, reverse=True)]
+        """The checkpoint files, that of the latest generation first; the clock may have been set back meanwhile."""
+        return sorted(self.path.glob(f"checkpoint-{self.key}-*.npz"), key=lambda path: (-generation_in(path), path))
+
+
+_GENERATION = re.compile(r"-([0-9]{1,18})\.npz\Z")
+
+
+def generation_in(path: Path) -> int:
+    """The generation that the name of a checkpoint file says; -1 if it says none."""
+    found = _GENERATION.search(path.name)
+    return int(found[1]) if found else -1
 
 
 def _sync_folder(path: Path) -> None:

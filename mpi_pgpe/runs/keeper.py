@@ -44,13 +44,18 @@ class Keeper:
         if start is not None:
             for name, columns in start.content["metrics"].items():
                 self._metrics[name] = columns["generations"].tolist(), columns["values"].tolist()
-        if self.marker.exists():
+        if os.path.lexists(self.marker):
             self._try(self.marker.unlink, self.marker)  # this run is not complete yet
 
     @property
     def path(self) -> Path:
         """The folder with the checkpoints."""
         return self._folder.path
+
+    @property
+    def key(self) -> str:
+        """What the names of the checkpoints have of the configuration."""
+        return self._folder.key
 
     @property
     def has_checkpoint(self) -> bool:
@@ -62,13 +67,12 @@ class Keeper:
         """The file that says that the run is complete."""
         return self.path / COMPLETED
 
-    def metrics(self, after: int) -> list[tuple[str, float, int]]:
-        """(name, value, generation) of the metrics before this run, of generations later than `after`."""
+    def metrics(self) -> list[tuple[str, float, int]]:
+        """(name, value, generation) of the metrics so far, those of the runs before this one among them."""
         return [
             (name, value, generation)
             for name, (generations, values) in self._metrics.items()
             for generation, value in zip(generations, values, strict=True)
-            if generation > after
         ]
 
     def begin(self) -> None:
@@ -107,6 +111,7 @@ class Keeper:
             "settings": self._settings.describe_result(),
             "trainer": trainer.state(),
             "runs": self._runs,
+            "versions": trainer.versions,
             "metrics": {
                 name: {"generations": np.array(generations, np.int64), "values": np.array(values)}
                 for name, (generations, values) in self._metrics.items()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
+import errno
+import os
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,9 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from mpi_pgpe.base.errors import WrongInput
+from mpi_pgpe.runs import run_folder
+from mpi_pgpe.runs.checksums import tell_damage
 from mpi_pgpe.runs.mongo.access import open_database
 from mpi_pgpe.runs.mongo.address import VARIABLE
-from mpi_pgpe.runs.run_folder import CONFIG, METRIC_LINES, METRICS, RUN, STEP, TIMESTAMP, read_metric_lines
+from mpi_pgpe.runs.run_folder import (
+    CONFIG,
+    METRIC_LINES,
+    METRICS,
+    RUN,
+    STEP,
+    TIMESTAMP,
+    DamagedRecord,
+    read_metric_lines,
+)
 
 _TRIES, _SECONDS_BETWEEN = 5, 0.2  # to read a file that a run may be writing just now
 _MOST_BITS = 1000  # of an integer among the metrics
@@ -81,21 +94,26 @@ def read_runs(names: list[str], mongo: str | None) -> list[RecordedRun]:
 
 
 def _read_folders(folder: Path) -> list[RecordedRun]:
-    inner = sorted(
-        (int(path.parent.name), path.parent) for path in folder.glob(f"[0-9]*/{RUN}") if path.parent.name.isdigit()
-    )
-    if (folder / RUN).exists() or not inner:
+    if os.path.lexists(folder / RUN):
         return [_read_folder(folder)]
-    runs = [_read_folder(path) for _, path in inner]
+    found = folder.glob("[0-9]*") if os.path.isdir(folder) else []
+    inner = []
+    for path in sorted((path for path in found if path.name.isdecimal()), key=lambda path: int(path.name)):
+        if path.is_symlink():
+            print(f"{path}: a link, which is not followed; name it by itself", file=sys.stderr, flush=True)
+        elif os.path.lexists(path / RUN):
+            inner.append(path)
+    runs = [_read_folder(path) for path in inner] or [_read_folder(folder)]
     return [run for run in runs if run.begun] or runs
 
 
 def _read_folder(folder: Path) -> RecordedRun:
-    if not (folder / RUN).exists():
+    if not os.path.lexists(folder / RUN):
         raise RunError(f"{folder}: expected the folder of a recorded run, such as results/1; it has no {RUN}")
-    return RecordedRun(
-        str(folder), _read_json(folder / CONFIG), read_metrics(folder), str(_read_json(folder / RUN).get("status"))
-    )
+    metrics = read_metrics(folder)
+    run = RecordedRun(str(folder), _read_json(folder / CONFIG), metrics, str(_read_json(folder / RUN).get("status")))
+    tell_damage(folder, (CONFIG, RUN, METRIC_LINES))
+    return run
 
 
 def read_metrics(folder: Path) -> dict[str, dict[int, float]]:
@@ -105,7 +123,7 @@ def read_metrics(folder: Path) -> dict[str, dict[int, float]]:
         RunError: a file cannot be read, or is damaged.
     """
     metrics = _read_lines(folder / METRIC_LINES)
-    if not metrics and (folder / METRICS).exists():  # all that plain sacred writes
+    if not metrics and os.path.lexists(folder / METRICS):  # all that plain sacred writes
         metrics = _read_columns(folder / METRICS)
     return metrics
 
@@ -123,7 +141,7 @@ def _read_lines(path: Path) -> dict[str, dict[int, float]]:
 
 
 def _read_columns(path: Path) -> dict[str, dict[int, float]]:
-    columns = _read_json(path)
+    columns = _read_json(path, run_folder.LARGEST_METRICS)
     with _report_damage(path):
         return {name: _map_generations(m["steps"], m["values"]) for name, m in columns.items()}
 
@@ -146,26 +164,28 @@ def _count_bits(value: float | None) -> int:
 def _report_damage(path: Path | str) -> Iterator[None]:
     try:
         yield
+    except DamagedRecord as error:
+        raise RunError(str(error)) from None
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise RunError(f"{path}: is damaged: {type(error).__name__}: {error}") from None
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path, largest: int = run_folder.LARGEST_JSON) -> dict[str, Any]:
+    """What a file of JSON holds, which may be replaced just now by a program that does not do so in one step."""
     for number in range(_TRIES):
         try:
-            content = json.loads(path.read_text())
-            if isinstance(content, dict):
-                return content
-            problem: Exception = ValueError(f"expected an object of JSON, got {type(content).__name__}")
-        except OSError as error:
-            raise RunError(f"{path}: cannot be read: {error.strerror}") from None
-        except (ValueError, RecursionError) as error:  # of bytes that are no text, or text that is no JSON
-            problem = error
-        if number < _TRIES - 1:
-            time.sleep(_SECONDS_BETWEEN)
-    raise RunError(f"{path}: is damaged: {problem}")
+            content = run_folder.read_json(path, largest)
+        except DamagedRecord as error:
+            if number == _TRIES - 1:
+                raise RunError(str(error)) from None
+        else:
+            if not content and not path.exists():
+                raise RunError(f"{path}: cannot be read: {os.strerror(errno.ENOENT)}")
+            return content
+        time.sleep(_SECONDS_BETWEEN)
+    raise AssertionError
 
 
 def _read_documents(names: list[str], address: str) -> list[RecordedRun]:

@@ -14,19 +14,23 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from sacred.dependencies import get_digest
 from sacred.observers import FileStorageObserver
 from sacred.serializer import flatten
 
 from mpi_pgpe.base.atomic_file import replace_atomically
+from mpi_pgpe.base.errors import UserError
+from mpi_pgpe.base.file_lock import FileLock
+from mpi_pgpe.base.text import make_printable
 from mpi_pgpe.runs import run_folder
+from mpi_pgpe.runs.checksums import write_checksums
 from mpi_pgpe.runs.mongo.address import Target
 from mpi_pgpe.runs.mongo.delivery import Delivery
 from mpi_pgpe.runs.mongo.earlier_runs import last_step
 from mpi_pgpe.runs.output_capture import capture_output
-from mpi_pgpe.runs.place import find_place
+from mpi_pgpe.runs.place import Place, find_place
 
 METRICS_SHARE = 1 / 300  # of the time may go into writing metrics.json, which grows with the run
 
@@ -62,7 +66,7 @@ class Recorder(FileStorageObserver):
         self._folder_name = folder_name
         self._guard = threading.RLock()  # sacred's heartbeat is a thread of its own
         self._delivery: Delivery | None = None
-        self._held: IO[bytes] | None = None
+        self._held: FileLock | None = None
         self._metrics_next = 0.0
         self._full = False
         self._withdrawn = False
@@ -108,18 +112,39 @@ class Recorder(FileStorageObserver):
             "heartbeat": None,
             "result": None,
         }
-        place = find_place(
-            Path(self.basedir), wanted, self._folder_name and self._folder_name(config), self._target, entry
-        )
-        self.dir = str(place.folder)
-        entry["experiment"]["sources"] = self.save_sources(ex_info)
-        self._open(entry, config)
+        place: Place | None = None
+        try:
+            place = find_place(
+                Path(self.basedir), wanted, self._folder_name and self._folder_name(config), self._target, entry
+            )
+            self.dir = str(place.folder)
+            entry["experiment"]["sources"] = self.save_sources(ex_info)
+            self._open(entry, config)
+            if self._target is not None:
+                run_folder.write_json(self.folder / run_folder.MONGO, {"database": self._target.shown, "id": place.id})
+        except OSError as error:  # a full disk, say: nothing of the run stays
+            self._leave(place)
+            raise UserError(
+                f"{self.basedir}: the run cannot be recorded there: {error.strerror or error}; make room, or choose "
+                "another folder"
+            ) from None
         if self._target is not None:
-            run_folder.write_json(self.folder / run_folder.MONGO, {"database": self._target.shown, "id": place.id})
             self._delivery = Delivery(self._target, self.folder, place.client, place.mirror, place.trouble)
             self._delivery.start()
             self._delivery.wake()
         return place.id
+
+    def _leave(self, place: Place | None) -> None:
+        """Undo what was begun."""
+        self.run_entry = None
+        if place is None:
+            return
+        if self._held is not None:
+            self._held.close()
+        shutil.rmtree(place.folder, ignore_errors=True)
+        if place.mirror is not None:
+            with contextlib.suppress(Exception):  # of a database; the disk is what is told
+                place.mirror.remove()
 
     def _open(self, entry: dict[str, Any], config: dict[str, Any]) -> None:
         """Begin the folder's files."""
@@ -144,9 +169,14 @@ class Recorder(FileStorageObserver):
     def continues(self, runs: Iterable[Mapping[str, Any]]) -> None:
         """Have the database get what it lacks of the runs before this one, by their `folder`."""
         if self._target is not None and self._delivery is not None:
-            folders = [Path(run["folder"]) for run in runs]
-            there = [f for f in folders if run_folder.read_json(f / run_folder.MONGO).get("database") == self.database]
-            self._delivery.add_folders(there)
+            for folder in (Path(run["folder"]) for run in runs):
+                try:
+                    database = run_folder.read_json(folder / run_folder.MONGO).get("database")
+                except run_folder.DamagedRecord as error:
+                    _log.warning("%s; what the database lacks of that run, it does not get", make_printable(str(error)))
+                    continue
+                if database == self.database:
+                    self._delivery.add_folders([folder])
 
     # -- during the run -----------------------------------------------------------------------------------
 
@@ -254,6 +284,7 @@ class Recorder(FileStorageObserver):
             last = self._lines.finish, self._output.finish, self._write_metrics
             for write in (*last, lambda: self.save_json(self.run_entry, run_folder.RUN)):
                 self._safely(write)
+            self._safely(lambda: write_checksums(self.folder))
             if self._full:
                 _log.error("%s could not be written to at the end: the record of this run is not complete", self.dir)
 

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import os
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mpi_pgpe.base.errors import WrongInput
+from mpi_pgpe.base.regular_file import read_regular
 from mpi_pgpe.base.state import State, digest
-from mpi_pgpe.runs.checkpoint import CheckpointError, Folder, read
-from mpi_pgpe.runs.reader import read_metrics
-from mpi_pgpe.runs.run_folder import COMPLETED, RUN
+from mpi_pgpe.base.text import make_printable
+from mpi_pgpe.runs.checkpoint import CheckpointError, Folder, generation_in, read
+from mpi_pgpe.runs.run_folder import COMPLETED
+from mpi_pgpe.runs.run_lock import RunLocks
 from mpi_pgpe.training.setting import ALWAYS_THERE
 from mpi_pgpe.training.settings import TABLE, Settings
 
 _EARLIER = {name: each.before for name, each in TABLE.items() if each.before is not ALWAYS_THERE}
+
+_LARGEST_MARKER = 2**20  # bytes
 
 
 class CannotResume(WrongInput):
@@ -48,9 +54,73 @@ class Start:
         return {name: value for name, value in _EARLIER.items() if name not in self.content["settings"]}
 
     @property
+    def versions(self) -> dict[str, str]:
+        """What it was made with; {} in checkpoints of 0.1.0, which do not say."""
+        return {str(name): str(version) for name, version in self.content.get("versions", {}).items()}
+
+    @property
     def runs(self) -> list[dict[str, Any]]:
         """The records that hold the run so far, oldest first: what `Keeper` was told of each."""
         return list(self.content["runs"])
+
+
+def load(path: Path) -> Start:
+    """The checkpoint in a file.
+
+    Raises:
+        CheckpointError: it cannot be read, or is not as a run leaves it.
+    """
+    start = Start(read(path), path)
+    try:
+        last = start.content["metrics"].get("state_digest")
+        known = {} if last is None else dict(zip(last["generations"].tolist(), last["values"].tolist(), strict=True))
+        said = known.get(start.generation)
+        wrong = said is not None and said != digest(start.content["trainer"]["result"])
+        complete = (
+            isinstance(start.seed, int)
+            and isinstance(start.versions, dict)
+            and all(isinstance(run["folder"], str) for run in start.runs)
+        )
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(
+            f"{path}: expected the checkpoint of a run, but something in it is missing or odd "
+            f"({type(error).__name__}: {error})"
+        ) from None
+    if wrong or not complete or not start.runs:
+        raise CheckpointError(f"{path}: damaged: its state is not that of generation {start.generation} in its metrics")
+    return start
+
+
+def check_versions(start: Start, versions: Mapping[str, str], strict: bool) -> str | None:
+    """What to say if a run goes on with other versions than those that its checkpoint was made with; None if not.
+
+    Raises:
+        CannotResume: they are others, or the checkpoint does not say which they were, and `strict` is True.
+    """
+    there = start.versions
+    if not there:
+        if strict:
+            raise CannotResume(
+                f"resume_strict: {start.path} does not say with which versions it was made, as 0.1.0 did not; "
+                "without resume_strict=True the run goes on"
+            )
+        return None
+    different = [
+        f"{name} {there.get(name, 'not used')} there, {versions.get(name, 'not used')} now"
+        for name in sorted({*there, *versions})
+        if there.get(name) != versions.get(name)
+    ]
+    if not different:
+        return None
+    if strict:
+        raise CannotResume(
+            f"resume_strict: {start.path} was made with other versions: {'; '.join(different)}. Install those of then, "
+            "or go on without resume_strict=True"
+        )
+    return make_printable(
+        f"going on with other versions: {'; '.join(different)}. From here on the results may be others, to the last "
+        "bits or altogether; resume_strict=True refuses it"
+    )
 
 
 def describe_completion(start: Start, settings: Settings) -> str | None:
@@ -61,15 +131,18 @@ def describe_completion(start: Start, settings: Settings) -> str | None:
         return None
     marker = start.path.parent / COMPLETED
     try:
-        end = json.loads(marker.read_text())
-    except (OSError, ValueError):
+        end = json.loads(read_regular(marker, _LARGEST_MARKER))
+        if end["state_digest"] != f"{digest(result):012x}":  # of another run with its checkpoints here
+            return None
+        return make_printable(
+            f"complete already, as {marker} says: mean return {end['re_eval_mean']:.1f} after generation "
+            f"{end['generation']}, in {end['folder']}. With a larger niters the run goes on"
+        )
+    except FileNotFoundError:
         return None
-    if end.get("state_digest") != f"{digest(result):012x}":  # of another run with its checkpoints here
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        print(make_printable(f"{marker}: cannot be read, and is written anew: {error}"), file=sys.stderr, flush=True)
         return None
-    return (
-        f"complete already, as {marker} says: mean return {end['re_eval_mean']:.1f} after generation "
-        f"{end['generation']}, in {end['folder']}. With a larger niters the run goes on"
-    )
 
 
 def make_key(settings: Settings, seed: int | None) -> str:
@@ -96,30 +169,70 @@ def find_checkpoint(
     Raises:
         CannotResume: there is none at the path, none can be read, or the settings differ.
     """
+    start = _find(settings, seed, list(folders), given)
+    if start is not None:
+        _compare(_with(settings, start.earlier_rules, given), seed, start)
+    return start
+
+
+def find_and_hold(
+    settings: Settings, seed: int | None, folders: Iterable[Path], given: Collection[str], locks: RunLocks
+) -> Start | None:
+    """`find`, and be the only program that goes on from there, or writes into `settings.checkpoint`.
+
+    Raises:
+        CannotResume: see `find`.
+        InUse: another program does.
+    """
+    folders = list(folders)
+    while True:
+        before = _listing(settings, folders)
+        start = find_checkpoint(settings, seed, folders, given)
+        if start is not None:
+            settings_there, seed = _with(settings, start.earlier_rules, given), start.seed
+        else:
+            settings_there = settings
+        if seed is None:  # it is drawn, and no other program's
+            return None
+        places = [] if start is None else [start.path.parent]
+        places += [] if settings.checkpoint is None else [Path(settings.checkpoint)]
+        news = [locks.hold(folder, make_key(settings_there, seed)) for folder in places]
+        if not any(news) or _listing(settings, folders) == before:
+            return start  # else another program has gone on until just now
+
+
+def _listing(settings: Settings, folders: Iterable[Path]) -> list[tuple[str, int, int, int]]:
+    """The checkpoints that may be meant, and their versions."""
+    given = settings.resume
+    places = folders if given in (None, "auto") else [Path(str(given))]
+    files = [file for place in places for file in (Folder(place, "*").files() if os.path.isdir(place) else [place])]
+    found = []
+    for path in files:
+        try:
+            status = path.stat()
+        except OSError:  # removed meanwhile
+            continue
+        found.append((str(path), status.st_ino, status.st_size, status.st_mtime_ns))
+    return sorted(found)
+
+
+def _find(settings: Settings, seed: int | None, folders: list[Path], given: Collection[str]) -> Start | None:
     if settings.resume is None:
         return None
+    keys = [make_key(settings, seed), make_key(_with(settings, _EARLIER, given), seed)]
     if settings.resume == "auto":
-        folders = list(folders)
-        start = _newest(folders, make_key(settings, seed)) or _newest(
-            folders, make_key(_with(settings, _EARLIER, given), seed)
-        )
-        if start is None:
-            return None
-    else:
-        path = Path(settings.resume)
-        if path.is_dir():
-            found = _newest([path], "*")
-            if found is None:
-                raise CannotResume(f"resume={path}: expected a checkpoint or a folder with some, found none there")
-            start = found
-        else:
-            try:
-                start = Start(read(path), path)
-            except CheckpointError as error:
-                hint = "; its folder in place of it takes the newest good one" if path.exists() else ""
-                raise CannotResume(f"resume: {error}{hint}") from None
-    _compare(_with(settings, start.earlier_rules, given), seed, start)
-    return start
+        return _newest(folders, keys)
+    path = Path(settings.resume)
+    if os.path.isdir(path):
+        found = _newest([path], [*keys, "*"])
+        if found is None:
+            raise CannotResume(f"resume={path}: expected a checkpoint or a folder with some, found none there")
+        return found
+    try:
+        return load(path)
+    except CheckpointError as error:
+        hint = "; its folder in place of it takes the newest good one" if os.path.exists(path) else ""
+        raise CannotResume(f"resume: {error}{hint}") from None
 
 
 def _with(settings: Settings, rules: Mapping[str, Any], given: Collection[str]) -> Settings:
@@ -127,19 +240,37 @@ def _with(settings: Settings, rules: Mapping[str, Any], given: Collection[str]) 
     return replace(settings, **{name: value for name, value in rules.items() if name not in given})
 
 
-def _newest(folders: Iterable[Path], pattern: str) -> Start | None:
-    """The newest good checkpoint in the folders; says which newer ones are damaged."""
-    files = [(path.stat().st_mtime_ns, path) for folder in folders for path in Folder(folder, pattern).files()]
-    complaint = None
-    for _, path in sorted(files, reverse=True):
-        try:
-            return Start(read(path), path)
-        except CheckpointError as error:
-            complaint = error
-            print(f"{error}; trying the one before it", file=sys.stderr, flush=True)
-    if complaint is not None:
-        raise CannotResume(f"resume: no checkpoint can be read; the oldest: {complaint}")
+def _newest(folders: Iterable[Path], keys: Iterable[str]) -> Start | None:
+    """The good checkpoint of the latest generation in the folders, with the first of `keys` that any has.
+
+    Says which later ones are damaged.
+    """
+    for each in keys:
+        files = [path for folder in folders for path in Folder(folder, each).files()]
+        if files:
+            return _latest(files)
     return None
+
+
+def _latest(files: list[Path]) -> Start:
+    complaint = None
+    latest_first = sorted(files, key=generation_in, reverse=True)
+    for _, paths in itertools.groupby(latest_first, key=generation_in):
+        best: tuple[int, int] | None = None
+        for path in paths:
+            try:
+                start = load(path)
+            except CheckpointError as error:
+                complaint = error
+                print(f"{make_printable(str(error))}; trying the one before it", file=sys.stderr, flush=True)
+                continue
+            # Of those that went on from the same one, that which knows of most records.
+            rank = len(start.runs), path.stat().st_mtime_ns if path.exists() else 0
+            if best is None or rank > best:
+                best, found = rank, start
+        if best is not None:
+            return found
+    raise CannotResume(f"resume: no checkpoint can be read; the oldest: {complaint}")
 
 
 def _compare(settings: Settings, seed: int | None, start: Start) -> None:
@@ -162,23 +293,3 @@ def _compare(settings: Settings, seed: int | None, start: Start) -> None:
 def _value(settings: Mapping[str, Any], name: str) -> Any:
     """The value of a setting; a missing one has the value of runs made before there was such a setting."""
     return settings.get(name, TABLE[name].before if name in TABLE else None)
-
-
-def find_last_recorded(
-    runs: Iterable[Mapping[str, Any]], elsewhere: Callable[[Mapping[str, Any]], int | None] = lambda run: None
-) -> int | None:
-    """The last generation whose metrics are in the records of `runs`; None if there is no record.
-
-    `elsewhere` is asked for those whose folder is gone.
-    """
-    found = []
-    for run in runs:
-        last = _last_step(Path(str(run["folder"])))
-        found.append(elsewhere(run) if last is None else last)
-    return max((last for last in found if last is not None), default=None)
-
-
-def _last_step(folder: Path) -> int | None:
-    if not (folder / RUN).exists():
-        return None  # not a folder of records, but one of agents alone, say
-    return max((max(values, default=0) for values in read_metrics(folder).values()), default=0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -13,15 +12,30 @@ import numpy as np
 
 from mpi_pgpe.agents import file as agent_file
 from mpi_pgpe.base.atomic_file import write_atomically
+from mpi_pgpe.base.errors import WrongInput
+from mpi_pgpe.base.file_lock import FileLock, try_lock
+from mpi_pgpe.base.regular_file import open_regular, read_regular
 
 RUN, CONFIG, INFO = "run.json", "config.json", "info.json"
 METRICS, METRIC_LINES = "metrics.json", "metrics.jsonl"
 OUTPUT = "cout.txt"
 COMPLETED = "completed.json"  # beside the checkpoints when, and only when, the run is complete
+CHECKSUMS = "checksums.json"  # of the others, once the run is over
 LOCK = ".lock"
 BEST_AGENT = agent_file.BEST_AGENT
+SOURCES = "_sources"  # beside the folders of runs
 MONGO = "mongo.json"  # where in MongoDB the run is, or shall be
 STEP, TIMESTAMP = "step", "timestamp"  # what a line of METRIC_LINES holds beside the metrics
+
+
+LARGEST_JSON = 2**24  # bytes of a file that describes a run; MongoDB takes no larger document
+LARGEST_METRICS = 2**31
+_LONGEST_LINE = 2**20
+_DEEPEST = 100  # containers within containers
+
+
+class DamagedRecord(WrongInput):
+    """A file of a run's folder cannot be read, or does not hold what it should."""
 
 
 def to_json_types(value: Any) -> Any:
@@ -38,12 +52,74 @@ def write_json(path: Path, content: Any) -> None:
     write_atomically(path, json.dumps(content, sort_keys=True, indent=2, default=to_json_types).encode())
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """What a file of JSON holds; {} if there is none."""
+def read_json(path: Path, largest: int = LARGEST_JSON) -> dict[str, Any]:
+    """What a file of JSON holds; {} if there is none. Links are not followed, and nothing is waited for.
+
+    Raises:
+        DamagedRecord: it cannot be read, is too large, or holds something else than one object of JSON.
+    """
     try:
-        return json.loads(path.read_bytes())
+        content = json.loads(read_regular(path, largest, follow=False))
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise DamagedRecord(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:  # of bytes that are no text, or text that is no JSON
+        raise DamagedRecord(f"{path}: is damaged: {error or type(error).__name__}") from None
+    if not isinstance(content, dict):
+        raise DamagedRecord(f"{path}: is damaged: expected an object of JSON, got {type(content).__name__}")
+    if _is_deep(content):
+        raise DamagedRecord(f"{path}: is damaged: expected at most {_DEEPEST} containers within each other")
+    return content
+
+
+def read_entry(folder: Path) -> dict[str, Any]:
+    """What RUN says of a run, with all that every record of this program has.
+
+    Raises:
+        DamagedRecord: it lacks something, or names files that are not the record's own.
+    """
+    entry = read_json(folder / RUN)
+    experiment: Any = entry.get("experiment")
+    pairs = [*_list(entry.get("resources"))]
+    is_good = (
+        all(isinstance(entry.get(name), str) for name in ("uid", "status", "start_time"))
+        and all(isinstance(entry.get(name), dict) for name in ("experiment", "host", "meta"))
+        and all(isinstance(entry.get(name), list) for name in ("artifacts", "resources"))
+        and isinstance(experiment.get("base_dir"), str)
+        and isinstance(entry.get("heartbeat"), str | None)
+    )
+    if is_good:
+        pairs += _list(experiment.get("sources"))
+        is_good = all(isinstance(pair, list) and list(map(type, pair)) == [str, str] for pair in pairs)
+    if not is_good:
+        raise DamagedRecord(f"{folder / RUN}: expected what this program records of a run; it is damaged, or another's")
+    strange = [name for name in entry["artifacts"] if not is_own_name(name)]
+    for _, stored in _list(experiment.get("sources")):
+        above, slash, name = stored.partition("/")
+        if (above, slash) != (SOURCES, "/") or not is_own_name(name):
+            strange.append(stored)
+    if strange:
+        raise DamagedRecord(f"{folder / RUN}: expected names of files in the record, got {strange[0]!r:.100}")
+    return entry
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def is_own_name(name: Any) -> bool:
+    """Whether it is the name of a file in a folder, and no path to elsewhere."""
+    return isinstance(name, str) and name not in {"", ".", ".."} and not set(name) & {"/", "\0"}
+
+
+def _is_deep(content: Any) -> bool:
+    """Whether a recursion into `content` may be too deep for Python."""
+    level = [content]
+    for _ in range(_DEEPEST):
+        items = [item for each in level for item in (each.values() if isinstance(each, dict) else each)]
+        level = [item for item in items if isinstance(item, dict | list)]
+    return bool(level)
 
 
 class Appended:
@@ -84,17 +160,43 @@ class Appended:
             self._file.close()
 
 
-def read_metric_lines(path: Path, offset: int = 0) -> Iterator[tuple[dict[str, Any], int]]:
-    """(line, offset of its end) for each complete line of a file of METRIC_LINES from `offset` on."""
-    if not path.exists():
-        return
-    with open(path, "rb") as file:
+def complete_lines(path: Path, offset: int = 0) -> Iterator[tuple[bytes, int]]:
+    """(line, offset of its end) for each complete line of a file of METRIC_LINES from `offset` on.
+
+    Raises:
+        DamagedRecord: a line is too long to be one.
+        OSError: it cannot be read.
+    """
+    with open_regular(path, LARGEST_METRICS, follow=False) as file:
         file.seek(offset)
-        for line in file:
-            if not line.endswith(b"\n"):  # being written, or cut off by a kill -9
-                return
+        while line := file.readline(_LONGEST_LINE):
             offset += len(line)
-            yield json.loads(line), offset
+            if not line.endswith(b"\n"):  # being written, or cut off by a kill -9
+                if len(line) == _LONGEST_LINE:
+                    raise DamagedRecord(f"{path}: is damaged: expected lines of less than {_LONGEST_LINE} bytes")
+                return
+            yield line, offset
+
+
+def read_metric_lines(path: Path, offset: int = 0) -> Iterator[tuple[dict[str, Any], int]]:
+    """(what a line says, offset of its end) for each complete line of a file of METRIC_LINES from `offset` on.
+
+    Raises:
+        DamagedRecord: a line does not say it.
+        OSError: it cannot be read; a file that is missing has no lines.
+    """
+    if not os.path.lexists(path):
+        return
+    for line, end in complete_lines(path, offset):
+        try:
+            content = json.loads(line)
+            if not isinstance(content, dict) or type(content[STEP]) is not int or type(content[TIMESTAMP]) is not str:
+                raise ValueError(f"expected {STEP}, {TIMESTAMP} and metrics, got {line!r:.100}")
+        except (ValueError, LookupError, RecursionError) as error:
+            raise DamagedRecord(
+                f"{path}: is damaged: the line that ends at byte {end}: {type(error).__name__}: {error}"
+            ) from None
+        yield content, end
 
 
 def write_metrics(folder: Path) -> None:
@@ -116,14 +218,12 @@ def write_metrics(folder: Path) -> None:
     write_atomically(folder / METRICS, ("{\n" + ",\n".join(metrics) + "\n}\n").encode())
 
 
-def lock_folder(folder: Path) -> IO[bytes] | None:
-    """Hold the folder as its only writer, until the file is closed or the process ends; None if another holds it."""
-    file = open(folder / LOCK, "ab")  # noqa: SIM115 (closed by the holder)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return None
-    except OSError:  # a file system without locks: the heartbeat has to tell
-        pass
-    return file
+def lock_folder(folder: Path) -> FileLock | None:
+    """Hold the folder as its only writer, until the lock is closed or the process ends; None if another holds it.
+
+    On a file system without locks the heartbeat has to tell.
+
+    Raises:
+        OSError: the folder cannot be written to, or a link is in the place of the lock.
+    """
+    return try_lock(folder / LOCK)

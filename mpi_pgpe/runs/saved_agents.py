@@ -10,10 +10,12 @@ from pathlib import Path
 
 from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.file import write_agent
+from mpi_pgpe.base.errors import UserError
 from mpi_pgpe.runs.run_folder import BEST_AGENT
 from mpi_pgpe.training.metrics import Report
 from mpi_pgpe.training.settings import Settings
 
+_LONGEST_NAME = 120  # bytes of an environment's name in that of a file, which has 255 in all
 AGENTS = Path("saved_agents")
 """Where the agents and checkpoints of runs without -F go."""
 
@@ -21,7 +23,10 @@ AGENTS = Path("saved_agents")
 def make_agents_folder(settings: Settings) -> Path:
     """A new folder for the agents of a run that is not recorded."""
     folder = AGENTS / make_folder_name(settings.env_name)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be made: {error.strerror}; make room, or choose another folder") from None
     return folder
 
 
@@ -52,4 +57,5 @@ def save_agents(
 
 
 def _file_name(env_name: str) -> str:
-    return env_name.rpartition(":")[2].rpartition("/")[2]
+    name = env_name.rpartition(":")[2].rpartition("/")[2]
+    return os.fsencode(name)[:_LONGEST_NAME].decode(errors="ignore")

@@ -15,6 +15,7 @@ from mpi_pgpe.base.checks import (
     check_flag,
     check_fraction,
     check_not_negative,
+    check_path,
     check_positive,
     check_whole,
 )
@@ -185,7 +186,7 @@ class Settings(RankSettings):
         before="order", aliases=("ties",),
     )
     init_from: str | None = make_field(
-        None, checks.or_none(checks.text), "search",
+        None, checks.or_none(check_path), "search",
         "file of a saved agent: begin at its center and running statistics; None: at zero",
         aliases=("center_init", "initial_agent"),
     )
@@ -218,7 +219,7 @@ class Settings(RankSettings):
         16, check_whole, "saving", "episodes of a re-evaluation", aliases=("eval_episodes", "n_eval_episodes"),
     )
     checkpoint: str | None = make_field(
-        None, checks.or_none(checks.text), "saving", "folder for checkpoints; None: the run's own",
+        None, checks.or_none(check_path), "saving", "folder for checkpoints; None: the run's own",
         resume="not of the run", aliases=("checkpoint_dir", "checkpoint_folder"),
     )
     checkpoint_interval: int = make_field(
@@ -230,8 +231,13 @@ class Settings(RankSettings):
         resume="not of the run",
     )
     resume: str | None = make_field(
-        None, checks.or_none(checks.text), "saving",
+        None, checks.or_none(check_path), "saving",
         "a checkpoint, or a folder of them, to go on from; auto: the newest of this configuration, if any",
+        resume="not of the run",
+    )
+    resume_strict: bool = make_field(
+        False, check_flag, "saving",
+        "refuse to go on with other versions of Python, numpy, the simulators or mpi_pgpe; False: tell what changes",
         resume="not of the run",
     )
     notes: str | None = make_field(

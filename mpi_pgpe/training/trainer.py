@@ -100,6 +100,11 @@ class Trainer:
         """Whether no generation remains."""
         return self.search.generation >= self.settings.niters or self.reached_target()
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """By name, of all that the bits of the result depend on: Python, numpy, the simulators, this package."""
+        return collect_versions() | self.origins[0] | self.origins[1]
+
     def digest(self) -> int:
         """A number that stands for all that the run has come to: see base.state.digest."""
         return digest(self._result())
@@ -282,7 +287,7 @@ class Trainer:
                 "returns": returns,
                 "history": {name: list(values) for name, values in self.history.items()},
                 "settings": settings.describe_run(),
-                "versions": collect_versions() | self.origins[0] | self.origins[1],
+                "versions": self.versions,
             },
         )
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import copyreg
 import io
+import math
 import os
 import pickle
 import random
 import resource
 import struct
+import types
 
 import pytest
 from places import DATA
 
-from mpi_pgpe.agents import Agent, AgentFileError, read_agent
+from mpi_pgpe.agents import Agent, AgentFileError, pgpelib, read_agent
 from mpi_pgpe.agents.file import agent_from_bytes, compute_checksum
 from mpi_pgpe.agents.plain_data import copy_plain_data
 from mpi_pgpe.agents.safe_pickle import BadPickle, load
@@ -110,6 +112,20 @@ def test_a_pickle_inside_a_torch_storage_is_not_run(tmp_path):
     assert not (tmp_path / "touched").exists()
     storage = PGPELIB[start:]
     assert pickle.loads(storage) == 0x1950A86A20F9469CFC6C  # what was replaced is such a pickle
+
+
+def test_the_size_of_a_tensor_is_looked_at_before_it_is_computed_with(monkeypatch):
+    """A product of many large integers takes minutes."""
+
+    def product(numbers):
+        assert len(numbers) <= 8, "this would take long"
+        return math.prod(numbers)
+
+    monkeypatch.setattr(pgpelib, "math", types.SimpleNamespace(prod=product))
+    many = b"(" + b"\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f" * 100_000 + b"t"
+    assert PGPELIB.count(b"K\x02K\x08\x86") == 1  # the size of the layer's matrix
+    with pytest.raises(AgentFileError, match="expected a tensor of 2 dimensions, got 100000"):
+        agent_from_bytes(PGPELIB.replace(b"K\x02K\x08\x86", many))
 
 
 BOMBS = {
@@ -230,7 +246,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path):
     large = tmp_path / "large"
     with large.open("wb") as file:
         file.truncate(2**28 + 1)  # takes no space on the disk
-    with pytest.raises(AgentFileError, match="a file of over"):
+    with pytest.raises(AgentFileError, match="larger than 268435456 bytes"):
         read_agent(large)
 
 

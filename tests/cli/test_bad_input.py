@@ -144,6 +144,9 @@ def test_command_lines_that_cannot_be_are_refused_in_one_line(capfd, arguments, 
             assert part in message
 
 
+LONG = "n" * 300
+
+
 @pytest.mark.parametrize(
     ("name", "content", "part"),
     [
@@ -167,6 +170,27 @@ def test_files_that_are_no_settings_are_refused_in_one_line(capfd, tmp_path_fact
         message = refused(capfd, "-F", "results", *command, "with", "fast", str(path), ENV)
         if ROOT_RANK:
             assert part in message
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-F", LONG],
+        ["-F", f"none/{LONG}/below"],
+        ["-i", LONG],
+        ["with", LONG],
+        ["with", f"{LONG}.json"],
+        ["with", f"checkpoint=c/{LONG}"],
+        ["with", f"resume={LONG}"],
+        ["with", f"init_from={LONG}"],
+        [LONG],
+    ],
+)
+def test_names_that_no_file_system_takes_are_refused_in_one_line(capfd, arguments):
+    message = refused(capfd, *arguments)
+    assert len(message) < 1000
+    if ROOT_RANK:
+        assert "expected" in message
 
 
 @pytest.mark.parametrize("folder", ["file", "file/below", "/proc/results"])

@@ -62,8 +62,6 @@ class TestKeys:
     def test_in_files(
         self, name: str, config: dict[Any, Any], key: str, suffix: str, tmp_path: Path, capfd: Any
     ) -> None:
-        if suffix == "yaml":
-            pytest.importorskip("yaml", reason="a file of YAML needs PyYAML")
         file = tmp_path / f"settings.{suffix}"
         file.write_text(json.dumps({name: config}))  # which YAML reads, too
         assert main(["print_config", "with", str(file)]) == 2

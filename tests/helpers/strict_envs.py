@@ -1,4 +1,4 @@
-"""Environments that refuse an action outside of their space, named `strict_envs:Class`."""
+"""Environments that refuse an action outside of their space, and a seed of numpy's, named `strict_envs:Class`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class Strict(gymnasium.Env):  # type: ignore[type-arg]
         return (100 * self.np_random.standard_normal(3)).astype(np.float32)
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        assert seed is None or type(seed) is int, f"{seed!r} is a {type(seed).__name__}"  # as gymnasium demands
         super().reset(seed=seed)
         self.steps = 0
         return self.observe(), {}

@@ -15,6 +15,7 @@ import pytest
 from places import HELPERS, python_path
 from programs import mpiexec, run_program
 
+from mpi_pgpe.runs.checkpoint import pack, read
 from mpi_pgpe.runs.run_folder import read_metric_lines
 
 pytestmark = [pytest.mark.launches, pytest.mark.slow]
@@ -254,3 +255,75 @@ def test_a_folder_that_cannot_be_written_to_stops_no_run(tmp_path: Path) -> None
     assert "cannot write to file/c" in run.stderr
     assert "the run goes on" in run.stderr
     assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_a_damaged_line_of_an_earlier_record_is_told_and_recorded_anew(whole: Path, tmp_path: Path) -> None:
+    done(train(tmp_path, niters=5))
+    path = tmp_path / "results/1/metrics.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[1] = lines[1][:30] + b"\xff" + lines[1][31:]
+    lines[3] = lines[3].replace(b'"step": 4', b'"step": 94')  # a step later than all to come
+    path.write_bytes(b"".join(lines))
+    run = done(train(tmp_path, resume="results/1"))
+    assert f"{path}: damaged in line 2, 4; what was there is recorded again in this run\n" in run.stderr
+    steps = [line["step"] for line, _ in read_metric_lines(tmp_path / "results/2/metrics.jsonl")]
+    assert steps == [2, 4, 6, 7, 8, 9]
+    ours = dict(recorded(tmp_path, 2)["state_digest"])
+    assert ours.items() <= dict(recorded(whole, 1)["state_digest"]).items()
+
+
+def test_checkpoints_of_the_future_do_not_hold_a_run_back(whole: Path, tmp_path: Path) -> None:
+    done(train(tmp_path, niters=4, checkpoint="c"))
+    for path in (tmp_path / "c").glob("*.npz"):
+        os.utime(path, (4e9, 4e9))
+    done(train(tmp_path, niters=7, checkpoint="c", resume="auto"))
+    assert sorted(int(path.stem[-3:]) for path in (tmp_path / "c").glob("*.npz")) == [6, 7]
+    assert "generation 7 of run" in done(train(tmp_path, checkpoint="c", resume="auto")).stdout
+    assert joined(tmp_path, 1, 2, 3)["state_digest"] == recorded(whole, 1)["state_digest"]
+
+
+@pytest.mark.parametrize("resume", ["auto", "results/1", "unset"])
+def test_a_second_program_with_the_same_checkpoints_is_refused(tmp_path: Path, resume: str) -> None:
+    """Also one that begins anew, beside the first: both would write into one folder."""
+    slow: dict[str, Any] = {"env_name": "odd_envs:Slow"} | ({"checkpoint": "c"} if resume == "unset" else {})
+    if resume != "unset":
+        done(train(tmp_path, niters=2, **slow))
+    with subprocess.Popen(
+        command(**slow, resume=resume, niters=1000),
+        cwd=tmp_path,
+        env=ENVIRONMENT | {"SECONDS_OF_A_STEP": "0.01"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as first:
+        assert first.stdout is not None
+        next(line for line in first.stdout if line.startswith("generation="))
+        before = sorted(tmp_path.glob("results/*/run.json"))
+        second = train(tmp_path, 2, **slow, resume=resume)
+        first.kill()
+    assert second.returncode == 2
+    assert f"expected a run that no other program goes on with, but process {first.pid} on " in second.stderr
+    assert second.stderr.count("\n") == 1
+    assert sorted(tmp_path.glob("results/*/run.json")) == before  # nothing was recorded
+    again = train(tmp_path, **slow, resume="c" if resume == "unset" else resume, niters=9)
+    assert again.returncode == 0, again.stderr  # the lock died with its owner
+
+
+def test_other_versions_are_told_and_with_resume_strict_refused(whole: Path, tmp_path: Path) -> None:
+    done(train(tmp_path, niters=3))
+    newest = max((tmp_path / "results/1").glob("*.npz"))
+    here = read(newest)["versions"]
+    assert {"python", "numpy", "mpi_pgpe", "gym"} <= set(here)
+    assert json.loads((tmp_path / "results/1/info.json").read_text())["versions"] == here
+    assert "other versions" not in done(train(tmp_path, niters=4, resume="results/1", resume_strict=True)).stderr
+    newest.write_bytes(pack({**read(newest), "versions": {**here, "numpy": "1.0"}}))
+    refused = train(tmp_path, niters=5, resume=newest, resume_strict=True)
+    assert refused.returncode == 2
+    assert f"was made with other versions: numpy 1.0 there, {here['numpy']} now. " in refused.stderr
+    assert not (tmp_path / "results/3").exists()
+    told = done(train(tmp_path, niters=9, resume=newest))
+    assert f"going on with other versions: numpy 1.0 there, {here['numpy']} now. " in told.stderr
+    without = {name: value for name, value in read(newest).items() if name != "versions"}
+    newest.write_bytes(pack(without))
+    refused = train(tmp_path, niters=5, resume=newest, resume_strict=True)
+    assert "does not say with which versions it was made" in refused.stderr

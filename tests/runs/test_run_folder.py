@@ -6,6 +6,7 @@ import ast
 import datetime
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from sacred import Experiment
 from sacred.observers import FileStorageObserver
 
 import mpi_pgpe
+from mpi_pgpe.base.errors import UserError
 from mpi_pgpe.cli import sacred_patches
 from mpi_pgpe.runs import run_folder
 from mpi_pgpe.runs.mongo.earlier_runs import NotNow, mark_if_dead
@@ -71,6 +73,7 @@ def test_files_are_those_of_sacreds_own_observer(tmp_path, monkeypatch):
         assert (folder / "agent.pickle").read_bytes() == b"agent"
 
     theirs, ours = found["theirs"], found["ours"]
+    assert ours.pop("checksums.json")
     assert set(ours) == set(theirs) == {"run.json", "config.json", "info.json", "metrics.json", "cout.txt"}
     for name in ("config.json", "info.json", "cout.txt"):
         assert ours[name] == theirs[name]
@@ -281,3 +284,15 @@ def test_no_other_module_names_the_files_of_a_run() -> None:
         if node.value in names
     ]
     assert elsewhere == ["agents/file.py: best.pickle"]
+
+
+def test_a_disk_that_is_full_at_the_start_is_one_line_and_nothing_stays(tmp_path):
+    # The limit on the size of files stands for the end of the disk.
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, before[1]))
+    try:
+        with pytest.raises(UserError, match="the run cannot be recorded there: File too large; make room"):
+            record(Recorder(tmp_path), lambda run: pytest.fail("it ran"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not (tmp_path / "1").exists()

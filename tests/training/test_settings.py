@@ -194,6 +194,7 @@ def test_what_a_resume_may_change_is_no_part_of_the_result():
         "checkpoint_interval",
         "checkpoint_seconds",
         "resume",
+        "resume_strict",
         "max_walltime",
         "finish_generation",
     }

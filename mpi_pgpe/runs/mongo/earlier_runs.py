@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mpi_pgpe.base.errors import UserError
 from mpi_pgpe.runs import run_folder
+from mpi_pgpe.runs.checksums import tell_damage
 from mpi_pgpe.runs.mongo.address import SECONDS_TO_CONNECT, Target, Unreachable, connect
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def deliver(folder: Path, client: MongoClient[dict[str, Any]], target: Target) -
     if held is None:
         raise NotNow("is going on, and its own program delivers it")
     with held:
+        tell_damage(folder)
         mark_if_dead(folder)
         mirror = Mirror(client, target.database, folder)
         for attempt in range(_ATTEMPTS):
@@ -47,7 +49,7 @@ def deliver(folder: Path, client: MongoClient[dict[str, Any]], target: Target) -
                     raise
                 time.sleep(1)
         run_folder.write_json(folder / run_folder.MONGO, {"database": target.shown, "id": mirror.id})
-    status = run_folder.read_json(folder / run_folder.RUN)["status"]
+    status = run_folder.read_entry(folder)["status"]
     return f"run {mirror.id} in {target.shown} ({status}, {mirror.points} points of metrics)"
 
 
@@ -72,15 +74,19 @@ def mark_if_dead(folder: Path) -> None:
     Raises:
         NotNow: it may be alive on another machine.
     """
-    entry = run_folder.read_json(folder / run_folder.RUN)
+    entry = run_folder.read_entry(folder)
     if entry["status"] != "RUNNING":
         return
-    last = entry["heartbeat"] or entry["start_time"]
+    last = entry.get("heartbeat") or entry["start_time"]
     host = entry["host"].get("hostname")
-    beat = float((entry["meta"].get("options") or {}).get("--beat-interval") or 10)
-    silence = datetime.now(timezone.utc).replace(tzinfo=None) - datetime.fromisoformat(last)
+    try:
+        beat = float((entry["meta"].get("options") or {}).get("--beat-interval") or 10)
+        silence = datetime.now(timezone.utc).replace(tzinfo=None) - datetime.fromisoformat(last)
+        missed = timedelta(seconds=_BEATS_MISSED * beat)
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise run_folder.DamagedRecord(f"{folder / run_folder.RUN}: is damaged: {error}") from None
     # The lock that `deliver` holds is proof on the run's own machine; not every network file system carries it.
-    if host != socket.gethostname() and silence < timedelta(seconds=_BEATS_MISSED * beat):
+    if host != socket.gethostname() and silence < missed:
         raise NotNow(f"seems to be going on at {host}; its last heartbeat is {silence.seconds} seconds old")
     run_folder.write_metrics(folder)
     run_folder.write_json(folder / run_folder.RUN, entry | {"status": "DEAD", "stop_time": last})

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import mimetypes
 import os
+import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from bson import ObjectId
 from gridfs import GridFS
 
+from mpi_pgpe.base.regular_file import open_regular, read_regular
+
 if TYPE_CHECKING:
     from pymongo.database import Database
+
+_LARGEST_SOURCE = 2**24  # bytes
 
 _log = logging.getLogger(__name__)
 
@@ -56,13 +63,28 @@ class StoredFiles:
                 return stored[-1]
             _log.warning("the artifact %s is no longer there: not in MongoDB", path)
             return None
+        except NotAFile as error:
+            _log.warning("the artifact %s is %s: not in MongoDB", path, error.strerror)
+            return None
         if key not in stored:
             stored.append(key)
         return key
 
-    def send_source(self, path: str, stored_name: str) -> ObjectId:
-        """Put a file there that other runs may have as well; returns its id."""
-        return self._send(path, stored_name, self._fs.exists)
+    def send_source(self, path: Path, stored_name: str) -> ObjectId | None:
+        """Put a file there that other runs may have as well; returns its id.
+
+        None if it is not what its name says: NAME_MD5.SUFFIX.
+        """
+        try:
+            if path.parent.is_symlink():
+                raise OSError(errno.ELOOP, "in a folder that is a link, which is not followed")
+            content = read_regular(path, _LARGEST_SOURCE, follow=False)
+            if path.stem.rpartition("_")[2] != hashlib.md5(content, usedforsecurity=False).hexdigest():
+                raise OSError(errno.EINVAL, "not the file that its name tells of")
+            return self._send(str(path), stored_name, self._fs.exists)
+        except OSError as error:
+            _log.warning("the source %s is %s: not in MongoDB", path, error.strerror)
+            return None
 
     def delete_replaced(self, ids: dict[str, ObjectId]) -> None:
         """Delete the older contents of artifacts, given the ids by name, whether they were sent or broken off."""
@@ -82,9 +104,9 @@ class StoredFiles:
 
     def _send(self, path: str, stored_name: str, is_there: Callable[[ObjectId], bool]) -> ObjectId:
         known = self._keys.get(stored_name)
-        if known is not None and known[0] == _version(os.stat(path)) and is_there(known[1]):
+        if known is not None and known[0] == _version(os.lstat(path)) and is_there(known[1]):
             return known[1]
-        with open(path, "rb") as file:
+        with _open(path) as file:
             version, digest = _version(os.fstat(file.fileno())), hashlib.sha256()
             while block := file.read(2**20):
                 digest.update(block)
@@ -97,6 +119,19 @@ class StoredFiles:
             self._begun.discard(key)
         self._keys[stored_name] = version, key
         return key
+
+
+class NotAFile(OSError):
+    """A link, a pipe or a device, where a file should be."""
+
+
+def _open(path: str) -> BinaryIO:
+    try:
+        return open_regular(path, sys.maxsize, follow=False)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EINVAL, errno.EISDIR):
+            raise NotAFile(error.errno, error.strerror, path) from None
+        raise
 
 
 def _version(stat: os.stat_result) -> tuple[int, int, int]:

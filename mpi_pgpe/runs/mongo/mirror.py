@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
+from mpi_pgpe.base.regular_file import open_regular
 from mpi_pgpe.runs import run_folder
 from mpi_pgpe.runs.mongo.grid_files import StoredFiles, object_id
 
@@ -47,6 +49,7 @@ class Mirror:
     def __init__(self, client: MongoClient[dict[str, Any]], database: str, folder: Path) -> None:
         self.folder = folder
         self.id: int | str | None = None
+        self._uid = ""
         self._runs = client[database]["runs"]
         self._metrics = client[database]["metrics"]
         self._files = StoredFiles(client[database])
@@ -78,12 +81,13 @@ class Mirror:
         except DuplicateKeyError:
             if self._runs.find_one({"_id": number, "uid": entry["uid"]}, {"_id": 1}) is None:
                 return False  # else it was this run's, and the answer to an earlier attempt was lost
-        self.id = number
+        self.id, self._uid = number, entry["uid"]
         return True
 
     def _find(self, entry: dict[str, Any]) -> None:
         """Find the run's document by its uid, or make it."""
         wanted = run_folder.read_json(self.folder / run_folder.MONGO).get("id")
+        wanted = wanted if isinstance(wanted, int | str) else None
         for query in ({"_id": wanted, "uid": entry["uid"]}, {"uid": entry["uid"]}):
             if found := self._runs.find_one(query, {"_id": 1}):
                 self.id = found["_id"]
@@ -98,15 +102,13 @@ class Mirror:
 
     def remove(self) -> None:
         """Delete the run's document; for a run that has neither metrics nor artifacts yet."""
-        self._runs.delete_one({"uid": run_folder.read_json(self.folder / run_folder.RUN)["uid"]})
+        self._runs.delete_one({"uid": self._uid or run_folder.read_entry(self.folder)["uid"]})
 
     # -- all of it ----------------------------------------------------------------------------------------
 
     def update(self) -> None:
         """Bring the database up to date."""
-        entry = run_folder.read_json(
-            self.folder / run_folder.RUN
-        )  # first: what it tells of is in the other files already
+        entry = run_folder.read_entry(self.folder)  # first: what it tells of is in the other files already
         if not self._sure:
             self._look(entry)
         self._sure = False
@@ -144,10 +146,10 @@ class Mirror:
         if self._sent:
             return self._sent["experiment"]["sources"]
         base = Path(entry["experiment"]["base_dir"])
-        return [
-            [name, self._files.send_source(f"{self.folder.parent}/{stored}", str(base / name))]
-            for name, stored in entry["experiment"]["sources"]
-        ]
+        folder = self.folder.absolute().parent
+        keys = [(name, self._files.send_source(folder / stored, str(base / name)))
+                for name, stored in entry["experiment"].get("sources", [])]  # fmt: skip
+        return [[name, key] for name, key in keys if key is not None]
 
     @staticmethod
     def _from_entry(entry: dict[str, Any]) -> dict[str, Any]:
@@ -165,11 +167,11 @@ class Mirror:
     def _captured_out(self) -> tuple[str, bool]:
         """(what the run printed, whether its middle had to be left out)."""
         path = self.folder / run_folder.OUTPUT
-        size = path.stat().st_size if path.exists() else 0
+        size = path.lstat().st_size if os.path.lexists(path) else 0
         if size != self._output[0]:
             text = ""
             if size:
-                with open(path, "rb") as file:
+                with open_regular(path, run_folder.LARGEST_METRICS, follow=False) as file:
                     text = file.read(min(size, LONGEST_OUTPUT)).decode(errors="replace")
                     if size > LONGEST_OUTPUT:
                         text = text[: LONGEST_OUTPUT // 16]
