@@ -10,6 +10,7 @@ if __name__ == "__main__":
 # isort: split
 import argparse
 import ast
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
@@ -30,6 +31,8 @@ from mpi_pgpe.base.arguments import Parser, add_json
 from mpi_pgpe.base.errors import FAILED, UserError, WrongInput, describe_error
 from mpi_pgpe.base.text import format_json_line
 from mpi_pgpe.cli import stop_requests
+from mpi_pgpe.cli.broken_packages import broken_packages
+from mpi_pgpe.cli.env_habits import habits
 from mpi_pgpe.cli.episode_leaks import judge
 from mpi_pgpe.envs.survey import examine_environment, examine_families
 from mpi_pgpe.parallel import one_thread
@@ -154,13 +157,12 @@ def environments(wanted: list[str], config: dict[str, Any]) -> Iterator[Finding]
     for name in wanted:
         topic = f"environment {name}"
         found = examine_environment(topic, name, config)
-        yield _leaks(topic, name, config) if found.works else Finding(topic, PROBLEM, *_remedy(found.detail))
-
-
-def _remedy(detail: str) -> tuple[str, str]:
-    """(what is wrong with an environment, what to do)."""
-    wrong, _, command = detail.partition("; install it with: ")
-    return wrong, command or "correct the name or the arguments, or reinstall in the versions of bin/constraints.txt"
+        if not found.works:
+            wrong = found.detail.partition("; install it with: ")[0]
+            yield Finding(topic, PROBLEM, wrong, found.advice)
+            continue
+        yield _leaks(topic, name, config)
+        yield from _habits(topic, name, config)
 
 
 def _leaks(topic: str, name: str, config: dict[str, Any]) -> Finding:
@@ -171,6 +173,13 @@ def _leaks(topic: str, name: str, config: dict[str, Any]) -> Finding:
         finding = f"takes a step, but breaks in whole episodes, or beside another one: {describe_error(error)}"
         return Finding(topic, PROBLEM, finding, "repair it; a training with env_name shows where it breaks")
     return Finding(topic, PROBLEM if verdict.leaks else NOTE if verdict.do else OK, verdict.finding, verdict.do)
+
+
+def _habits(topic: str, name: str, config: dict[str, Any]) -> Iterator[Finding]:
+    """What else its user should know; of one that breaks `_leaks` has told."""
+    with contextlib.suppress(Exception):
+        for habit in habits(name, config):
+            yield Finding(topic, NOTE, habit.finding, habit.do)
 
 
 def packages() -> Iterator[Finding]:
@@ -240,6 +249,7 @@ def lead(argv: list[str], promised: tuple[int, int] | None, about_mpi: list[Find
         ) from None
     findings = [
         *packages(),
+        *(Finding("packages", PROBLEM, *broken) for broken in broken_packages()),
         *about_mpi,
         *launchers(promised),
         *environments(args.env, config),

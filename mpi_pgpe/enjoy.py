@@ -298,6 +298,7 @@ def _enjoy(arguments: list[str]) -> int:
         return lead(None, arguments)
     farm = Farm(World())
     entry.check_launcher(farm)
+    entry.begin_environments()
     farm.world.watch_hosts("start it again")
     if farm.world.rank > 0:
         stop_requests.ignore([signal.SIGINT])

@@ -12,7 +12,11 @@ if __name__ == "__main__":
     entry.begin()  # before numpy is loaded
 
 # isort: split
+from contextlib import nullcontext
+
+from mpi_pgpe.base import output
 from mpi_pgpe.cli import stop_requests
+from mpi_pgpe.cli.end_watch import EndWatch
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.launcher import read_promised_rank
 from mpi_pgpe.parallel.world import World
@@ -44,9 +48,17 @@ def _train(arguments: list[str]) -> int:
     requests = stop_requests.StopRequests()
     if only_prints(arguments):
         rank, _ = read_promised_rank() or (0, 1)
-        return run_experiment(arguments, None, requests) if rank == 0 else 0
+        return run_experiment(arguments, None, requests, EndWatch()) if rank == 0 else 0
+    rank, _ = read_promised_rank() or (0, 1)
+    watch = EndWatch()
+    with watch.watching() if rank == 0 else nullcontext():
+        return _with_all_ranks(arguments, requests, watch)
+
+
+def _with_all_ranks(arguments: list[str], requests: stop_requests.StopRequests, watch: EndWatch) -> int:
     team = Team(Farm(World()))
     entry.check_launcher(team.farm)
+    entry.begin_environments()
     team.world.watch_hosts("its last checkpoint serves to resume")
     if team.world.rank > 0:
         stop_requests.ignore()
@@ -55,11 +67,12 @@ def _train(arguments: list[str]) -> int:
         team.world.leave(exit_code)
         return exit_code
     exit_code = 1
-    with requests.listening():
+    with requests.listening(), output.listening(output.tell_on_the_other):
         try:
-            exit_code = entry.guard("train", lambda: run_experiment(arguments, team, requests))
+            exit_code = entry.guard("train", lambda: run_experiment(arguments, team, requests, watch))
         finally:
             entry.close_environments()
+            watch.over()  # the record is complete
             team.stop(exit_code)
         team.world.leave(exit_code)
         if requests.reason is not None:  # launchers and schedulers may ask more than once
@@ -74,7 +87,9 @@ def only_prints(arguments: list[str]) -> bool:
     return bool(_PRINT_ONLY & set(words[: words.index("with")] if "with" in words else words))
 
 
-def run_experiment(arguments: list[str], team: Team | None, requests: stop_requests.StopRequests) -> int:
+def run_experiment(
+    arguments: list[str], team: Team | None, requests: stop_requests.StopRequests, watch: EndWatch
+) -> int:
     """Rank 0: run sacred's command line; returns the exit code."""
     # Here, because the other ranks never load sacred.
     from mpi_pgpe.cli import sacred_patches
@@ -82,7 +97,7 @@ def run_experiment(arguments: list[str], team: Team | None, requests: stop_reque
     sacred_patches.apply()
     from mpi_pgpe.cli.experiment import run
 
-    return run(arguments, team, requests)
+    return run(arguments, team, requests, watch)
 
 
 if __name__ == "__main__":

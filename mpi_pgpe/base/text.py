@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,3 +32,9 @@ def make_printable(text: str, longest: int = _LONGEST_MESSAGE) -> str:
     """`text`, which may quote a hostile file, as one line that is fit for a terminal."""
     short = text if len(text) <= longest else f"{text[:longest]}..."
     return "".join(character if character.isprintable() else "?" for character in short)
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """A path as people write it: from the working folder on, where it is below that."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith(os.pardir) else relative

@@ -12,6 +12,8 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
+from mpi_pgpe.base.output import lossy_text
+from mpi_pgpe.base.text import shown
 from mpi_pgpe.parallel.launcher import find_launchers
 from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.policies.network import PolicyShape
@@ -61,7 +63,7 @@ class Console:
             f"({shape.observation_size}-{hidden}-{shape.action_size}), popsize {settings.popsize}, "
             f"{settings.niters} generation{'s' * (settings.niters > 1)}, seed {settings.seed}, "
             f"{ranks} rank{'s' * (ranks > 1)}\n"
-            f"agents are saved in {folder}",
+            f"agents are saved in {shown(folder)}",
             flush=True,
         )
         if settings.num_interactions is not None and settings.popsize_max and settings.popsize_max % settings.popsize:
@@ -150,12 +152,12 @@ class Console:
                 f"after generation {re_eval['re_eval_generation']}"
             )
         if recorded:
-            print(f"run: {folder}")
+            print(f"run: {shown(folder)}")
         if agent is not None:
-            print(f"agent: {agent}")
+            print(f"agent: {shown(agent)}")
         best = folder / BEST_AGENT
         if best.exists():
-            print(f"best agent: {best}", flush=True)
+            print(f"best agent: {shown(best)}", flush=True)
 
     @staticmethod
     def digest(digest: int) -> None:
@@ -192,6 +194,6 @@ def _terminal_of_mpiexec() -> IO[str] | None:
         device = os.readlink(f"/proc/{find_launchers()[0]}/fd/2")
         if not device.startswith(("/dev/pts/", "/dev/tty")):
             return None
-        return os.fdopen(os.open(device, os.O_WRONLY | os.O_NOCTTY), "w")
+        return lossy_text(os.open(device, os.O_WRONLY | os.O_NOCTTY))
     except (OSError, IndexError):
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import faulthandler
 import os
 import sys
 import threading
@@ -10,11 +12,14 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
+from mpi_pgpe.base import output
 from mpi_pgpe.base.errors import FAILED, INTERRUPTED, UserError
 from mpi_pgpe.base.text import make_printable
 from mpi_pgpe.cli import quiet_start
+from mpi_pgpe.cli.leftovers import Leftovers
 from mpi_pgpe.parallel import one_thread
 from mpi_pgpe.parallel.launcher import read_promised_rank
+from mpi_pgpe.parallel.launcher_output import trouble_of_launcher
 
 if TYPE_CHECKING:
     from mpi_pgpe.parallel.farm import Farm
@@ -36,7 +41,7 @@ def guard(command: str, work: Callable[[], int]) -> int:
     """
     quiet_start.end()
     try:
-        return work()
+        return _all_printed(command, work())
     except UserError as error:
         message = make_printable(str(error), _LONGEST_LINE) if error.one_line else str(error)
         print(f"{command}: {message}", file=sys.stderr, flush=True)
@@ -48,7 +53,16 @@ def guard(command: str, work: Callable[[], int]) -> int:
         if isinstance(end.code, str):
             print(f"{command}: {end.code}", file=sys.stderr, flush=True)
             return FAILED
-        return end.code or 0
+        return _all_printed(command, end.code or 0)
+
+
+def _all_printed(command: str, exit_code: int) -> int:
+    """The exit code of a command whose result is what it prints, unless somebody stopped reading."""
+    error = None if command == "train" else output.lost(output.OUTPUT)
+    if error is None or exit_code or error.errno in (errno.EPIPE, errno.EBADF):
+        return exit_code
+    print(f"{command}: what it found could not be printed: {error.strerror}", file=sys.stderr, flush=True)
+    return FAILED
 
 
 def check_launcher(farm: Farm) -> None:
@@ -72,6 +86,16 @@ def check_launcher(farm: Farm) -> None:
     )
 
 
+_leftovers: Leftovers | None = None
+
+
+def begin_environments() -> None:
+    """Just before environments are made, with MPI started: crashes are told, and what they leave is known."""
+    global _leftovers
+    faulthandler.enable(sys.__stderr__ or sys.stderr, all_threads=False)  # after MPI, which may have a handler, too
+    _leftovers = Leftovers()
+
+
 _SECONDS_FOR_THREADS = 2.0  # that end by themselves
 
 
@@ -82,6 +106,8 @@ def close_environments() -> None:
 
         for complaint in close_all():
             print(complaint, file=sys.stderr, flush=True)
+    if _leftovers is not None and (left := _leftovers.end()):
+        print(left, file=sys.stderr, flush=True)
 
 
 def end_in_spite_of_threads(exit_code: int) -> None:
@@ -109,6 +135,7 @@ def end_in_spite_of_threads(exit_code: int) -> None:
 
 def run(main: Callable[[list[str]], int], arguments: list[str] | None = None) -> NoReturn:
     """Run a command as a program; an exception that nobody foresaw ends all ranks, not this one alone."""
+    output.protect(trouble_of_launcher)
     try:
         exit_code = main(sys.argv[1:] if arguments is None else arguments)
     except BaseException as error:

@@ -18,6 +18,7 @@ from sacred.utils import SacredError
 from mpi_pgpe import envs
 from mpi_pgpe.base.errors import UserError, WrongInput, describe_error
 from mpi_pgpe.cli import command_line, configs
+from mpi_pgpe.cli.end_watch import EndWatch
 from mpi_pgpe.cli.help import format_help
 from mpi_pgpe.cli.options import make_recorder
 from mpi_pgpe.cli.sacred_entries import Entries
@@ -33,7 +34,7 @@ from mpi_pgpe.training.settings import TABLE, Settings
 from mpi_pgpe.training.team import Team
 
 
-def run(arguments: list[str], team: Team | None, requests: StopRequests) -> int:
+def run(arguments: list[str], team: Team | None, requests: StopRequests, watch: EndWatch) -> int:
     """Run sacred's command line; `team` is None for commands that only print. Returns the exit code.
 
     Raises:
@@ -48,7 +49,7 @@ def run(arguments: list[str], team: Team | None, requests: StopRequests) -> int:
         command = options["COMMAND"]
         print(format_help(experiment) if command is None else help_for_command(commands[command]))
         return 0
-    recorder = None if team is None or options["--unobserved"] else make_recorder(options, hidden)
+    recorder = None if team is None or options["--unobserved"] else make_recorder(options, hidden, watch)
     if recorder:
         experiment.observers.append(recorder)
     start: Start | None = None
@@ -153,8 +154,8 @@ def check_config(
 def list_checkpoint_folders(settings: Settings, results: str | None) -> list[Path]:
     """Where `resume=auto` looks: the folder for checkpoints or, if none is set, those of all runs."""
     if settings.checkpoint is not None:
-        return [Path(settings.checkpoint)]
-    return sorted(path for path in Path(results or AGENTS).glob("*") if path.is_dir())
+        return [Path(settings.checkpoint).absolute()]
+    return sorted(path for path in Path(results or AGENTS).absolute().glob("*") if path.is_dir())
 
 
 def read_settings(config: dict[str, Any]) -> Settings:

@@ -45,6 +45,7 @@ class Watched:
         self.observation_size, self.action_space = env.observation_size, env.action_space
         self.time_limit, self.frames_per_second, self.origin = env.time_limit, env.frames_per_second, env.origin
         self.frame, self.remake, self.close = env.frame, env.remake, env.close
+        self.inside = env.inside
         self._look = look
 
     def reset(self, seed: int) -> Any:
@@ -88,7 +89,7 @@ class Film:
     """
 
     def __init__(self, path: str | os.PathLike[str], frames_per_second: float) -> None:
-        self.path = Path(path)
+        self.path = Path(path).absolute()
         check_path(self.path)
         try:
             import imageio.v2 as imageio

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from sacred import SETTINGS
 from sacred.commandline_options import CLIOption, cli_option
 from sacred.run import Run
 
+from mpi_pgpe.cli.end_watch import EndWatch
 from mpi_pgpe.runs.mongo.address import find_target
 from mpi_pgpe.runs.recorder import Recorder
 from mpi_pgpe.runs.saved_agents import AGENTS, make_folder_name
@@ -42,7 +44,7 @@ def replace_options(options: list[CLIOption]) -> list[CLIOption]:
 _OTHER_OBSERVERS = ("--sql", "--s3", "--gcs", "--tiny_db")
 
 
-def make_recorder(options: dict[str, Any], hidden: dict[str, str]) -> Recorder | None:
+def make_recorder(options: dict[str, Any], hidden: dict[str, str], watch: EndWatch) -> Recorder | None:
     """The observer that -F, -m and MPI_PGPE_MONGO ask for; the recorder captures the output itself.
 
     Raises:
@@ -54,7 +56,9 @@ def make_recorder(options: dict[str, Any], hidden: dict[str, str]) -> Recorder |
     folder, mongo = options["--file_storage"], options["--mongo_db"]
     target = find_target(hidden.get(mongo, mongo))
     if folder:
-        return Recorder(folder, target, capture=capture)
+        return Recorder(Path(folder).absolute(), target, capture=capture, on_start=watch.records)
     if target:
-        return Recorder(AGENTS, target, lambda config: make_folder_name(config["env_name"]), capture)
+        return Recorder(
+            AGENTS.absolute(), target, lambda config: make_folder_name(config["env_name"]), capture, watch.records
+        )
     return None

@@ -12,7 +12,7 @@ from sacred.run import Run
 from sacred.utils import SacredInterrupt
 
 from mpi_pgpe.base.errors import INTERRUPTED, RESUME, UserError, WrongInput
-from mpi_pgpe.base.text import make_printable
+from mpi_pgpe.base.text import make_printable, shown
 from mpi_pgpe.cli import time_table
 from mpi_pgpe.cli.console import Console
 from mpi_pgpe.cli.stop_requests import StopRequests
@@ -206,9 +206,9 @@ class TrainingRun:
         self._save(Report(generation, {}, agent=trainer.agent({})))
         self._console.digest(trainer.digest())
         return (Interrupted if self._requests.by_ctrl_c else Stopped)(
-            f"stopped after generation {generation}: {self._requests.reason}. The run is in {self.folder}. "
+            f"stopped after generation {generation}: {self._requests.reason}. The run is in {shown(self.folder)}. "
             + (
-                f"To go on: the same command with resume={keeper.path}"
+                f"To go on: the same command with resume={shown(keeper.path)}"
                 if keeper.has_checkpoint
                 else "There is no checkpoint yet: start it again"
             )

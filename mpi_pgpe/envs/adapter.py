@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mpi_pgpe.envs import bullet_survivors, closing, fast_bullet, patches, registry
 from mpi_pgpe.envs.global_generators import OtherGenerators, seed_while_importing
+from mpi_pgpe.envs.inside import Inside
 from mpi_pgpe.envs.interface import Stretch, UnknownEnvironment, UnsupportedEnvironment
 from mpi_pgpe.envs.mujoco import gymnasium_fast, log, mujoco_py_fast, mujoco_py_setup
 from mpi_pgpe.envs.quiet import silent_output
@@ -85,7 +86,8 @@ class AdaptedEnvironment:
             if not rendering and registry.is_of_known_library(self._served)
             else contextlib.nullcontext()
         )
-        with silent_output(), warnings.catch_warnings(), drawing, seed_while_importing():
+        self.inside = Inside(self._served.folder)
+        with self.inside, silent_output(), warnings.catch_warnings(), drawing, seed_while_importing():
             warnings.simplefilter("ignore")  # pkg_resources, np.bool8: old news of old packages
             env, self.time_limit = _unwrap(self._create(), keep_rendering=rendering)
             _check_parts(self.name, env)
@@ -157,7 +159,8 @@ class AdaptedEnvironment:
         """See `interface.Environment`; a second time this does nothing."""
         close, self._close = self._close, lambda: None
         closing.forget(self)
-        close()
+        with self.inside:
+            close()
 
     def reset(self, seed: int) -> Any:
         """Begin an episode; see `interface.Environment`."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpi_pgpe.base.errors import WrongInput
+from mpi_pgpe.envs.inside import Inside
 from mpi_pgpe.policies.spaces import ActionSpace
 
 
@@ -54,6 +55,7 @@ class Environment(Protocol):
     frames_per_second: float  # of a film in real time, a frame after each step
     origin: dict[str, str]
     stretch: Stretch | None
+    inside: Inside  # a block around a reset and the steps that follow
 
     def reset(self, seed: int) -> Any:
         """Begin the episode of this seed; returns the first observation, shape (observation_size,)."""

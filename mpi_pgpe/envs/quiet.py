@@ -17,8 +17,9 @@ def silent_output() -> Iterator[None]:
     ranks would print them 64 times. Exceptions pass through as ever.
     """
     flush_c = ctypes.CDLL(None).fflush
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # closed: nothing to protect, or None
+            stream.flush()
     flush_c(None)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     saved = {}

@@ -18,6 +18,7 @@ from typing import Any
 from mpi_pgpe.base.errors import describe_error
 from mpi_pgpe.envs import registration
 from mpi_pgpe.envs.global_generators import seed_while_importing
+from mpi_pgpe.envs.inside import Inside
 from mpi_pgpe.envs.interface import UnknownEnvironment
 from mpi_pgpe.envs.mujoco import mujoco_py_setup
 from mpi_pgpe.envs.rendering import KNOWN, defer_rendering
@@ -47,11 +48,15 @@ def find_install_command(error: ImportError) -> str:
 
 @dataclass(frozen=True)
 class Served:
-    """What serves a name: the class or function `creator`, or else `library` under the name `id`."""
+    """What serves a name: the class or function `creator`, or else `library` under the name `id`.
+
+    `folder` is the one that its module changed to when it was imported, if it did.
+    """
 
     library: str | None
     id: str
     creator: Callable[..., Any] | None = None
+    folder: str | None = None
 
 
 @functools.cache
@@ -123,7 +128,7 @@ def resolve(name: str) -> Served:
     if module_name:
         creator = getattr(_import(name, module_name), rest, None)
         if callable(creator):
-            return Served(None, rest, creator)
+            return Served(None, rest, creator, _folders.get(module_name))
     refusals = []
     for library in libraries:
         spec = registry(library).get(rest)
@@ -131,9 +136,12 @@ def resolve(name: str) -> Served:
             continue
         refusal = _what_is_missing(library, rest, str(spec.entry_point))
         if refusal is None:
-            return Served(library, rest)
+            return Served(library, rest, folder=_folders.get(module_name))
         refusals.append(f"environment {name!r} {refusal}")
     raise UnknownEnvironment(refusals[0] if refusals else _not_found(libraries, module_name, rest))
+
+
+_folders: dict[str, str] = {}  # that modules changed to when they were imported
 
 
 def _import(name: str, module_name: str) -> Any:
@@ -141,11 +149,12 @@ def _import(name: str, module_name: str) -> Any:
         registry(library)
     try:
         # A module of the user's own may use at once what placeholders would stand for.
-        with (
-            defer_rendering() if module_name.partition(".")[0] in KNOWN else contextlib.nullcontext(),
-            seed_while_importing(),
-        ):
-            return importlib.import_module(module_name)
+        placeholders = defer_rendering() if module_name.partition(".")[0] in KNOWN else contextlib.nullcontext()
+        with Inside() as inside, placeholders, seed_while_importing():
+            module = importlib.import_module(module_name)
+        if inside.folder is not None:
+            _folders[module_name] = inside.folder
+        return module
     except (Exception, SystemExit) as error:  # what a module raises when it is imported may be anything
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if module_name.startswith(".") or (missing and f"{module_name}.".startswith(f"{missing}.")):

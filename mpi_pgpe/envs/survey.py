@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mpi_pgpe.base.errors import describe_error
+from mpi_pgpe.base.errors import describe_error, find_own_line
 from mpi_pgpe.envs.adapter import make
 from mpi_pgpe.envs.interface import UnknownEnvironment, UnsupportedEnvironment
 from mpi_pgpe.envs.mujoco.mujoco_py_setup import INSTALL as INSTALL_MUJOCO_PY
@@ -27,6 +27,10 @@ FAMILIES = (
 )
 
 
+_REPAIR = "repair it at the place that is named"
+_REINSTALL = "reinstall what it is made of, in the versions of bin/constraints.txt"
+
+
 @dataclass(frozen=True)
 class Examination:
     """What was found of a family.
@@ -37,6 +41,7 @@ class Examination:
         works: whether it was made and took a step.
         detail: its library and simulator with their versions, or what went wrong.
         install: the command that installs what it needs; empty if it works.
+        advice: what to do if it does not work and nothing is missing.
     """
 
     family: str
@@ -44,6 +49,7 @@ class Examination:
     works: bool
     detail: str
     install: str = ""
+    advice: str = ""
 
 
 def examine_families() -> list[Examination]:
@@ -64,7 +70,16 @@ def examine_environment(
         finally:
             env.close()
     except (UnknownEnvironment, UnsupportedEnvironment) as error:
-        return Examination(family, name, False, str(error), install)
+        return Examination(family, name, False, str(error), install, _advice(str(error)))
     except Exception as error:  # whatever a broken installation may raise
-        return Examination(family, name, False, describe_error(error), install)
+        advice = _REPAIR if find_own_line(error) else _REINSTALL
+        return Examination(family, name, False, describe_error(error), install, advice)
     return Examination(family, name, True, ", ".join(f"{package} {version}" for package, version in env.origin.items()))
+
+
+def _advice(refusal: str) -> str:
+    """What to do about what this package refuses to make."""
+    for mark, kept in (("; install it with: ", ""), ("; wrap it", "wrap it")):
+        if mark in refusal:
+            return kept + refusal.partition(mark)[2]
+    return "correct the name or the arguments, or the environment, as it says"

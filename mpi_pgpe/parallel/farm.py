@@ -154,7 +154,7 @@ class Farm:
     def _end_without_rank_0(self, failure: TaskFailed) -> None:
         print(
             f"{failure}\nrank 0 does not answer, as in a long step in native code; so rank "
-            f"{self.world.members[self.world.rank]} ends the run, whose record stays RUNNING",
+            f"{self.world.members[self.world.rank]} ends the run",
             file=sys.stderr,
             flush=True,
         )

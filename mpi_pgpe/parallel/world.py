@@ -23,6 +23,7 @@ from mpi_pgpe.base.errors import UserError
 from mpi_pgpe.parallel.clock import COMMUNICATION, WAITING, Clock
 from mpi_pgpe.parallel.fault_tolerance import RanksLost, detect_deaths, end_with_the_launcher, find_survivors, leave
 from mpi_pgpe.parallel.host_watch import HostWatch
+from mpi_pgpe.parallel.start_limit import limited_start
 
 _FIRST_NAP, _LONGEST_NAP = 1e-5, 2e-3  # seconds
 _SECONDS_TO_STOP, _LEAST_SECONDS_TO_STOP = 3.0, 0.5
@@ -91,10 +92,11 @@ class World:
 
     def __init__(self, comm: Any = None) -> None:
         self.clock = Clock()
-        self.mpi = _load_mpi()
         self.fault_tolerant = "OMPI_MCA_mpi_ft_enable" in os.environ
-        comm = self.mpi.COMM_WORLD if comm is None else comm
-        self._first = self.comm = comm.Dup()
+        with limited_start() if self.fault_tolerant and comm is None else nullcontext():
+            self.mpi = _load_mpi()
+            comm = self.mpi.COMM_WORLD if comm is None else comm
+            self._first = self.comm = comm.Dup()
         self.rank: int = self.comm.Get_rank()
         self.size: int = self.comm.Get_size()
         self.members = list(range(self.size))

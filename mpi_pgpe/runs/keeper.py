@@ -33,7 +33,7 @@ class Keeper:
 
     def __init__(self, settings: Settings, folder: Path, run: Mapping[str, Any], start: Start | None) -> None:
         self._settings = settings
-        self._folder = Folder(settings.checkpoint or folder, make_key(settings, settings.seed))
+        self._folder = Folder(Path(settings.checkpoint or folder).absolute(), make_key(settings, settings.seed))
         self._schedule = Schedule(settings.checkpoint_interval, settings.checkpoint_seconds)
         self._start = start
         self._runs = [*(start.runs if start else []), dict(run)]

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 
 from sacred.stdout_capturing import TeeingStreamProxy
 
+from mpi_pgpe.base import output
+
 
 @contextlib.contextmanager
 def capture_output(write: Callable[[str], None]) -> Iterator[None]:
@@ -17,7 +19,8 @@ def capture_output(write: Callable[[str], None]) -> Iterator[None]:
     stdout, stderr = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = TeeingStreamProxy(stdout, out), TeeingStreamProxy(stderr, out)
     try:
-        yield
+        with output.listening(lambda sentence: write(f"{sentence}\n")):
+            yield
     finally:
         sys.stdout, sys.stderr = stdout, stderr
         out.close()

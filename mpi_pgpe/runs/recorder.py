@@ -23,7 +23,7 @@ from sacred.serializer import flatten
 from mpi_pgpe.base.atomic_file import replace_atomically
 from mpi_pgpe.base.errors import UserError
 from mpi_pgpe.base.file_lock import FileLock
-from mpi_pgpe.base.text import make_printable
+from mpi_pgpe.base.text import make_printable, shown
 from mpi_pgpe.runs import run_folder
 from mpi_pgpe.runs.checksums import write_checksums
 from mpi_pgpe.runs.mongo.address import Target
@@ -48,6 +48,7 @@ class Recorder(FileStorageObserver):
         target: the database that gets the run as well.
         folder_name: of the run's folder, given the configuration; None: its id.
         capture: whether the output belongs to the record.
+        on_start: called with the run's folder when it is made.
     """
 
     dir: Any
@@ -59,9 +60,11 @@ class Recorder(FileStorageObserver):
         target: Target | None = None,
         folder_name: Callable[[dict[str, Any]], str] | None = None,
         capture: bool = True,
+        on_start: Callable[[Path], object] = lambda folder: None,
     ) -> None:
         super().__init__(Path(basedir))
         self._capture = capture
+        self._on_start = on_start
         self._target = target
         self._folder_name = folder_name
         self._guard = threading.RLock()  # sacred's heartbeat is a thread of its own
@@ -154,6 +157,7 @@ class Recorder(FileStorageObserver):
         self.run_entry, self.config, self.info = entry, flatten(config), {}
         self.save_json(self.config, run_folder.CONFIG)
         self.save_json(self.run_entry, run_folder.RUN)
+        self._on_start(self.folder)
 
     @property
     def database(self) -> str | None:
@@ -301,8 +305,8 @@ class Recorder(FileStorageObserver):
         if target is not None and self._delivery is not None and (why := self._delivery.finish(hurry=failed)):
             print(
                 f"MongoDB {target.shown} has not got all of this run ({why}). "
-                f"The record is complete in {self.dir}; to deliver the rest:\n"
-                f"  python -m mpi_pgpe.sync {self.dir}{target.option}",
+                f"The record is complete in {shown(self.dir)}; to deliver the rest:\n"
+                f"  python -m mpi_pgpe.sync {shown(self.dir)}{target.option}",
                 file=sys.stderr,
                 flush=True,
             )

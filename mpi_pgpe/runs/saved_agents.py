@@ -22,7 +22,7 @@ AGENTS = Path("saved_agents")
 
 def make_agents_folder(settings: Settings) -> Path:
     """A new folder for the agents of a run that is not recorded."""
-    folder = AGENTS / make_folder_name(settings.env_name)
+    folder = AGENTS.absolute() / make_folder_name(settings.env_name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -119,11 +119,22 @@ class Rollout:
         """
         if self.limit == 0:
             raise ValueError("expected a time limit of at least 1 step, got 0")
+        self._fresh = False
         moments = Moments(self.env.observation_size) if collect_moments is True else collect_moments or None
+        with self.env.inside:
+            episode = self._play(policy, seed, moments, between_steps)
+        if episode.truncated and self._tells and episode.steps == self.limit:
+            warnings.warn(_ENDED, stacklevel=2)
+        if not math.isfinite(episode.total_reward):
+            self.env.remake()  # a simulator that computed NaN may keep it
+        return episode
+
+    def _play(
+        self, policy: Policy, seed: int, moments: Moments | None, between_steps: Callable[[], None] | None
+    ) -> Episode:
         started = time.perf_counter()
         total, steps, terminated, truncated = 0.0, 0, False, False
         play = self._one_by_one if self.env.stretch is None else self._in_a_stretch
-        self._fresh = False
         observed = self.timed(self.env.reset)(seed)
         if np.shape(observed) != (self.env.observation_size,):
             raise _unlike_declared(self.env, observed)
@@ -140,19 +151,15 @@ class Rollout:
             n = len(rewards)
             steps += n
             if self.limit is None and steps == LONGEST:
-                warnings.warn(_TOO_LONG, stacklevel=2)
+                warnings.warn(_TOO_LONG, stacklevel=3)
             truncated = truncated or (steps == self.limit and not terminated)
             if moments is not None:
                 over = terminated or truncated
                 moments.observe(self._observations[:n, :-1], more=not over and steps % _ROWS > 0)
             self._observations[0] = self._observations[n]
-        if truncated and self._tells and steps == self.limit:
-            warnings.warn(_ENDED, stacklevel=2)
         seconds_per_step = (time.perf_counter() - started) / steps
         # Only how often between_steps is called depends on the clock; no result does.
         self._steps_between_calls = max(1, min(256, int(_SECONDS_BETWEEN_CALLS / seconds_per_step)))
-        if not math.isfinite(total):
-            self.env.remake()  # a simulator that computed NaN may keep it
         return Episode(total, steps, bool(truncated), moments)
 
     def _one_by_one(

@@ -116,7 +116,7 @@ class DoomedTeam(Team):
                 doom(self, d["when"], d["at"])
 
 
-def run(argv: list[str], team: Team | None, requests: object) -> int:
+def run(argv: list[str], team: Team | None, requests: object, watch: object) -> int:
     """What rank 0 does in place of sacred's experiment."""
     assert team is not None
     settings = Settings.check(

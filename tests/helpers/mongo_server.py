@@ -73,6 +73,7 @@ class Relay:
         self.break_after: int | None = None  # bytes towards the server, over all connections
         self.drop_replies = 0  # so many replies: the request gets there, the answer is lost
         self.replies_until_loss: int | None = None  # the same, for the one reply after so many
+        self.late = 0.0  # seconds for each message, both ways
         self.frozen = threading.Event()  # connections are accepted, and nothing passes
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._listener: socket.socket | None = None
@@ -116,6 +117,7 @@ class Relay:
     def _pass(self, source: socket.socket, sink: socket.socket, to_server: bool) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                time.sleep(self.late)
                 while self.frozen.is_set():
                     time.sleep(0.01)
                 if to_server and self.break_after is not None:

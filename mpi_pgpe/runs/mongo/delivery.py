@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mpi_pgpe.base.text import shown
 from mpi_pgpe.runs.mongo.address import Target, Unreachable, connect, describe_refusal
 from mpi_pgpe.runs.mongo.earlier_runs import NotNow, deliver
 
@@ -23,6 +25,8 @@ SHARE_OF_SERVER = 1 / 4  # of its time: how much one run may ask of it
 LONGEST_REST = 300.0  # seconds between two attempts for that
 _PATIENCE = 5.0  # seconds that a server may be away at the end of the run
 _HURRY = 2.5  # seconds that it may take at the end of a run that has failed, because all ranks have to end soon
+_LONGEST_WAIT = 60.0  # seconds at the end of a run, however slowly a server takes its record
+_SECONDS_BETWEEN_WORDS = 10.0  # on the screen, meanwhile
 _SECONDS_TO_ANSWER = 2.0
 
 _log = logging.getLogger(__name__)
@@ -132,7 +136,7 @@ class Delivery(threading.Thread):
         if self._trouble is None:
             _log.warning(
                 "MongoDB %s does not take the record of this run (%s). Training goes on; what it lacks waits in %s",
-                self._target.shown, trouble, self._folder,
+                self._target.shown, trouble, shown(self._folder),
             )  # fmt: skip
         self._trouble = trouble
 
@@ -158,9 +162,16 @@ class Delivery(threading.Thread):
 
     def _wait(self, hurry: bool) -> str | None:
         began = time.monotonic()
+        word = _SECONDS_BETWEEN_WORDS
         try:
             while not self._delivered.wait(0.1):
-                if time.monotonic() - began < (_HURRY if hurry else _PATIENCE):
+                waited = time.monotonic() - began
+                if waited >= word:
+                    word += _SECONDS_BETWEEN_WORDS
+                    self._tell_progress(_LONGEST_WAIT - waited)
+                if waited >= _LONGEST_WAIT:
+                    return f"it is slow, and a run that is over waits no longer than {_LONGEST_WAIT:g} s"
+                if waited < (_HURRY if hurry else _PATIENCE):
                     continue
                 if self._trouble:
                     return self._trouble
@@ -171,6 +182,15 @@ class Delivery(threading.Thread):
         except KeyboardInterrupt:
             return "interrupted"
         return None
+
+    def _tell_progress(self, left: float) -> None:
+        points = 0 if self._mirror is None else self._mirror.points
+        print(
+            f"the run is over; MongoDB {self._target.shown} has {points} points of its metrics so far. Waiting for the "
+            f"rest, {max(left, 0):.0f} s at most",
+            file=sys.stderr,
+            flush=True,
+        )
 
     def _answers(self) -> bool:
         import pymongo

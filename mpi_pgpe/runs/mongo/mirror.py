@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
+from pymongo import UpdateOne
 from pymongo.errors import DuplicateKeyError
 
 from mpi_pgpe.base.regular_file import open_regular
@@ -227,15 +228,21 @@ class Mirror:
 
     def _append(self, columns: dict[str, tuple[list[Any], list[Any], list[Any]]]) -> None:
         fields = ("steps", "values", "timestamps")
+        updates = []
         for name, points in columns.items():
             key, count = self._metric_id(name), self._stored[name]
             if not count:
                 empty: dict[str, Any] = {"run_id": self.id, "name": name} | {field: [] for field in fields}
-                self._metrics.update_one({"_id": key}, {"$setOnInsert": empty}, upsert=True)
+                updates.append(UpdateOne({"_id": key}, {"$setOnInsert": empty}, upsert=True))
             push = {field: {"$each": _bson(points[i])} for i, field in enumerate(fields)}
-            if not self._metrics.update_one({"_id": key, "steps": {"$size": count}}, {"$push": push}).matched_count:
-                raise Diverged(f"another program has written points of {name}")
-            self._stored[name] = count + len(points[0])
+            updates.append(UpdateOne({"_id": key, "steps": {"$size": count}}, {"$push": push}))
+        if not updates:
+            return
+        done = self._metrics.bulk_write(updates)  # in one message, since a server may be far away
+        if done.matched_count + done.upserted_count != len(updates):
+            raise Diverged("another program has written points of this run's metrics")
+        for name, points in columns.items():
+            self._stored[name] += len(points[0])
 
 
 def _bson(value: Any) -> Any:

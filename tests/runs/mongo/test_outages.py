@@ -57,6 +57,32 @@ def test_outage(kind, seconds, relay, server, name, undisturbed, tmp_path, caplo
     assert ("does not take" in caplog.text) == (kind == "refuses"), "a server that is busy for a while is not gone"
 
 
+def test_a_slow_server_is_waited_for_with_words_and_a_bound(
+    relay, server, name, undisturbed, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(delivery, "_LONGEST_WAIT", 1.0)
+    monkeypatch.setattr(delivery, "_SECONDS_BETWEEN_WORDS", 0.4)
+
+    def disturb(generation: int) -> None:
+        if generation == 4:
+            relay.late = 0.15
+
+    address_of = f"127.0.0.1:{relay.port}:{name}"
+    observer = Recorder(tmp_path, address.parse(address_of))
+    record(observer, training(observer, disturb))
+    said = capsys.readouterr().err
+    assert "points of its metrics so far. Waiting for the rest, 1 s at most" in said
+    assert "it is slow, and a run that is over waits no longer than 1 s" in said
+    assert f"python -m mpi_pgpe.sync {tmp_path / '1'}" in said
+    run = server.client[name]["runs"].find_one()
+    assert run is not None
+    assert run["status"] == "RUNNING"
+    assert observer._delivery is not None
+    observer._delivery.join()  # ends with its program, which here goes on
+    assert sync.main([str(tmp_path / "1"), "-m", address_of]) == 0  # as slow as before
+    assert state(server, name) == undisturbed
+
+
 @pytest.mark.slow
 def test_an_outage_of_hours_in_a_run_of_100000_generations(relay, server, name, tmp_path):
     observer = Recorder(tmp_path, address.parse_target(f"127.0.0.1:{relay.port}:{name}"))
@@ -230,7 +256,7 @@ def test_a_server_that_answers_but_takes_nothing_holds_up_nobody(server, name, t
             server.client[name]["metrics"].insert_one({"_id": key, "name": "popsize", "steps": [1, 2, 3]})
 
     record(observer, training(observer, disturb))
-    assert "another program has written points of popsize" in capfd.readouterr().err
+    assert "another program has written points of this run" in capfd.readouterr().err
 
 
 def test_nothing_listens(tmp_path, monkeypatch):

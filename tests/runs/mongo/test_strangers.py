@@ -99,7 +99,7 @@ def test_links_and_pipes_are_left_out_and_told(folder: Path, server: Server, nam
     assert set(run["artifacts"]) == {"agent9.pickle", "agent12.pickle"}
     assert run["experiment"]["sources"] == []
     assert [line.count(": not in MongoDB") for line in caplog.messages] == [1] * 6
-    assert "best.pickle is a pipe or a device, not a file: not in MongoDB" in caplog.text
+    assert "agent6.pickle is a pipe or a device, not a file: not in MongoDB" in caplog.text
 
 
 @pytest.mark.parametrize("file", ["run.json", "config.json", "info.json", "metrics.jsonl", "cout.txt", "mongo.json"])

@@ -1,0 +1,87 @@
+"""Processes that an environment or a library forked and left: they would keep mpiexec waiting for ever.
+
+They hold the pipes that mpiexec reads until the last process has closed them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+_SECONDS_TO_END = 2.0  # by themselves, and after SIGTERM
+
+
+class Leftovers:
+    """Knows which processes were below this one before there was any environment."""
+
+    def __init__(self) -> None:
+        self._before = set(_below(os.getpid()))
+
+    def end(self) -> str | None:
+        """End those that have come since; returns a sentence on them, or None if there were none."""
+        left = self._left()
+        if not left:
+            return None
+        names = ", ".join(f"{_name(pid)} ({pid})" for pid in left)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for pid in self._left():
+                with contextlib.suppress(OSError):
+                    os.kill(pid, number)
+            until = time.monotonic() + _SECONDS_TO_END
+            while self._left() and time.monotonic() < until:
+                time.sleep(0.02)
+        for pid in left:
+            with contextlib.suppress(ChildProcessError):  # a child of a child
+                os.waitpid(pid, os.WNOHANG)
+        what = "a process was" if len(left) == 1 else "processes were"
+        return (
+            f"{what} still there ({names}), which an environment or a library left behind, and ended. "
+            "An environment's close() is the place to end what it started"
+        )
+
+    def _left(self) -> list[int]:
+        helpers = _of_multiprocessing()
+        return [pid for pid in _below(os.getpid()) if pid not in self._before and pid not in helpers]
+
+
+def _of_multiprocessing() -> set[int]:
+    """Its processes that end with this one."""
+    tracker = sys.modules.get("multiprocessing.resource_tracker")
+    server = sys.modules.get("multiprocessing.forkserver")
+    return {
+        pid
+        for pid in (
+            getattr(getattr(tracker, "_resource_tracker", None), "_pid", None),
+            getattr(getattr(server, "_forkserver", None), "_forkserver_pid", None),
+        )
+        if pid is not None
+    }
+
+
+def _below(ancestor: int) -> list[int]:
+    """Processes that a process has started, and those that they have started."""
+    found: list[int] = []
+    for task in Path(f"/proc/{ancestor}/task").glob("*/children"):
+        with contextlib.suppress(OSError, ValueError):
+            for child in map(int, task.read_text().split()):
+                found += [child, *_below(child)]
+    return [pid for pid in found if _runs(pid)]
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1] not in (b"Z", b"X")
+    except OSError:
+        return False
+
+
+def _name(pid: int) -> str:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        words = ""
+    return words if len(words) <= 60 else f"{words[:60]}..."

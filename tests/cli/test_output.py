@@ -1,0 +1,126 @@
+"""What cannot be printed ends nothing: a full disk, a reader that goes away, closed streams, a small encoding."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from places import HELPERS
+from programs import mpiexec
+
+from mpi_pgpe.base import output
+
+SMALL = (
+    "niters=2 popsize=4 popsize_max=None num_interactions=None num_hidden=0 re_eval_num_episodes=2 re_eval_interval=1 "
+    "seed=1 env_name=ending_envs:Prints"
+)
+MAY_NOT = "cannot be written to ({}): what is printed there is dropped"
+
+
+def shell(folder: Path, where: str, ranks: int = 1, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Train, with its output going `where` a shell sends it; $CODE is the exit code, told on standard error."""
+    launcher = f"{shlex.quote(mpiexec())} -n {ranks} " if ranks > 1 else ""
+    train = f"{launcher}{shlex.quote(sys.executable)} -m mpi_pgpe.train -F results with {SMALL}"
+    path = os.pathsep.join([str(HELPERS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return subprocess.run(
+        ["bash", "-c", where.format(train=train)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": path} | environ,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def record(folder: Path) -> tuple[str, str]:
+    """(status, what was printed) of the run."""
+    run = folder / "results/1"
+    return json.loads((run / "run.json").read_text())["status"], (run / "cout.txt").read_text()
+
+
+CODE = "(exit ${PIPESTATUS[0]})"
+
+
+@pytest.mark.launches
+@pytest.mark.parametrize(
+    ("where", "stream", "why"),
+    [
+        ("{train} > /dev/full", "standard output", "No space left on device"),
+        ("{train} | head -n 1; " + CODE.replace("{", "{{").replace("}", "}}"), "standard output", "Broken pipe"),
+        ("{train} >&-", "standard output", "it is closed"),
+        ("{train} 2>&-", "standard error", "it is closed"),
+    ],
+)
+def test_a_training_goes_on_and_its_record_tells_once(tmp_path, where, stream, why):
+    done = shell(tmp_path, where)
+    assert done.returncode == 0, done.stderr
+    status, printed = record(tmp_path)
+    assert status == "COMPLETED"
+    assert printed.count(f"{stream} {MAY_NOT.format(why)}") == 1
+    assert printed.count("made a step \u00e9") == 2 * 2 * (40 + 20)  # on both streams, in two generations
+    assert "Traceback" not in done.stderr + printed
+
+
+@pytest.mark.launches
+@pytest.mark.parametrize(
+    "where", ["{train} > /dev/full", "{train} | head -n 1; " + CODE.replace("{", "{{").replace("}", "}}")]
+)
+def test_under_mpiexec_too(tmp_path, where):
+    done = shell(tmp_path, where, ranks=2)
+    assert done.returncode == 0, done.stderr
+    status, printed = record(tmp_path)
+    assert status == "COMPLETED"
+    assert printed.count("standard output cannot be written to") == 1
+
+
+@pytest.mark.launches
+def test_letters_that_the_encoding_lacks_are_escaped(tmp_path):
+    done = shell(tmp_path, "{train}", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert "made a step \\xe9\n" in done.stdout
+    assert record(tmp_path)[0] == "COMPLETED"
+
+
+@pytest.mark.launches
+@pytest.mark.parametrize(("where", "code"), [("> /dev/full", 1), ("| true; exit ${PIPESTATUS[0]}", 0)])
+def test_a_command_whose_result_is_what_it_prints_says_that_it_is_lost(where, code):
+    command = f"{shlex.quote(sys.executable)} -m mpi_pgpe.train print_config {where}"
+    tool = f"{shlex.quote(sys.executable)} -m mpi_pgpe.compare -h {where}"
+    done = subprocess.run(["bash", "-c", tool], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert done.stderr == ("compare: what it found could not be printed: No space left on device\n" if code else "")
+    assert (
+        "Traceback" not in subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False).stderr
+    )
+
+
+@pytest.mark.serial
+def test_a_full_disk_is_written_to_again_when_there_is_room(monkeypatch):
+    monkeypatch.setattr(output, "_losses", {})
+    heard: list[str] = []
+    reader, writer = os.pipe()
+    full: list[OSError | None] = [OSError(28, "No space left on device")]
+    stream = io.TextIOWrapper(
+        io.BufferedWriter(output.LossyFile(writer, "a log", lambda: full[0])), line_buffering=True
+    )
+    with output.listening(heard.append):
+        print("lost", file=stream)
+        print("lost", file=stream)
+        full[0] = None
+        print("kept", file=stream)
+    assert os.read(reader, 100) == b"kept\n"
+    assert len(heard) == 1
+    late: list[str] = []
+    with output.listening(late.append):  # who listens later hears of what was lost before
+        assert late == heard
+    os.close(reader)
+    print("nobody reads", file=stream)  # from here on the descriptor leads to nowhere, for C libraries too
+    assert os.write(writer, b"x") == 1
+    os.close(writer)
