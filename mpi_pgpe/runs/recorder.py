@@ -288,7 +288,8 @@ class Recorder(FileStorageObserver):
             last = self._lines.finish, self._output.finish, self._write_metrics
             for write in (*last, lambda: self.save_json(self.run_entry, run_folder.RUN)):
                 self._safely(write)
-            self._safely(lambda: write_checksums(self.folder))
+            if not self._full:  # else it is not complete
+                self._safely(lambda: write_checksums(self.folder))
             if self._full:
                 _log.error("%s could not be written to at the end: the record of this run is not complete", self.dir)
 
