@@ -89,6 +89,8 @@ class RunLocks:
     def close(self) -> None:
         """Give all of them back."""
         for lock in self._held.values():
+            with contextlib.suppress(OSError):
+                lock.file.truncate(0)  # nobody holds it
             lock.close()
         self._held.clear()
 
