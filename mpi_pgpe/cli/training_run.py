@@ -143,7 +143,9 @@ class TrainingRun:
         before = start.runs[-1]
         self._run.info["continues"] = {**before, "generation": start.generation, "checkpoint": str(start.path)}
         print(
-            make_printable(f"going on from {start.path}: generation {start.generation} of run {before['folder']}"),
+            make_printable(
+                f"going on from {shown(start.path)}: generation {start.generation} of run {before['folder']}"
+            ),
             flush=True,
         )
         kept = {name: value for name, value in start.earlier_rules.items() if value != TABLE[name].default}

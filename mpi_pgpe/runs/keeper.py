@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mpi_pgpe.base.atomic_file import write_atomically
+from mpi_pgpe.base.text import shown
 from mpi_pgpe.runs.checkpoint import Folder, Schedule
 from mpi_pgpe.runs.resume import Start, make_key
 from mpi_pgpe.runs.run_folder import COMPLETED
@@ -136,8 +137,8 @@ class Keeper:
             self._refused = True
             if not told:
                 print(
-                    f"cannot write to {path}: {error.strerror or error}; the run goes on, and what was there before is "
-                    "as it was. Make room or give permission, or what comes after the last checkpoint may be lost",
+                    f"cannot write to {shown(path)}: {error.strerror or error}; the run goes on, and what was there before "
+                    "is as it was. Make room or give permission, or what comes after the last checkpoint may be lost",
                     file=sys.stderr,
                     flush=True,
                 )

@@ -15,7 +15,7 @@ from typing import Any
 from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.base.regular_file import read_regular
 from mpi_pgpe.base.state import State, digest
-from mpi_pgpe.base.text import make_printable
+from mpi_pgpe.base.text import make_printable, shown
 from mpi_pgpe.runs.checkpoint import CheckpointError, Folder, generation_in, read
 from mpi_pgpe.runs.run_folder import COMPLETED
 from mpi_pgpe.runs.run_lock import RunLocks
@@ -83,11 +83,13 @@ def load(path: Path) -> Start:
         )
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(
-            f"{path}: expected the checkpoint of a run, but something in it is missing or odd "
+            f"{shown(path)}: expected the checkpoint of a run, but something in it is missing or odd "
             f"({type(error).__name__}: {error})"
         ) from None
     if wrong or not complete or not start.runs:
-        raise CheckpointError(f"{path}: damaged: its state is not that of generation {start.generation} in its metrics")
+        raise CheckpointError(
+            f"{shown(path)}: damaged: its state is not that of generation {start.generation} in its metrics"
+        )
     return start
 
 
@@ -101,7 +103,7 @@ def check_versions(start: Start, versions: Mapping[str, str], strict: bool) -> s
     if not there:
         if strict:
             raise CannotResume(
-                f"resume_strict: {start.path} does not say with which versions it was made, as 0.1.0 did not; "
+                f"resume_strict: {shown(start.path)} does not say with which versions it was made, as 0.1.0 did not; "
                 "without resume_strict=True the run goes on"
             )
         return None
@@ -114,8 +116,8 @@ def check_versions(start: Start, versions: Mapping[str, str], strict: bool) -> s
         return None
     if strict:
         raise CannotResume(
-            f"resume_strict: {start.path} was made with other versions: {'; '.join(different)}. Install those of then, "
-            "or go on without resume_strict=True"
+            f"resume_strict: {shown(start.path)} was made with other versions: {'; '.join(different)}. Install those of "
+            "then, or go on without resume_strict=True"
         )
     return make_printable(
         f"going on with other versions: {'; '.join(different)}. From here on the results may be others, to the last "
@@ -135,13 +137,17 @@ def describe_completion(start: Start, settings: Settings) -> str | None:
         if end["state_digest"] != f"{digest(result):012x}":  # of another run with its checkpoints here
             return None
         return make_printable(
-            f"complete already, as {marker} says: mean return {end['re_eval_mean']:.1f} after generation "
+            f"complete already, as {shown(marker)} says: mean return {end['re_eval_mean']:.1f} after generation "
             f"{end['generation']}, in {end['folder']}. With a larger niters the run goes on"
         )
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
-        print(make_printable(f"{marker}: cannot be read, and is written anew: {error}"), file=sys.stderr, flush=True)
+        print(
+            make_printable(f"{shown(marker)}: cannot be read, and is written anew: {error}"),
+            file=sys.stderr,
+            flush=True,
+        )
         return None
 
 
@@ -285,7 +291,7 @@ def _compare(settings: Settings, seed: int | None, start: Start) -> None:
     ]
     if different:
         raise CannotResume(
-            f"resume: {start.path} is of another configuration: {'; '.join(different)}. "
+            f"resume: {shown(start.path)} is of another configuration: {'; '.join(different)}. "
             "Set these as they were there, or start a new run without resume"
         )
 
