@@ -116,8 +116,8 @@ def check_versions(start: Start, versions: Mapping[str, str], strict: bool) -> s
         return None
     if strict:
         raise CannotResume(
-            f"resume_strict: {shown(start.path)} was made with other versions: {'; '.join(different)}. Install those of "
-            "then, or go on without resume_strict=True"
+            f"resume_strict: {shown(start.path)} was made with other versions: {'; '.join(different)}. Install those "
+            "of then, or go on without resume_strict=True"
         )
     return make_printable(
         f"going on with other versions: {'; '.join(different)}. From here on the results may be others, to the last "
