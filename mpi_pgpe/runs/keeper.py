@@ -138,7 +138,8 @@ class Keeper:
             if not told:
                 print(
                     f"cannot write to {shown(path)}: {error.strerror or error}; the run goes on, and what was there "
-                    "before is as it was. Make room or give permission, or what comes after the last checkpoint may be lost",
+                    "before is as it was. Make room or give permission, or what comes after the last checkpoint "
+                    "may be lost",
                     file=sys.stderr,
                     flush=True,
                 )
