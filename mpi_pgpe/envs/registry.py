@@ -22,6 +22,7 @@ from mpi_pgpe.envs.inside import Inside
 from mpi_pgpe.envs.interface import UnknownEnvironment
 from mpi_pgpe.envs.mujoco import mujoco_py_setup
 from mpi_pgpe.envs.rendering import KNOWN, defer_rendering
+from mpi_pgpe.envs.verified_versions import find_distribution
 
 INSTALL = {
     "gym": "pip install gym==0.26.2",
@@ -263,4 +264,4 @@ def find_origin(served: Served, env: Any) -> dict[str, str]:
     else:
         needed = find_simulator_of(served)
         modules = [served.library, *([needed] if needed else [])]
-    return {_DISTRIBUTIONS.get(m, m): importlib.metadata.version(_DISTRIBUTIONS.get(m, m)) for m in modules}
+    return dict(find_distribution(_DISTRIBUTIONS.get(m, m)) for m in modules)

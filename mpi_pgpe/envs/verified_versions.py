@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 import importlib.metadata
+import sys
 from collections.abc import Mapping
 from typing import Any
+
+
+def find_distribution(module: str) -> tuple[str, str]:
+    """(name, version) of what a module was installed as.
+
+    Forks keep the name of the module and have one of their own: pybullet-arm64 brings pybullet. A module that was not
+    installed, but found on the path, says its version itself, or "unknown" stands for it.
+    """
+    try:
+        return module, importlib.metadata.version(module)
+    except importlib.metadata.PackageNotFoundError:  # looking through all that is installed takes a while
+        for name in importlib.metadata.packages_distributions().get(module, []):
+            return name, importlib.metadata.version(name)
+        return module, str(getattr(sys.modules.get(module), "__version__", "unknown"))
 
 
 def explain_unverified(env: Any, verified: Mapping[str, set[str]], whose: str) -> str | None:
@@ -15,11 +30,14 @@ def explain_unverified(env: Any, verified: Mapping[str, set[str]], whose: str) -
         verified: for each package its versions; "1" stands for all that begin with 1.
         whose: at whose speed it runs then.
     """
-    here = {package: importlib.metadata.version(package) for package in verified}
-    if all({version, version.partition(".")[0]} & verified[package] for package, version in here.items()):
+    here = {package: find_distribution(package) for package in verified}
+    if all(
+        name == package and {version, version.partition(".")[0]} & verified[package]
+        for package, (name, version) in here.items()
+    ):
         return None
     known = " with ".join(f"{package} {' or '.join(sorted(versions))}" for package, versions in verified.items())
-    found = " and ".join(f"{package} {version}" for package, version in here.items())
+    found = " and ".join(f"{name} {version}" for name, version in here.values())
     return (
         f"the fast path for {type(env).__name__} is verified for {known}, but here are {found}: the environment runs "
         f"at {whose}'s own speed; env_fast=False says that this is meant"
