@@ -37,7 +37,8 @@ from mpi_pgpe.cli.episode_leaks import judge
 from mpi_pgpe.envs.survey import examine_environment, examine_families
 from mpi_pgpe.parallel import one_thread
 from mpi_pgpe.parallel.farm import Farm
-from mpi_pgpe.parallel.launcher import read_promised_rank
+from mpi_pgpe.parallel.launcher import count_launcher_cores, read_promised_rank
+from mpi_pgpe.parallel.leftovers import PATTERNS, find_abandoned
 from mpi_pgpe.parallel.world import World
 from mpi_pgpe.runs.mongo.access import open_database
 from mpi_pgpe.runs.reader import add_arguments
@@ -125,7 +126,11 @@ def launchers(promised: tuple[int, int] | None) -> Iterator[Finding]:
 
 def ranks(hosts: int, most: float, farm: Farm, neighbours: int, cores: int) -> Iterator[Finding]:
     """How many ranks share how many cores."""
-    found = f"{farm.world.size} on {hosts} host{'s' * (hosts > 1)}; here {neighbours} on {cores} cores"
+    here = f"here {neighbours} on {cores} cores"
+    found = f"{farm.world.size} on {hosts} host{'s' * (hosts > 1)}; {here}"
+    if (all_cores := count_launcher_cores() or cores) > cores:
+        told = f"{here} of {all_cores}: the launcher binds them to these, and those of other runs that are started here"
+        yield Finding("binding", NOTE, told, "several runs on one host: mpiexec --bind-to none (Open MPI)")
     if most > 1:
         do = "start at most as many ranks as cores; two on one core are no faster than one"
         yield Finding("ranks", NOTE, f"{found}; {most:.3g} ranks a core where it is worst", do)
@@ -133,6 +138,18 @@ def ranks(hosts: int, most: float, farm: Farm, neighbours: int, cores: int) -> I
         yield Finding("ranks", NOTE, found, f"{cores - neighbours} cores are idle: mpirun -n {cores}")
     else:
         yield Finding("ranks", OK, found)
+
+
+def shared_memory() -> Iterator[Finding]:
+    """What programs that were killed have left in the host's memory."""
+    if files := find_abandoned():
+        size = sum(path.stat().st_size for path in files if path.exists()) / 2**20
+        yield Finding(
+            "shared memory",
+            NOTE,
+            f"programs that were killed have left {len(files)} files of MPI, {size:.0f} MB, in {files[0].parent}",
+            f"while none of yours runs on this host: cd {files[0].parent} && rm {' '.join(PATTERNS)}",
+        )
 
 
 def threads(neighbours: int, cores: int) -> Iterator[Finding]:
@@ -293,6 +310,7 @@ def _examine(arguments: list[str]) -> int:
     about_mpi = [
         *mpi(farm, promised),
         *ranks(hosts, most, farm, neighbours, cores),
+        *shared_memory(),
         *threads(neighbours, cores),
         *slurm(farm.world.size),
     ]

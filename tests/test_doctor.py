@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from places import HELPERS, python_path
@@ -57,6 +60,22 @@ def test_under_mpirun(launch):
         "do": "",
     }
     assert findings["ranks"]["finding"].startswith("3 on 1 host; here 3 on ")
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_cores_that_ranks_are_bound_to():
+    """Open MPI's mpiexec binds the ranks of each run to the same cores; here taskset does."""
+    core = str(min(os.sched_getaffinity(0)))
+    mpiexec = Path(sys.executable).parent / "mpiexec"
+    for bound in ([], ["taskset", "-c", core]):
+        done = subprocess.run(
+            [mpiexec, "-n", "1", *bound, sys.executable, "-m", "mpi_pgpe.doctor", "--json"],
+            capture_output=True, text=True, env=CLEAN, check=True,
+        )  # fmt: skip
+        findings = {each["topic"]: each for each in json.loads(done.stdout.splitlines()[-1])["findings"]}
+        assert ("binding" in findings) is bool(bound)
+    assert findings["binding"]["status"] == "note"
+    assert re.match(r"here 1 on 1 cores of \d+: the launcher binds", findings["binding"]["finding"])
 
 
 def test_a_launcher_of_another_mpi_is_a_problem(launch):

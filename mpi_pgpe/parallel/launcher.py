@@ -39,6 +39,16 @@ def find_launchers() -> list[int]:
     return found
 
 
+def count_launcher_cores() -> int | None:
+    """How many cores of this host the launcher of this process may use; None if it was started elsewhere."""
+    for launcher in find_launchers():
+        try:
+            return len(os.sched_getaffinity(launcher))
+        except OSError:  # it has ended
+            continue
+    return None
+
+
 def find_descendants(ancestor: int) -> list[int]:
     """Processes of this host that a process has started, and those that they have started."""
     parents = {}
