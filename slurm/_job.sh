@@ -10,6 +10,7 @@
 #   RESERVE      seconds before the time limit at which the run is to have ended, more than --signal's (330)
 
 for variable in OMP OPENBLAS MKL BLIS; do export "${variable}_NUM_THREADS=1"; done # a rank is one thread
+export PRTE_MCA_hwloc_default_binding_policy=none # Open MPI binds to the first cores, those of other jobs on the node, too
 export SLURM_EXPORT_ENV=ALL   # the ranks have this script's environment, even after sbatch --export=NONE
 export SLURM_KILL_BAD_EXIT=1  # srun ends all ranks when one of them dies
 JOB=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
