@@ -37,7 +37,7 @@ layer() {
   local folder=$1
   shift
   [ -x "$folder/bin/python" ] || "$PYTHON" -m venv --without-pip "$folder" >&2 || cannot "no python3 with the venv module"
-  "$PYTHON" -m pip --python "$folder/bin/python" install --quiet --prefer-binary "$@" >pip.log 2>&1 ||
+  "$PYTHON" -m pip --python "$folder/bin/python" install --quiet --prefer-binary --no-compile "$@" >pip.log 2>&1 ||
     { tail -n 3 pip.log; cannot "pip cannot install $*"; }
 }
 

@@ -8,7 +8,8 @@
 #   reset(seed=5), reset(seed=5): the same beginning: False; two made with seed=5, reset(), reset(seed=7): the same: True
 . "$(dirname "$0")/_common.sh"
 
-packages envpool==1.2.5 gymnasium==1.4.0 numpy==2.4.6 # models and textures come along, hundreds of megabytes
+packages gymnasium==1.4.0 numpy==2.4.6 dm-env==1.6 optree==0.17.0 packaging==26.4
+packages --no-deps envpool==1.2.5 # without hundreds of megabytes of models and textures
 
 cat >seeds.py <<'P'
 import warnings
