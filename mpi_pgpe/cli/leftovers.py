@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import stat
 import sys
 import time
 from pathlib import Path
@@ -45,7 +46,7 @@ class Leftovers:
 
     def _left(self) -> list[int]:
         helpers = _of_multiprocessing()
-        return [pid for pid in _below(os.getpid()) if pid not in self._before and pid not in helpers]
+        return [pid for pid in _below(os.getpid()) if pid not in self._before | helpers and _holds_output(pid)]
 
 
 def _of_multiprocessing() -> set[int]:
@@ -77,6 +78,19 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1] not in (b"Z", b"X")
     except OSError:
         return False
+
+
+def _holds_output(pid: int) -> bool:
+    """Whether it could print where this process does. Others, such as git for sacred, keep nobody waiting."""
+    streams = [os.fstat(number) for number in (1, 2) if os.isatty(number) or not stat.S_ISCHR(os.fstat(number).st_mode)]
+    ours = {(found.st_dev, found.st_ino) for found in streams}  # all but /dev/null, which programs have for much
+    with contextlib.suppress(OSError):
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                found = os.stat(f"/proc/{pid}/fd/{name}")
+                if (found.st_dev, found.st_ino) in ours:
+                    return True
+    return False
 
 
 def _name(pid: int) -> str:

@@ -71,7 +71,8 @@ def test_alone_counts_episodes_that_differ_and_goes_on_where_it_was(tmp_path: Pa
 
     tame = alone(results, "odd_envs:Walk", "--episodes", "8", "--table")
     assert tame.returncode == 0, tame.stderr
-    table = {line.split()[1]: line.split()[-2] for line in tame.stdout.splitlines() if line.startswith("| odd")}
+    lines = [line.split("|") for line in tame.stdout.splitlines() if line.startswith("| odd")]
+    table = {line[1].strip(): line[-3].strip() for line in lines}
     assert table == {"odd_envs:Leaky": "8", "odd_envs:Walk": "0"}
 
 
