@@ -15,7 +15,7 @@ from typing import Any
 
 import common
 
-from mpi_pgpe.base.arguments import at_least
+from mpi_pgpe.base.arguments import make_minimum
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.parallel.world import World
@@ -69,9 +69,9 @@ def train(settings: dict[str, Any], steps: int, first_collects: bool) -> dict[st
 def main() -> None:
     parser = common.parser(__doc__, repeats=False)
     parser.add_argument("--env", action="append", choices=list(TASKS), help="default: all")
-    parser.add_argument("--seeds", type=at_least(1), default=4)
-    parser.add_argument("--popsize", type=at_least(2), default=40)
-    parser.add_argument("--steps", type=at_least(1), default=200_000, help="of a training")
+    parser.add_argument("--seeds", type=make_minimum(1), default=4)
+    parser.add_argument("--popsize", type=make_minimum(2), default=40)
+    parser.add_argument("--steps", type=make_minimum(1), default=200_000, help="of a training")
     args = parser.parse_args()
     rows: list[dict[str, Any]] = []
     for name in args.env or TASKS:
