@@ -62,7 +62,7 @@ def train(settings: dict[str, Any], steps: int, first_collects: bool) -> dict[st
         medians.append((trainer.timesteps, float(trainer.step().metrics["pop_median"])))
     found = {"first": medians[0][1]}
     for mark in MARKS:
-        found[f"{mark:.0%}"] = [median for before, median in medians if before < mark * steps][-1]
+        found[f"{mark:.0%}"] = ([median for before, median in medians if before < mark * steps] or [medians[0][1]])[-1]
     return found | {"center": float(trainer._re_evaluate()["re_eval_mean"])}
 
 
