@@ -112,7 +112,9 @@ def test_an_environment_that_breaks_in_an_episode_is_a_problem(launch):
 
 
 def test_a_refused_environment_gets_advice_that_fits(launch):
-    findings = doctor(launch, "--env", "gymnasium/Blackjack-v1", "--env", "raises_at_import:X", PYTHONPATH=str(HELPERS))
+    findings = doctor(
+        launch, "--env", "gymnasium/Blackjack-v1", "--env", "raises_at_import:X", PYTHONPATH=python_path(HELPERS)
+    )
     refused = findings["environment gymnasium/Blackjack-v1"]
     assert "expected observations in a flat Box, got Tuple" in refused["finding"]
     assert refused["do"].startswith("wrap it")
@@ -120,14 +122,16 @@ def test_a_refused_environment_gets_advice_that_fits(launch):
 
 
 def test_an_environment_without_a_time_limit_is_told(launch):
-    found = doctor(launch, "--env", "small_envs:Endless", PYTHONPATH=str(HELPERS))["environment small_envs:Endless"]
+    found = doctor(launch, "--env", "small_envs:Endless", PYTHONPATH=python_path(HELPERS))[
+        "environment small_envs:Endless"
+    ]
     assert found["status"] == "note"
     assert "has no time limit, and an episode had not ended after" in found["finding"]
     assert "max_episode_length=STEPS" in found["do"]
 
 
 def test_an_environment_that_draws_from_global_generators_is_told(launch):
-    found = doctor(launch, "--env", "drawing_envs:FromNumpy", PYTHONPATH=str(HELPERS))
+    found = doctor(launch, "--env", "drawing_envs:FromNumpy", PYTHONPATH=python_path(HELPERS))
     found = found["environment drawing_envs:FromNumpy"]
     assert found["status"] == "note"
     assert "draws from the global generator of numpy:" in found["finding"]
@@ -143,7 +147,7 @@ def test_a_package_that_is_installed_and_cannot_be_imported_is_a_problem(launch,
         information.mkdir()
         name = package.replace("_", "-")
         (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 4.0.0\n{needs}")
-    found = doctor(launch, PYTHONPATH=str(tmp_path))["packages"]
+    found = doctor(launch, PYTHONPATH=python_path(tmp_path))["packages"]
     assert found["status"] == "problem"
     assert "mujoco 4.0.0 is installed, but cannot be imported (ImportError: its library is gone" in found["finding"]
     assert found["do"] == "pip install --force-reinstall --no-deps mujoco==4.0.0 mujoco-core==4.0.0"

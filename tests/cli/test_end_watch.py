@@ -9,12 +9,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from places import HELPERS
+from places import HELPERS, python_path
 from programs import OPENMPI, needs_openmpi, run_program, wait_until
 
 pytestmark = pytest.mark.launches
 
-ENVIRON = os.environ | {"PYTHONPATH": os.pathsep.join([str(HELPERS), *filter(None, [os.environ.get("PYTHONPATH")])])}
+ENVIRON = os.environ | {"PYTHONPATH": python_path(HELPERS)}
 SMALL = ("niters=1", "popsize=4", "popsize_max=None", "num_interactions=None", "num_hidden=0", "re_eval_num_episodes=1")
 
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from places import HELPERS
+from places import HELPERS, python_path
 from programs import mpiexec
 
 from mpi_pgpe.base import output
@@ -27,11 +27,10 @@ def shell(folder: Path, where: str, ranks: int = 1, **environ: str) -> subproces
     """Train, with its output going `where` a shell sends it; $CODE is the exit code, told on standard error."""
     launcher = f"{shlex.quote(mpiexec())} -n {ranks} " if ranks > 1 else ""
     train = f"{launcher}{shlex.quote(sys.executable)} -m mpi_pgpe.train -F results with {SMALL}"
-    path = os.pathsep.join([str(HELPERS), *filter(None, [os.environ.get("PYTHONPATH")])])
     return subprocess.run(
         ["bash", "-c", where.format(train=train)],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": path} | environ,
+        env=os.environ | {"PYTHONPATH": python_path(HELPERS)} | environ,
         capture_output=True,
         text=True,
         timeout=300,

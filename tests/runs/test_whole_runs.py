@@ -54,13 +54,13 @@ EIGHT = """
 import os, sys, time
 from mpi_pgpe.runs.mongo import delivery
 from mpi_pgpe.runs.recorder import Recorder
-from mpi_pgpe.runs.mongo.address import parse
+from mpi_pgpe.runs.mongo.address import parse_target
 from sacred import Experiment
 import pymongo, mpi_pgpe.runs.mongo.mirror
 delivery._PATIENCE = 120  # however slow the machine is
 begin = time.time() + 1
 def program(number):
-    observer = Recorder(f"{sys.argv[1]}/{number % 4}", parse(sys.argv[2]))  # as on four machines
+    observer = Recorder(f"{sys.argv[1]}/{number % 4}", parse_target(sys.argv[2]))  # as on four machines
     experiment = Experiment(f"run {number}", base_dir="/", save_git_info=False, interactive=True)
     experiment.observers.append(observer)
     experiment.add_config({"env_name": "CartPole-v1"})

@@ -68,7 +68,7 @@ def test_a_slow_server_is_waited_for_with_words_and_a_bound(
             relay.late = 0.15
 
     address_of = f"127.0.0.1:{relay.port}:{name}"
-    observer = Recorder(tmp_path, address.parse(address_of))
+    observer = Recorder(tmp_path, address.parse_target(address_of))
     record(observer, training(observer, disturb))
     said = capsys.readouterr().err
     assert "points of its metrics so far. Waiting for the rest, 1 s at most" in said
