@@ -81,7 +81,7 @@ def test_a_run_that_begins_elsewhere_is_another_run(file):
             r"of shape 4-3-2 \(tanh\) with discrete actions, as CartPole-v1 has them, got 3-3-1",
         ),
         ({"init_from": "missing.pickle"}, "init_from: missing.pickle: cannot be read"),
-        ({"init_from": 7}, "init_from: expected None or text, got 7"),
+        ({"init_from": 7}, "init_from: expected None or a path, got 7"),
     ],
 )
 def test_what_does_not_fit_is_refused(file, settings, message):
