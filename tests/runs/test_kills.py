@@ -46,8 +46,9 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": python_path(HELPERS)}
 def check_readable(folder: Path) -> int:
     """Read every file that a user sees; returns how many there were."""
     count = 0
-    for path in list(folder.rglob("*")):
-        if path.is_dir() or path.name.startswith("."):
+    # os.walk passes over a folder that is removed meanwhile, as the one is that a start tries to write in.
+    for path in [Path(place, name) for place, _, names in os.walk(folder) for name in names]:
+        if path.name.startswith("."):
             continue
         try:
             if path.suffix == ".npz":
