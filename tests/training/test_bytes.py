@@ -27,7 +27,7 @@ class Counting:
         function = getattr(self._comm, name)
 
         def counted(array: Any, *args: Any, **keywords: Any) -> Any:
-            self.bytes[name] += array.nbytes
+            self.bytes[name] += memoryview(array).nbytes
             return function(array, *args, **keywords)
 
         return counted if name in ("Send", "Ibcast", "Ireduce", "Iallreduce", "Igather") else function
