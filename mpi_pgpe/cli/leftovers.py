@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+from mpi_pgpe.parallel.launcher import find_descendants
+
 _SECONDS_TO_END = 2.0  # by themselves, and after SIGTERM
 
 
@@ -20,7 +22,7 @@ class Leftovers:
     """Knows which processes were below this one before there was any environment."""
 
     def __init__(self) -> None:
-        self._before = set(_below(os.getpid()))
+        self._before = set(find_descendants(os.getpid()))
 
     def end(self) -> str | None:
         """End those that have come since; returns a sentence on them, or None if there were none."""
@@ -46,7 +48,8 @@ class Leftovers:
 
     def _left(self) -> list[int]:
         helpers = _of_multiprocessing()
-        return [pid for pid in _below(os.getpid()) if pid not in self._before | helpers and _holds_output(pid)]
+        came = [pid for pid in find_descendants(os.getpid()) if pid not in self._before | helpers]
+        return [pid for pid in came if _runs(pid) and _holds_output(pid)]
 
 
 def _of_multiprocessing() -> set[int]:
@@ -61,16 +64,6 @@ def _of_multiprocessing() -> set[int]:
         )
         if pid is not None
     }
-
-
-def _below(ancestor: int) -> list[int]:
-    """Processes that a process has started, and those that they have started."""
-    found: list[int] = []
-    for task in Path(f"/proc/{ancestor}/task").glob("*/children"):
-        with contextlib.suppress(OSError, ValueError):
-            for child in map(int, task.read_text().split()):
-                found += [child, *_below(child)]
-    return [pid for pid in found if _runs(pid)]
 
 
 def _runs(pid: int) -> bool:

@@ -184,10 +184,10 @@ def find_checkpoint(
 def find_and_hold(
     settings: Settings, seed: int | None, folders: Iterable[Path], given: Collection[str], locks: RunLocks
 ) -> Start | None:
-    """`find`, and be the only program that goes on from there, or writes into `settings.checkpoint`.
+    """`find_checkpoint`, and be the only program that goes on from there, or writes into `settings.checkpoint`.
 
     Raises:
-        CannotResume: see `find`.
+        CannotResume: see `find_checkpoint`.
         InUse: another program does.
     """
     folders = list(folders)

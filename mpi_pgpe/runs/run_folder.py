@@ -27,7 +27,6 @@ SOURCES = "_sources"  # beside the folders of runs
 MONGO = "mongo.json"  # where in MongoDB the run is, or shall be
 STEP, TIMESTAMP = "step", "timestamp"  # what a line of METRIC_LINES holds beside the metrics
 
-
 LARGEST_JSON = 2**24  # bytes of a file that describes a run; MongoDB takes no larger document
 LARGEST_METRICS = 2**31
 _LONGEST_LINE = 2**20
