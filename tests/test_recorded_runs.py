@@ -11,7 +11,7 @@ import numpy as np
 import pymongo
 import pytest
 from matplotlib import image
-from recorded import FAST, record_runs
+from recorded_runs import FAST, record_runs
 
 from mpi_pgpe import compare, doctor, plot
 from mpi_pgpe.runs.mongo.address import BadTarget

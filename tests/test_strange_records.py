@@ -7,7 +7,7 @@ import os
 import shutil
 
 import pytest
-from recorded import record_runs
+from recorded_runs import record_runs
 
 from mpi_pgpe import compare, plot
 from mpi_pgpe.runs.reader import read_runs
