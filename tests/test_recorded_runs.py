@@ -13,7 +13,8 @@ import pytest
 from matplotlib import image
 from recorded_runs import FAST, record_runs
 
-from mpi_pgpe import compare, doctor, plot
+from mpi_pgpe import compare, plot
+from mpi_pgpe.cli import installation
 from mpi_pgpe.runs.mongo.address import BadTarget
 from mpi_pgpe.runs.reader import RunError, read_runs
 
@@ -150,7 +151,7 @@ def test_the_address_of_a_database_with_users_is_that_of_the_training(mongo, tmp
 def test_no_password_is_shown(capsys):
     address = "mongodb://rosalind:secret@127.0.0.1:1/runs?option=secret"
     assert (plot.main(["1", "--mongo", address]), compare.main(["1", "2", "--mongo", address])) == (1, 2)
-    shown = capsys.readouterr().err + repr(list(doctor.mongo(address)))
+    shown = capsys.readouterr().err + repr(list(installation.check_mongo(address)))
     assert shown.count("no MongoDB answers at 127.0.0.1:1/runs") == 3
     assert "secret" not in shown
     assert "rosalind" not in shown

@@ -28,7 +28,7 @@ class Broken(NamedTuple):
     do: str
 
 
-def broken_packages() -> list[Broken]:
+def find_broken_packages() -> list[Broken]:
     """Import those that are installed; returns what cannot be."""
     found = []
     for package, (module, name) in _HAS.items():

@@ -32,7 +32,7 @@ class _GoesOn(Exception):
     pass
 
 
-def habits(name: str, config: Mapping[str, Any]) -> list[Habit]:
+def find_habits(name: str, config: Mapping[str, Any]) -> list[Habit]:
     """Play some episodes and look.
 
     Raises:

@@ -17,9 +17,9 @@ from mongo_server import Server
 from recorded import BEAT, GENERATIONS, add, log, record, state, training
 from sacred.observers import MongoObserver
 
-from mpi_pgpe import compare, doctor, plot, sync
+from mpi_pgpe import compare, plot, sync
 from mpi_pgpe.base.errors import UserError, WrongInput
-from mpi_pgpe.cli import sacred_patches
+from mpi_pgpe.cli import installation, sacred_patches
 from mpi_pgpe.runs import run_folder
 from mpi_pgpe.runs.mongo import address, delivery, grid_files, mirror
 from mpi_pgpe.runs.recorder import Recorder
@@ -204,7 +204,7 @@ def test_tools_show_no_secret_of_a_user_whom_the_server_refuses(tmp_path, capfd)
         guest = f"mongodb://rosalind:s3cret%2Fword@127.0.0.1:{own.port}/exp?authSource=admin"
         assert plot.main(["1", "--mongo", guest]) == 1
         assert compare.main(["1", "2", "--mongo", guest]) == 2
-        everything = "".join(capfd.readouterr()) + repr(list(doctor.mongo(guest)))
+        everything = "".join(capfd.readouterr()) + repr(list(installation.check_mongo(guest)))
         assert everything.count(f"MongoDB 127.0.0.1:{own.port}/exp refuses: ") == 3
         assert "s3cret" not in everything
         assert "rosalind" not in everything
