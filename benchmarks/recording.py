@@ -23,8 +23,9 @@ from pathlib import Path
 
 from mpi_pgpe.base.arguments import make_minimum
 from mpi_pgpe.cli import sacred_patches
+from mpi_pgpe.runs.growing_record import METRICS_SHARE
 from mpi_pgpe.runs.mongo.address import BadTarget, find_target
-from mpi_pgpe.runs.recorder import METRICS_SHARE, Recorder
+from mpi_pgpe.runs.recorder import Recorder
 
 GENERATION = 0.5  # seconds
 BEAT = 10.0  # seconds
@@ -48,7 +49,7 @@ def begin(folder: Path, generations: int, database: str | None) -> tuple[Recorde
         "main", {"hostname": "here"}, now, {"env_name": "CartPole-v1", "seed": 1}, {}, None,
     )  # fmt: skip
     began = time.perf_counter()
-    with contextlib.redirect_stdout(open(os.devnull, "w")), recorder.captured():
+    with contextlib.redirect_stdout(open(os.devnull, "w")), recorder.capture_output():
         for generation in range(1, generations + 1):
             one(recorder, generation, agents=False)
     recorder.run_entry["artifacts"] = [f"CartPole-v1_seed1_iter{g}.pickle" for g in range(10, generations, 10)]
@@ -96,9 +97,9 @@ def main() -> None:
         delivery._update = timed  # type: ignore[method-assign]
 
     began = time.perf_counter()
-    recorder._write_metrics()
+    recorder._record._write_metrics()
     metrics_json = time.perf_counter() - began
-    recorder._metrics_next = float("inf")  # not while it is measured, but as a share of it below
+    recorder._record._metrics_next = float("inf")  # not while it is measured, but as a share of it below
     beat(recorder)
     if delivery:  # until the server has what is behind the run
         while not deliveries or delivery._mirror.points < sum(map(len, map(metrics, range(1, args.generations + 1)))):
@@ -110,7 +111,7 @@ def main() -> None:
 
     main_thread = 0.0
     every = round(BEAT / GENERATION)
-    with contextlib.redirect_stdout(open(os.devnull, "w")), recorder.captured():
+    with contextlib.redirect_stdout(open(os.devnull, "w")), recorder.capture_output():
         started, cpu = time.perf_counter(), time.process_time()
         for number in range(1, args.measured + 1):
             began = time.perf_counter()

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import json
 import logging
 import os
 import shutil
 import sys
-import threading
-import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -26,13 +23,12 @@ from mpi_pgpe.base.file_lock import FileLock
 from mpi_pgpe.base.text import make_printable, shown
 from mpi_pgpe.runs import run_folder
 from mpi_pgpe.runs.checksums import write_checksums
+from mpi_pgpe.runs.growing_record import GrowingRecord
 from mpi_pgpe.runs.mongo.address import Target
 from mpi_pgpe.runs.mongo.delivery import Delivery
 from mpi_pgpe.runs.mongo.earlier_runs import last_step
 from mpi_pgpe.runs.output_capture import capture_output
 from mpi_pgpe.runs.place import Place, find_place
-
-METRICS_SHARE = 1 / 300  # of the time may go into writing metrics.json, which grows with the run
 
 _log = logging.getLogger(__name__)
 
@@ -67,11 +63,8 @@ class Recorder(FileStorageObserver):
         self._on_start = on_start
         self._target = target
         self._folder_name = folder_name
-        self._guard = threading.RLock()  # sacred's heartbeat is a thread of its own
         self._delivery: Delivery | None = None
         self._held: FileLock | None = None
-        self._metrics_next = 0.0
-        self._full = False
         self._withdrawn = False
 
     @property
@@ -152,8 +145,7 @@ class Recorder(FileStorageObserver):
     def _open(self, entry: dict[str, Any], config: dict[str, Any]) -> None:
         """Begin the folder's files."""
         self._held = run_folder.lock_folder(self.folder)
-        self._lines = run_folder.Appended(self.folder / run_folder.METRIC_LINES)
-        self._output = run_folder.Appended(self.folder / run_folder.OUTPUT)
+        self._record = GrowingRecord(self.folder)
         self.run_entry, self.config, self.info = entry, flatten(config), {}
         self.save_json(self.config, run_folder.CONFIG)
         self.save_json(self.run_entry, run_folder.RUN)
@@ -188,9 +180,7 @@ class Recorder(FileStorageObserver):
         """Write the metrics of a step to disk, now."""
         if self.run_entry is None:  # -u
             return
-        now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
-        line = {run_folder.STEP: step, run_folder.TIMESTAMP: now.isoformat()} | metrics
-        self._safely(lambda: self._lines.append(json.dumps(line, default=run_folder.to_json_types).encode() + b"\n"))
+        self._record.append_metrics(step, metrics)
 
     def log_metrics(self, metrics_by_name: Any, info: Any) -> None:
         """Nothing: at the heartbeat, when sacred calls this, `record_metrics` has written them already."""
@@ -201,17 +191,15 @@ class Recorder(FileStorageObserver):
         if self.run_entry is None or not self._capture:
             yield
             return
-        with capture_output(
-            lambda text: self._safely(lambda: self._output.append(text.encode(errors="backslashreplace")))
-        ):
+        with capture_output(self._record.append_output):
             yield
 
     def heartbeat_event(self, info: Any, captured_out: str, beat_time: datetime.datetime, result: Any) -> None:
         """Show that the run is alive."""
-        with self._guard:
+        with self._record.guard:
             self.run_entry["heartbeat"] = beat_time.isoformat()
             self.run_entry["result"] = result
-            self._safely(lambda: self._beat(info))
+            self._record.safely(lambda: self._beat(info))
         self._wake()
 
     def _beat(self, info: dict[str, Any]) -> None:
@@ -219,19 +207,12 @@ class Recorder(FileStorageObserver):
         if info != self.info:
             self.save_json(info, run_folder.INFO)
             self.info = dict(info)
-        if time.monotonic() > self._metrics_next:
-            self._write_metrics()
-
-    def _write_metrics(self) -> None:
-        began = time.monotonic()
-        run_folder.write_metrics(self.folder)
-        ended = time.monotonic()
-        self._metrics_next = ended + (ended - began) / METRICS_SHARE
+        self._record.update_metrics()
 
     def artifact_event(self, name: str, filename: str, metadata: Any = None, content_type: Any = None) -> None:
         """Copy a file into the run's folder, if it is not there, and hand it on."""
-        with self._guard:
-            self._safely(lambda: self._add_artifact(name, filename))
+        with self._record.guard:
+            self._record.safely(lambda: self._add_artifact(name, filename))
         self._wake()
 
     def _add_artifact(self, name: str, filename: str) -> None:
@@ -245,26 +226,12 @@ class Recorder(FileStorageObserver):
 
     def resource_event(self, filename: str) -> None:
         """Keep a file that the run reads."""
-        with self._guard:
-            self._safely(lambda: FileStorageObserver.resource_event(self, filename))
+        with self._record.guard:
+            self._record.safely(lambda: FileStorageObserver.resource_event(self, filename))
 
     def _wake(self) -> None:
         if self._delivery is not None:
             self._delivery.wake()
-
-    def _safely(self, write: Callable[[], None]) -> None:
-        """Write; a full disk is told once and stops neither the training nor later attempts."""
-        with self._guard:
-            try:
-                write()
-            except OSError as error:
-                first, self._full = not self._full, True
-                if first:
-                    _log.error("%s cannot be written to: %s. Training goes on; make room", self.dir, error.strerror)
-            else:
-                again, self._full = self._full, False
-                if again:
-                    _log.warning("%s can be written to again", self.dir)
 
     # -- the end ------------------------------------------------------------------------------------------
 
@@ -283,14 +250,13 @@ class Recorder(FileStorageObserver):
     def _end(self, status: str, stop_time: datetime.datetime, **entries: Any) -> None:
         if self.run_entry is None:  # it did not even start
             return
-        with self._guard:
+        with self._record.guard:
             self.run_entry |= {"status": status, "stop_time": stop_time.isoformat(), **entries}
-            last = self._lines.finish, self._output.finish, self._write_metrics
-            for write in (*last, lambda: self.save_json(self.run_entry, run_folder.RUN)):
-                self._safely(write)
-            if not self._full:  # else it is not complete
-                self._safely(lambda: write_checksums(self.folder))
-            if self._full:
+            self._record.finish()
+            self._record.safely(lambda: self.save_json(self.run_entry, run_folder.RUN))
+            if not self._record.full:  # else it is not complete
+                self._record.safely(lambda: write_checksums(self.folder))
+            if self._record.full:
                 _log.error("%s could not be written to at the end: the record of this run is not complete", self.dir)
 
     def withdraw(self) -> None:
