@@ -1,43 +1,52 @@
-"""Whether the launcher's own output can be written to: Hydra's mpiexec ends all ranks when it cannot.
+"""Printing past a launcher that cannot print: Hydra's mpiexec ends all ranks when it can write no more.
 
-The ranks write to pipes that mpiexec reads, and see nothing of a full disk or of a reader that is gone. On its host
-they can look at where it writes to, before each print.
+The ranks write to pipes that mpiexec reads, and see nothing of a full disk or of a reader that is gone. A pipe that
+mpiexec writes to they can write to themselves, on its host; of a file they can look whether the disk is full.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import select
 import stat
 from collections.abc import Callable
+from pathlib import Path
 
 from mpi_pgpe.parallel.launcher import find_launchers
 
 _DEV_FULL = os.makedev(1, 7)
+_CHANGES_OUTPUT = ("label", "prepend", "pattern", "prefix", "outfile", "errfile", "output", "tag", "xterm")
+"""What is in options, beside -l, by which a launcher does more than to hand output on."""
+
+Trouble = Callable[[], OSError | None]
 
 
-def trouble_of_launcher(descriptor: int) -> Callable[[], OSError | None] | None:
-    """What tells, each time it is called, why mpiexec could not write to its descriptor of this number.
+def trouble_of_launcher(descriptor: int) -> Trouble | None:
+    """Have a descriptor of this process lead where that of mpiexec leads, if that is a pipe.
 
-    None: there is no mpiexec on this host, or its descriptor cannot be looked at.
+    Returns:
+        what tells, each time it is called, why mpiexec could not write there; None where nothing is to be told, where
+        there is no mpiexec on this host, and where its descriptor cannot be looked at.
     """
     launchers = find_launchers()
     if not launchers:
         return None
-    try:  # without opening a pipe's other end for reading, or a terminal as one's own
+    try:
         opened = os.open(f"/proc/{launchers[0]}/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
-    except OSError:
-        return None
+    except OSError as error:
+        return _always(errno.EPIPE) if error.errno == errno.ENXIO else None  # a pipe that nobody reads any more
     there = os.fstat(opened)
     if stat.S_ISREG(there.st_mode):
         return lambda: _full(opened)
-    if stat.S_ISFIFO(there.st_mode):
-        return lambda: _left_by_reader(opened)
+    if stat.S_ISFIFO(there.st_mode) and _hands_on(launchers[0]):
+        os.set_blocking(opened, True)  # of this opening of the pipe alone
+        os.dup2(opened, descriptor)
     os.close(opened)
-    if there.st_rdev == _DEV_FULL:
-        return lambda: OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    return None
+    return _always(errno.ENOSPC) if there.st_rdev == _DEV_FULL else None
+
+
+def _always(number: int) -> Trouble:
+    return lambda: OSError(number, os.strerror(number))
 
 
 def _full(opened: int) -> OSError | None:
@@ -46,8 +55,12 @@ def _full(opened: int) -> OSError | None:
     return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) if space.f_blocks and not space.f_bavail else None
 
 
-def _left_by_reader(opened: int) -> OSError | None:
-    poll = select.poll()
-    poll.register(opened, 0)
-    left = any(event & select.POLLERR for _, event in poll.poll(0))
-    return OSError(errno.EPIPE, os.strerror(errno.EPIPE)) if left else None
+def _hands_on(launcher: int) -> bool:
+    """Whether a launcher changes nothing of what the ranks print."""
+    try:
+        words = Path(f"/proc/{launcher}/cmdline").read_bytes().decode(errors="replace").split("\0")[1:]
+    except OSError:
+        return False
+    program = next((place for place, word in enumerate(words) if "python" in word), len(words))
+    options = [word for word in words[:program] if word.startswith("-")]
+    return not any(word == "-l" or any(part in word for part in _CHANGES_OUTPUT) for word in options)

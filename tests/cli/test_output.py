@@ -100,6 +100,24 @@ def test_a_command_whose_result_is_what_it_prints_says_that_it_is_lost(where, co
     )
 
 
+PIPE = (
+    "import os; from mpi_pgpe.base import output; from mpi_pgpe.parallel import launcher_output; "
+    "output.protect(launcher_output.trouble_of_launcher); print(os.readlink('/proc/self/fd/1'))"
+)
+
+
+@pytest.mark.launches
+@pytest.mark.parametrize("labels", [False, True])
+def test_ranks_print_into_the_pipe_of_mpiexec_unless_it_is_to_label_what_they_print(tmp_path, labels):
+    """Through mpiexec it would be a race: what is under way when the reader goes ends it, and all ranks."""
+    program = f"{shlex.quote(sys.executable)} -c {shlex.quote(PIPE)}"
+    lines = shell(tmp_path, f"{shlex.quote(mpiexec())}{' -l' * labels} -n 2 {program} | cat").stdout.split("\n")
+    pipes = [line for line in lines if "pipe:" in line]
+    assert len(pipes) == 2
+    assert len(set(pipes)) == (2 if labels else 1)
+    assert all(line.startswith("[") == labels for line in pipes)
+
+
 @pytest.mark.serial
 def test_a_full_disk_is_written_to_again_when_there_is_room(monkeypatch):
     monkeypatch.setattr(output, "_losses", {})
