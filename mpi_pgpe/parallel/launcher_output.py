@@ -1,4 +1,4 @@
-"""Printing past a launcher that cannot print: Hydra's mpiexec ends all ranks when it can write no more.
+"""Printing past a launcher that cannot print: Hydra's mpiexec and Open MPI's end all ranks when they can write no more.
 
 The ranks write to pipes that mpiexec reads, and see nothing of a full disk or of a reader that is gone. A pipe that
 mpiexec writes to they can write to themselves, on its host; of a file they can look whether the disk is full.
@@ -31,14 +31,16 @@ def trouble_of_launcher(descriptor: int) -> Trouble | None:
     launchers = find_launchers()
     if not launchers:
         return None
+    path = f"/proc/{launchers[0]}/fd/{descriptor}"
     try:
-        opened = os.open(f"/proc/{launchers[0]}/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        kind = os.stat(path).st_mode  # before it is opened, which a socket refuses as a pipe without readers does
+        opened = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as error:
-        return _always(errno.EPIPE) if error.errno == errno.ENXIO else None  # a pipe that nobody reads any more
+        return _always(errno.EPIPE) if error.errno == errno.ENXIO and stat.S_ISFIFO(kind) else None
     there = os.fstat(opened)
     if stat.S_ISREG(there.st_mode):
         return lambda: _full(opened)
-    if stat.S_ISFIFO(there.st_mode) and _hands_on(launchers[0]):
+    if stat.S_ISFIFO(there.st_mode) and hands_on(_words(launchers[0])):
         os.set_blocking(opened, True)  # of this opening of the pipe alone
         os.dup2(opened, descriptor)
     os.close(opened)
@@ -55,12 +57,26 @@ def _full(opened: int) -> OSError | None:
     return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) if space.f_blocks and not space.f_bavail else None
 
 
-def _hands_on(launcher: int) -> bool:
-    """Whether a launcher changes nothing of what the ranks print."""
+def _words(process: int) -> list[str]:
+    """The command line of a process; empty if it cannot be read."""
     try:
-        words = Path(f"/proc/{launcher}/cmdline").read_bytes().decode(errors="replace").split("\0")[1:]
+        return Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace").split("\0")
     except OSError:
+        return []
+
+
+def hands_on(words: list[str]) -> bool:
+    """Whether the command line is that of an mpiexec that changes nothing of what the ranks print."""
+    if not words or Path(words[0]).name == "srun":
         return False
-    program = next((place for place, word in enumerate(words) if "python" in word), len(words))
-    options = [word for word in words[:program] if word.startswith("-")]
+    options = [word for word in words[1 : _find_program(words)] if word.startswith("-")]
     return not any(word == "-l" or any(part in word for part in _CHANGES_OUTPUT) for word in options)
+
+
+def _find_program(words: list[str]) -> int:
+    """Where in a command line the program may be at the earliest, and is no value of an option."""
+    for place in range(1, len(words)):
+        is_program = Path(words[place]).name.startswith(("python", "mpi_pgpe"))
+        if is_program and not words[place - 1].startswith("-"):
+            return place
+    return len(words)

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shlex
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from places import HELPERS, python_path
 from programs import mpiexec
 
 from mpi_pgpe.base import output
+from mpi_pgpe.parallel import launcher_output
 
 SMALL = (
     "niters=2 popsize=4 popsize_max=None num_interactions=None num_hidden=0 re_eval_num_episodes=2 re_eval_interval=1 "
@@ -116,6 +118,35 @@ def test_ranks_print_into_the_pipe_of_mpiexec_unless_it_is_to_label_what_they_pr
     assert len(pipes) == 2
     assert len(set(pipes)) == (2 if labels else 1)
     assert all(line.startswith("[") == labels for line in pipes)
+
+
+@pytest.mark.launches
+def test_ranks_print_where_mpiexec_writes_to_a_socket():
+    """Which is opened by nobody but its owner: all of it goes through mpiexec, as a service manager has it."""
+    reader, writer = socket.socketpair()
+    with reader, writer, subprocess.Popen([mpiexec(), "-n", "2", sys.executable, "-c", PIPE], stdout=writer) as process:
+        writer.close()
+        assert process.wait(timeout=300) == 0
+        assert b"pipe:" in reader.recv(10_000)
+
+
+@pytest.mark.serial
+@pytest.mark.parametrize(
+    ("words", "hands_on"),
+    [
+        (["mpiexec", "-n", "2", "python", "-m", "mpi_pgpe.train", "-l", "INFO"], True),
+        (["mpiexec", "-n", "2", "mpi_pgpe", "train", "-l", "INFO"], True),
+        (["/opt/python3/mpiexec", "-wdir", "/home/python", "-l", "-n", "2", "python3.11", "x.py"], False),
+        (["mpiexec", "-l", "python", "x.py"], False),
+        (["mpiexec", "-prepend-rank", "-n", "2", "python", "x.py"], False),
+        (["prterun", "--output", "tag", "-n", "2", "python", "x.py"], False),
+        (["prterun", "--tag-output", "-n", "2", "python", "x.py"], False),
+        (["mpiexec", "-outfile-pattern", "out.%r", "python", "x.py"], False),
+        (["srun", "-o", "out.%t", "python", "x.py"], False),
+    ],
+)
+def test_a_launcher_that_does_more_than_to_hand_output_on_is_known_by_its_options(words, hands_on):
+    assert launcher_output.hands_on(words) is hands_on
 
 
 @pytest.mark.serial
