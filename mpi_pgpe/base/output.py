@@ -98,8 +98,7 @@ def protect(behind: Callable[[int], Trouble | None] = lambda descriptor: None) -
     for descriptor, attribute, name in ((1, "stdout", OUTPUT), (2, "stderr", ERRORS)):
         stream = getattr(sys, attribute)
         if stream is None:  # closed when Python was started
-            raw = LossyFile(os.open(os.devnull, os.O_WRONLY), name)
-            stream = io.TextIOWrapper(io.BufferedWriter(raw), "utf-8", "backslashreplace", line_buffering=True)
+            stream = _as_text(LossyFile(os.open(os.devnull, os.O_WRONLY), name))
             _lost(name, OSError(errno.EBADF, "it is closed"))
         elif not isinstance(getattr(stream.buffer, "raw", stream.buffer), LossyFile):
             stream = _lossy(stream, LossyFile(descriptor, name, behind(descriptor)))
@@ -111,18 +110,24 @@ def _lossy(stream: IO[str], raw: LossyFile) -> io.TextIOWrapper:
     assert isinstance(stream, io.TextIOWrapper)
     with contextlib.suppress(OSError):
         stream.flush()
-    return io.TextIOWrapper(
-        io.BufferedWriter(raw),
-        encoding=stream.encoding,
-        errors="backslashreplace",
-        line_buffering=stream.line_buffering or stream.write_through,
-        write_through=stream.write_through,
-    )
+    return _as_text(raw, stream.encoding, stream.line_buffering or stream.write_through, stream.write_through)
 
 
 def lossy_text(descriptor: int) -> IO[str]:
     """A stream of text to a descriptor of whose losses nobody is told."""
-    return io.TextIOWrapper(io.BufferedWriter(LossyFile(descriptor)), "utf-8", "backslashreplace", line_buffering=True)
+    return _as_text(LossyFile(descriptor))
+
+
+def _as_text(
+    raw: LossyFile, encoding: str = "utf-8", line_buffering: bool = True, write_through: bool = False
+) -> io.TextIOWrapper:
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding=encoding,
+        errors="backslashreplace",
+        line_buffering=line_buffering,
+        write_through=write_through,
+    )
 
 
 @contextlib.contextmanager
