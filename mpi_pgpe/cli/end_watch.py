@@ -104,7 +104,7 @@ def _tell(folders: list[Path]) -> None:
 
 def _mark(folder: Path) -> str:
     from mpi_pgpe.runs import run_folder  # here, because they take a while to load
-    from mpi_pgpe.runs.mongo.earlier_runs import mark_if_dead
+    from mpi_pgpe.runs.dead_runs import mark_if_dead
 
     try:
         held = run_folder.lock_folder(folder)

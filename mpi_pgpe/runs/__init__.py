@@ -4,7 +4,7 @@
     run_id      place             run_folder        output_capture
     saved_agents, checkpoint, keeper, resume        what a run saves, and going on with it
     run_lock, recorded                              by one program at a time, recording what is not recorded yet
-    checksums                                       what tells later damage of a record
+    checksums, dead_runs                            what tells later damage of a record, and that its program is gone
     reader                                          recorded runs for plot and compare
 
 The folder comes first and is complete by itself; what MongoDB holds is made from it and can be made

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from mpi_pgpe.base.errors import WrongInput
+from mpi_pgpe.base.text import make_printable
 from mpi_pgpe.runs import run_folder
 from mpi_pgpe.runs.checksums import tell_damage
+from mpi_pgpe.runs.dead_runs import DEAD, RUNNING, has_died, is_silent
 from mpi_pgpe.runs.mongo.access import open_database
 from mpi_pgpe.runs.mongo.address import VARIABLE
 from mpi_pgpe.runs.run_folder import (
@@ -45,7 +47,7 @@ class RecordedRun:
         name: what the user called it by: its folder, or its number in the database.
         config: its configuration.
         metrics: values by name and generation.
-        status: as sacred has it: RUNNING, COMPLETED, INTERRUPTED, FAILED, ...
+        status: as sacred has it: RUNNING, COMPLETED, INTERRUPTED, FAILED, ...; DEAD if it cannot be RUNNING any more
     """
 
     name: str
@@ -100,7 +102,7 @@ def _read_folders(folder: Path) -> list[RecordedRun]:
     inner = []
     for path in sorted((path for path in found if path.name.isdecimal()), key=lambda path: int(path.name)):
         if path.is_symlink():
-            print(f"{path}: a link, which is not followed; name it by itself", file=sys.stderr, flush=True)
+            _tell(f"{path}: a link, which is not followed; name it by itself")
         elif os.path.lexists(path / RUN):
             inner.append(path)
     runs = [_read_folder(path) for path in inner] or [_read_folder(folder)]
@@ -113,7 +115,15 @@ def _read_folder(folder: Path) -> RecordedRun:
     metrics = read_metrics(folder)
     run = RecordedRun(str(folder), _read_json(folder / CONFIG), metrics, str(_read_json(folder / RUN).get("status")))
     tell_damage(folder, (CONFIG, RUN, METRIC_LINES))
+    with _report_damage(folder):
+        if has_died(folder):
+            run.status = DEAD
+            _tell(f"{folder}: {RUN} says RUNNING, but its program has ended without a word: it crashed or was killed")
     return run
+
+
+def _tell(message: str) -> None:
+    print(make_printable(message), file=sys.stderr, flush=True)
 
 
 def read_metrics(folder: Path) -> dict[str, dict[int, float]]:
@@ -202,4 +212,8 @@ def _read_document(found: Any, name: str) -> RecordedRun:
     with _report_damage(f"run {name}"):
         documents = found.metrics.find({"run_id": run["_id"]})
         metrics = {m["name"]: _map_generations(m["steps"], m["values"]) for m in documents}
-        return RecordedRun(f"run {name}", dict(run["config"]), metrics, str(run.get("status")))
+        status = str(run.get("status"))
+        if status == RUNNING and is_silent(run, f"run {name}"):
+            status = DEAD
+            _tell(f"run {name}: the database says RUNNING, but its last sign of life is old; its program may be gone")
+        return RecordedRun(f"run {name}", dict(run["config"]), metrics, status)

@@ -10,6 +10,7 @@ from typing import Any
 
 from mpi_pgpe.base.text import make_printable
 from mpi_pgpe.runs.checksums import damage
+from mpi_pgpe.runs.dead_runs import mark_what_is_dead
 from mpi_pgpe.runs.run_folder import METRIC_LINES, METRICS, RUN, STEP, DamagedRecord, complete_lines, read_json
 
 _MOST_NAMED = 5  # damaged lines that a message names
@@ -44,7 +45,10 @@ def recorded(
     """
     found, some_gone = Recorded(), False
     for run in runs:
-        steps = _steps(Path(run["folder"]), tell)
+        folder = Path(run["folder"])
+        if mark_what_is_dead(folder):
+            tell(make_printable(f"{folder}: its program had ended without a word; the record is marked as DEAD"))
+        steps = _steps(folder, tell)
         if steps is not None:
             found.steps |= steps
         elif (last := elsewhere(run)) is not None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from programs import run_program
+from places import ROOT
+from programs import run_program, wait_until
 
 from mpi_pgpe import compare
 from mpi_pgpe.agents.file import AgentFileError, read_agent, to_bytes
 from mpi_pgpe.runs.checkpoint import CheckpointError, pack, read
 from mpi_pgpe.runs.checksums import damage
+from mpi_pgpe.runs.run_folder import read_json
 
 pytestmark = [pytest.mark.launches, pytest.mark.serial]
 
@@ -75,6 +81,31 @@ def test_a_byte_that_is_changed_and_an_end_that_is_cut_are_noticed(run: Path, tm
 @pytest.mark.parametrize("file", FILES)
 def test_each_byte_that_is_changed_and_each_cut_is_noticed(run: Path, tmp_path: Path, file: str) -> None:
     try_each(run, tmp_path / "1", file, None)
+
+
+@pytest.fixture(scope="module")
+def killed_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    results = tmp_path_factory.mktemp("killed")
+    command = [sys.executable, "-m", "mpi_pgpe.train", "-F", str(results), "with", *SETTINGS, "niters=100000"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT) as process:
+        lines = results / "1/metrics.jsonl"
+        wait_until(lambda: lines.exists() and lines.read_bytes().count(b"\n") >= 2)
+        os.kill(process.pid, signal.SIGKILL)
+    wait_until((results / "1/checksums.json").exists)
+    assert read_json(results / "1/run.json")["status"] == "DEAD"
+    assert damage(results / "1") == []
+    return results / "1"
+
+
+KILLED = [*FILES[:6], "checksums.json", "best.pickle", "checkpoint"]
+
+
+@pytest.mark.parametrize("file", KILLED)
+def test_of_a_run_that_was_killed_too(killed_run: Path, tmp_path: Path, file: str) -> None:
+    names = {"checkpoint" if path.suffix == ".npz" else path.name for path in killed_run.iterdir()}
+    assert {name for name in names if not name.startswith(".")} - {"info.json"} == set(KILLED) - {"info.json"}
+    if file in names:  # there is no info.json before the first heartbeat
+        try_each(killed_run, tmp_path / "1", file, SAMPLE)
 
 
 def test_damage_is_told_by_the_tools(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,7 +24,7 @@ import mpi_pgpe
 from mpi_pgpe.base.errors import UserError
 from mpi_pgpe.cli import sacred_patches
 from mpi_pgpe.runs import run_folder
-from mpi_pgpe.runs.mongo.earlier_runs import NotNow, mark_if_dead
+from mpi_pgpe.runs.dead_runs import NotNow, mark_if_dead
 from mpi_pgpe.runs.recorder import Recorder
 
 VALUES = [1.5, float("nan"), float("-inf"), np.float32(0.1), np.int64(7), np.array(2.5), np.bool_(True), 2**70]

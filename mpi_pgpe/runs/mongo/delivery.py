@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mpi_pgpe.base.text import shown
+from mpi_pgpe.runs.dead_runs import NotNow
 from mpi_pgpe.runs.mongo.address import Target, Unreachable, connect, describe_refusal
-from mpi_pgpe.runs.mongo.earlier_runs import NotNow, deliver
+from mpi_pgpe.runs.mongo.earlier_runs import deliver
 
 if TYPE_CHECKING:
     from pymongo import MongoClient

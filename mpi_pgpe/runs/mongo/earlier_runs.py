@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import socket
 import time
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mpi_pgpe.base.errors import UserError
 from mpi_pgpe.runs import run_folder
 from mpi_pgpe.runs.checksums import tell_damage
+from mpi_pgpe.runs.dead_runs import NotNow, mark_if_dead
 from mpi_pgpe.runs.mongo.address import SECONDS_TO_CONNECT, Target, Unreachable, connect
 
 if TYPE_CHECKING:
     from pymongo import MongoClient
 
-_BEATS_MISSED = 6  # by a run on another machine, until it counts as dead
 _ATTEMPTS = 5
-
-
-class NotNow(UserError):
-    """A run that cannot be delivered; the message says why."""
 
 
 def deliver(folder: Path, client: MongoClient[dict[str, Any]], target: Target) -> str:
@@ -66,27 +59,3 @@ def last_step(run_id: int | str, target: Target) -> int | None:
             return max((metric["steps"][-1] for metric in ends), default=0)
     except (Unreachable, pymongo.errors.PyMongoError):
         return None
-
-
-def mark_if_dead(folder: Path) -> None:
-    """Give a run that ended without a word, by a kill -9 say, the status DEAD in its files.
-
-    Raises:
-        NotNow: it may be alive on another machine.
-    """
-    entry = run_folder.read_entry(folder)
-    if entry["status"] != "RUNNING":
-        return
-    last = entry.get("heartbeat") or entry["start_time"]
-    host = entry["host"].get("hostname")
-    try:
-        beat = float((entry["meta"].get("options") or {}).get("--beat-interval") or 10)
-        silence = datetime.now(timezone.utc).replace(tzinfo=None) - datetime.fromisoformat(last)
-        missed = timedelta(seconds=_BEATS_MISSED * beat)
-    except (ValueError, TypeError, AttributeError, OverflowError) as error:
-        raise run_folder.DamagedRecord(f"{folder / run_folder.RUN}: is damaged: {error}") from None
-    # The lock that `deliver` holds is proof on the run's own machine; not every network file system carries it.
-    if host != socket.gethostname() and silence < missed:
-        raise NotNow(f"seems to be going on at {host}; its last heartbeat is {silence.seconds} seconds old")
-    run_folder.write_metrics(folder)
-    run_folder.write_json(folder / run_folder.RUN, entry | {"status": "DEAD", "stop_time": last})
