@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import socket
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
