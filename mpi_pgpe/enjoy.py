@@ -166,7 +166,7 @@ class Viewer:
         except (Abandoned, UserError):
             raise
         except (Exception, SystemExit) as error:
-            raise make_failure(self.env_name, f"(seed {seed})", error) from error
+            raise make_failure(f"environment {self.env_name!r}", f"(seed {seed})", error) from error
 
 
 def share_episodes(

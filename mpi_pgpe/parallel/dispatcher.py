@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from mpi_pgpe.parallel.clock import COMMUNICATION
 from mpi_pgpe.parallel.episode_timeout import SECONDS_TO_RETURN, Nudge
 from mpi_pgpe.parallel.load import Load
-from mpi_pgpe.parallel.messages import BEGIN, DONE, DONE_LAYOUT, END, FAILURE, REMARKS, TASK, TASK_LAYOUT
+from mpi_pgpe.parallel.messages import BEGIN, DONE, END, FAILURE, REMARKS, TASK, TASK_LAYOUT, done_layout
 from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.parallel.tasks import Abandoned, GivenUp, RankHangs, Result, Run, TaskFailed
 from mpi_pgpe.parallel.world import World
@@ -44,7 +44,8 @@ class Dispatcher:
         self._looked = self._began  # when rank 0 looked at the messages
         self._busy = 0.0  # seconds of rank 0 in tasks
         self._running: dict[int, tuple[str, float]] = {}  # what ranks said that they began, and when
-        self._done = bytearray(DONE_LAYOUT.size)
+        self._layout, self._fitnesses = done_layout(tasks.evaluations), slice(4, 4 + tasks.evaluations)
+        self._done = bytearray(self._layout.size)
         self._nudge = Nudge(self._look_for_failures)
 
     def give(self, run: Run) -> None:
@@ -154,7 +155,8 @@ class Dispatcher:
     def _take_in(self, source: int) -> None:
         """The result that a rank sends, and give it more to do."""
         self._comm.Recv(self._done, source, DONE)
-        handout, task, idle, seconds, plus, minus, plus_steps, minus_steps = DONE_LAYOUT.unpack(self._done)
+        done = self._layout.unpack(self._done)
+        handout, task, idle, seconds = done[:4]
         self._running.pop(source, None)
         if handout != self._number:
             return
@@ -162,7 +164,7 @@ class Dispatcher:
         self._seen[source] = time.monotonic()
         self._load.usage.idle += idle
         self._load.ran(task, seconds)
-        result = Result((plus, minus), (plus_steps, minus_steps))
+        result = Result(done[self._fitnesses], done[self._fitnesses.stop :])
         self._tasks.record(task, result, self._world.members[source])
         self._supply(source)
 

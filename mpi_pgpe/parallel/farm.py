@@ -12,12 +12,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-import numpy as np
-
 from mpi_pgpe.parallel.clock import COMMUNICATION
 from mpi_pgpe.parallel.dispatcher import Dispatcher
 from mpi_pgpe.parallel.load import Load
-from mpi_pgpe.parallel.messages import BEGIN, DONE, DONE_TASK, END, FAILURE, REMARKS, TASK, TASK_LAYOUT
+from mpi_pgpe.parallel.messages import BEGIN, DONE, END, FAILURE, REMARKS, TASK, TASK_LAYOUT, done_layout
 from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.parallel.tasks import Abandoned, Run, TaskFailed
 from mpi_pgpe.parallel.world import Patience, World
@@ -99,8 +97,12 @@ class Farm:
 
     # -- as the other ranks see it --------------------------------------------------------------------
 
-    def take(self, run: Run) -> None:
-        """Other ranks: run the tasks that rank 0 hands out, until it says that it has all it needs."""
+    def take(self, run: Run, evaluations: int = 2) -> None:
+        """Other ranks: run the tasks that rank 0 hands out, until it says that it has all it needs.
+
+        `evaluations` is that of rank 0's `Rounds`.
+        """
+        layout = done_layout(evaluations)
         world, comm = self.world, self.world.comm
         number = self._next_handout()
         message = bytearray(TASK_LAYOUT.size)
@@ -146,8 +148,8 @@ class Farm:
                 if self.remarks:
                     comm.send((number, task, self.remarks), 0, REMARKS)
                 ended = time.monotonic()
-                done = np.array([(number, task, began - free_since, ended - began, result)], DONE_TASK)
-                comm.Send(done.view(np.uint8), 0, DONE)
+                seconds = began - free_since, ended - began
+                comm.Send(layout.pack(number, task, *seconds, *result.fitness, *result.interactions), 0, DONE)
                 world.rested()
                 free_since = ended
 

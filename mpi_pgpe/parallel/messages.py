@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import struct
 
-import numpy as np
-
-from mpi_pgpe.parallel.tasks import RESULT
-
 TASK, DONE, FAILURE, REMARKS, BEGIN = range(1, 6)  # tags of messages
 
 TASK_LAYOUT = struct.Struct("=q?")
@@ -15,11 +11,11 @@ TASK_LAYOUT = struct.Struct("=q?")
 
 END = -1  # in place of a task: the generation has all that it needs
 
-DONE_TASK = np.dtype(
-    [("handout", np.int64), ("task", np.int64), ("idle", np.float64), ("seconds", np.float64), ("result", RESULT)]
-)
-"""A task that is done: of which hand-out; seconds that the rank was without a task before it, and that it took."""
 
-DONE_LAYOUT = struct.Struct("=qqddddqq")
-"""The bytes of a DONE_TASK: hand-out, task, idle, seconds, both fitnesses, both interactions. Rank 0 unpacks one for
-each task, which costs a third of what numpy's structured scalar does."""
+def done_layout(evaluations: int) -> struct.Struct:
+    """The bytes of a task that is done: of which hand-out, its number, seconds that the rank was without a task before
+    it, and that it took; fitnesses and interactions of its evaluations.
+
+    Rank 0 unpacks one for each task, which costs a third of what numpy's structured scalar does.
+    """
+    return struct.Struct(f"=qqdd{evaluations}d{evaluations}q")

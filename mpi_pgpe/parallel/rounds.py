@@ -8,9 +8,7 @@ from collections.abc import Callable, Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe.parallel.tasks import RESULT, Result
-
-_UNKNOWN = np.array(Result((np.nan, np.nan), (0, 0)), RESULT)
+from mpi_pgpe.parallel.tasks import Result, result_type
 
 
 class Rounds:
@@ -22,7 +20,7 @@ class Rounds:
     on the results alone, never on the order in which they come. `on_record` is called after each result.
 
     `owners[task]` is the rank that a result came from, -1 while there is none; `remarks[task]` are
-    the messages of its failed episodes, where those do not fail the task.
+    the messages of its failed episodes, where those do not fail the task. A result has so many `evaluations`.
     """
 
     def __init__(
@@ -31,8 +29,12 @@ class Rounds:
         max_rounds: int = 1,
         num_interactions: int | None = None,
         on_record: Callable[[Rounds], None] | None = None,
+        evaluations: int = 2,
     ) -> None:
         self.size = size
+        self.evaluations = evaluations
+        unknown = Result((np.nan,) * evaluations, (0,) * evaluations)
+        self._unknown = np.array(unknown, result_type(evaluations))
         self._on_record = on_record
         self._target = num_interactions
         self._limit = 1 if num_interactions is None else max_rounds  # no more rounds than these
@@ -40,7 +42,7 @@ class Rounds:
         self._given_back: deque[int] = deque()
         self.remarks: dict[int, list[str]] = {}
         self.owners = np.full(size, -1, np.int32)
-        self._results = np.full(size, _UNKNOWN)
+        self._results = np.full(size, self._unknown)
         self._fitness, self._steps = self._results["fitness"], self._results["interactions"]  # views
         self._failures: dict[int, str] = {}
         self._interactions: list[int] = [0]  # of each round, as far as known
@@ -96,15 +98,17 @@ class Rounds:
         while number >= len(self._missing):
             self._missing.append(self.size)
             self._interactions.append(0)
-            self._results = np.concatenate([self._results, np.full(self.size, _UNKNOWN)])
+            self._results = np.concatenate([self._results, np.full(self.size, self._unknown)])
             self._fitness, self._steps = self._results["fitness"], self._results["interactions"]
             self.owners = np.concatenate([self.owners, np.full(self.size, -1, np.int32)])
         if self.owners[task] >= 0:
             return
         self.owners[task] = owner
-        # Number by number, which takes a third of the time of one assignment of a structure.
-        self._fitness[task, 0], self._fitness[task, 1] = result.fitness
-        self._steps[task, 0], self._steps[task, 1] = result.interactions
+        if self.evaluations == 2:  # number by number, which takes a third of the time of an assignment of several
+            self._fitness[task, 0], self._fitness[task, 1] = result.fitness
+            self._steps[task, 0], self._steps[task, 1] = result.interactions
+        else:
+            self._fitness[task], self._steps[task] = result
         self._missing[number] -= 1
         self._interactions[number] += sum(result.interactions)
         if self._target is not None and number < self._limit:
@@ -136,7 +140,7 @@ class Rounds:
         return [message for task in known for message in self.remarks[task]]
 
     def results(self) -> NDArray[np.void]:
-        """The results of the tasks that belong, dtype RESULT, shape (rounds * size,), in their order."""
+        """The results of the tasks that belong, shape (rounds * size,), in their order."""
         if not self.complete:
             raise RuntimeError("results are asked for before they are complete")
         return self._results[: self._limit * self.size]

@@ -14,14 +14,16 @@ Poll = Callable[[], None]
 
 
 class Result(NamedTuple):
-    """What comes of a task, a pair of evaluations; of a single one the second numbers are 0."""
+    """What comes of a task, a pair of evaluations or so many more; of a single one the second numbers are 0."""
 
-    fitness: tuple[float, float]
-    interactions: tuple[int, int]
+    fitness: tuple[float, ...]
+    interactions: tuple[int, ...]
 
 
-RESULT = np.dtype([("fitness", np.float64, 2), ("interactions", np.int64, 2)])
-"""A Result in an array."""
+def result_type(evaluations: int) -> np.dtype[np.void]:
+    """A Result of so many evaluations in an array."""
+    return np.dtype([("fitness", np.float64, evaluations), ("interactions", np.int64, evaluations)])
+
 
 Run = Callable[[int, Poll | None], Result]
 """Runs a task, calling Poll now and then."""

@@ -2,7 +2,8 @@
 
     trainer                   one generation after another, on rank 0; begin here
     team, evaluator, job      what all ranks do together, what each does by itself, what they are told
-    rollout                   one episode of one policy in one environment
+    problem, blocks           what is evaluated: the interface; how it is shared out in tasks
+    episodes, rollout         the problem "a policy in an environment"; one episode
     settings                  the table of settings; setting and setting_checks are its rows and checks
     initial_agent             of a run that begins with a saved one
     metrics                   what a generation brought

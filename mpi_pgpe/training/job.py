@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe.training.settings import RankSettings
+from mpi_pgpe.training.blocks import Blocks
+from mpi_pgpe.training.settings import RankSettings, Settings
 
 TRAINING, RE_EVALUATION = 0, 1  # purposes of an evaluation
 
@@ -17,15 +18,33 @@ class Job(RankSettings):
     """What a rank has to know to evaluate, the same for the whole run.
 
     Attributes:
+        directions: mirrored pairs in a round.
+        re_evaluations: episodes of a re-evaluation.
         profile: whether to take the time of each step of the environments.
     """
 
+    directions: int
+    re_evaluations: int
     profile: bool = False
 
     @classmethod
-    def from_settings(cls, settings: RankSettings, profile: bool = False) -> Job:
+    def from_settings(cls, settings: Settings, profile: bool = False) -> Job:
         """The job of a run with these settings."""
-        return cls(**{each.name: getattr(settings, each.name) for each in fields(RankSettings)}, profile=profile)
+        return cls(
+            **{each.name: getattr(settings, each.name) for each in fields(RankSettings)},
+            directions=settings.popsize // 2,
+            re_evaluations=settings.re_eval_num_episodes,
+            profile=profile,
+        )
+
+    def blocks(self, purpose: int, together: int) -> Blocks:
+        """How a round's directions, or the episodes of a re-evaluation, are shared out in tasks.
+
+        It does not depend on the number of ranks. `together` is the number of solutions that are evaluated in one call.
+        """
+        if purpose == TRAINING:
+            return Blocks(self.directions, max(1, together // 2))
+        return Blocks(self.re_evaluations, together)
 
 
 @dataclass

@@ -23,6 +23,7 @@ from mpi_pgpe.parallel.load import Usage
 from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.policies.normalization import Moments, common_reference
 from mpi_pgpe.search.noise import weighted_sums
+from mpi_pgpe.training.episodes import Episodes
 from mpi_pgpe.training.evaluator import Evaluator
 from mpi_pgpe.training.job import TRAINING, Distribution, Job
 
@@ -69,7 +70,7 @@ class Team:
 
     def _take_job(self, job: Job) -> None:
         if self._evaluator is None or self._evaluator.job != job:  # else ranks were lost, and the job goes on
-            self._evaluator = Evaluator(self.farm, job)
+            self._evaluator = Evaluator(self.farm, job, Episodes(job, self.world))
 
     # -- rank 0 -----------------------------------------------------------------------------------------
 
@@ -79,8 +80,10 @@ class Team:
         self._retry_after_losses(lambda: None, told=False)
 
     def environment(self, purpose: int) -> Environment:
-        """Evaluator.environment of this rank."""
-        return self.evaluator.environment(purpose)
+        """Episodes.environment of this rank."""
+        problem = self.evaluator.problem
+        assert isinstance(problem, Episodes), "there is no environment"
+        return problem.environment(purpose)
 
     def evaluate(self, purpose: int, distribution: Distribution, tasks: Rounds) -> None:
         """Rank 0: have all ranks run tasks; their results go to `tasks`.
@@ -194,7 +197,7 @@ class Team:
             if len(mean):
                 distribution.mean, distribution.obs_stdev = mean, obs_stdev
             self.evaluator.begin(int(purpose), distribution, owners)
-            self.farm.take(self.evaluator.run)
+            self.farm.take(self.evaluator.run, self.evaluator.solutions_per_task)
         elif command == _SUM:
             a, b = arrays
             seeds = self.evaluator.seeds(len(a))

@@ -25,7 +25,7 @@ from typing import Any
 from mpi_pgpe import train
 from mpi_pgpe.cli import entry
 from mpi_pgpe.parallel.farm import Farm
-from mpi_pgpe.training.evaluator import Evaluator
+from mpi_pgpe.training.episodes import Episodes
 from mpi_pgpe.training.settings import Settings
 from mpi_pgpe.training.team import Team
 from mpi_pgpe.training.trainer import Trainer
@@ -90,7 +90,7 @@ def doom(team: Team, when: str, at: int) -> None:
         world._collective = join  # type: ignore[method-assign]
 
     if when == "episode":
-        around(Evaluator, "_episode", before=in_the_step)
+        around(Episodes, "prepare", before=in_the_step)
     elif when == "reduction":
         around(world, "sum_on_root", before=joined_then_died)
     elif when == "before reduction":

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpi_pgpe.parallel.load import RecentMean, Usage, should_hold_two
-from mpi_pgpe.parallel.messages import DONE_LAYOUT, DONE_TASK
+from mpi_pgpe.parallel.messages import done_layout
 from mpi_pgpe.parallel.rounds import Rounds
-from mpi_pgpe.parallel.tasks import RESULT, Result
+from mpi_pgpe.parallel.tasks import Result, result_type
 
 
 def results_of(steps: list[int]) -> list[Result]:
@@ -65,7 +65,7 @@ def test_the_generation_equals_one_round_after_another(size, max_rounds, target,
     tasks = Rounds(size, max_rounds, target)
     started = play(tasks, results_of(steps), workers, np.random.default_rng(seed))
     assert tasks.rounds == expected
-    np.testing.assert_array_equal(tasks.results(), np.array(results_of(steps)[: expected * size], RESULT))
+    np.testing.assert_array_equal(tasks.results(), np.array(results_of(steps)[: expected * size], result_type(2)))
     assert tasks.done == expected * size
     assert tasks.next() is None
     assert started <= n
@@ -83,7 +83,7 @@ def test_tasks_of_following_rounds_are_handed_out_early_and_dropped_if_not_neede
     tasks.record(1, results[1])  # now round 0 alone suffices
     assert tasks.complete
     assert tasks.rounds == 1
-    np.testing.assert_array_equal(tasks.results(), np.array(results[:2], RESULT))
+    np.testing.assert_array_equal(tasks.results(), np.array(results[:2], result_type(2)))
 
 
 def test_without_a_target_there_is_one_round():
@@ -154,5 +154,20 @@ def test_shares_of_the_time():
 
 
 def test_rank_0_unpacks_what_the_others_send() -> None:
-    sent = np.array([(7, 2**40, 0.25, 1.5, ((-1.5, np.inf), (3, 2**33)))], DONE_TASK)
-    assert DONE_LAYOUT.unpack(sent.tobytes()) == (7, 2**40, 0.25, 1.5, -1.5, np.inf, 3, 2**33)
+    sent = done_layout(2).pack(7, 2**40, 0.25, 1.5, np.float64(-1.5), np.inf, np.int64(3), 2**33)
+    assert len(sent) == 64
+    assert done_layout(2).unpack(sent) == (7, 2**40, 0.25, 1.5, -1.5, np.inf, 3, 2**33)
+    assert done_layout(6).size == 4 * 8 + 6 * 16
+
+
+@pytest.mark.parametrize("evaluations", [2, 6])
+def test_a_result_may_have_several_evaluations(evaluations: int) -> None:
+    rounds = Rounds(3, max_rounds=5, num_interactions=7 * evaluations, evaluations=evaluations)
+    while not rounds.complete:
+        task = rounds.next()
+        assert task is not None
+        rounds.record(task, Result(tuple(task + i / 8 for i in range(evaluations)), (1,) * evaluations))
+    assert rounds.rounds == 3  # 3 * evaluations interactions each
+    expected = np.arange(9)[:, None] + np.arange(evaluations) / 8
+    np.testing.assert_array_equal(rounds.results()["fitness"], expected)
+    assert (rounds.results()["interactions"] == 1).all()

@@ -178,6 +178,10 @@ def test_the_ranks_get_the_settings_of_ranks_and_no_other():
     job = Job.from_settings(settings, profile=True)
     told = vars(job).copy()
     assert told.pop("profile") is True
+    assert (told.pop("directions"), told.pop("re_evaluations")) == (
+        settings.popsize // 2,
+        settings.re_eval_num_episodes,
+    )
     assert told == {name: getattr(settings, name) for name, each in TABLE.items() if each.ranks}
     assert {name for name, each in TABLE.items() if each.ranks} == set(RankSettings.__dataclass_fields__)
 
