@@ -23,6 +23,7 @@ import common
 
 from mpi_pgpe.base.arguments import make_minimum
 from mpi_pgpe.base.text import format_json_line
+from mpi_pgpe.parallel.launcher import find_descendants
 
 SETTINGS = ("popsize=400", "popsize_max=None", "num_interactions=None", "seed=5")
 
@@ -99,24 +100,9 @@ def _run_and_kill(argv: Sequence[str], place: Path, generation: int) -> None:
                     raise SystemExit(f"{launched.stderr.read().decode()[-3000:]}\nthe training ended by itself")
                 time.sleep(0.2)
         finally:
-            for process in descendants(launched.pid):
+            for process in (launched.pid, *find_descendants(launched.pid)):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process, signal.SIGKILL)
-
-
-def descendants(pid: int) -> list[int]:
-    """A process and all that it started, and these."""
-    children: dict[int, list[int]] = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(status.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        children.setdefault(parent, []).append(int(status.parent.name))
-    found = [pid]
-    for process in found:
-        found += children.get(process, [])
-    return found
 
 
 def main() -> None:

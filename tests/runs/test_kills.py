@@ -20,6 +20,7 @@ from places import HELPERS, python_path
 from programs import mpiexec, run_program
 
 from mpi_pgpe.agents import read_agent
+from mpi_pgpe.parallel.launcher import find_descendants
 from mpi_pgpe.runs.checkpoint import read
 from mpi_pgpe.runs.run_folder import read_metric_lines
 
@@ -88,16 +89,9 @@ def reading(folder: Path) -> Iterator[None]:
     assert counts[0] > 1000
 
 
-def descendants(pid: int) -> Iterator[int]:
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, task.read_text().split()):
-            yield child
-            yield from descendants(child)
-
-
 def ranks_of(launcher: subprocess.Popen[str]) -> list[int]:
     found = []
-    for pid in descendants(launcher.pid):
+    for pid in find_descendants(launcher.pid):
         try:
             if b"mpi_pgpe.train" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
                 found.append(pid)
