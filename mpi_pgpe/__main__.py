@@ -12,6 +12,7 @@ from mpi_pgpe.cli import entry
 COMMANDS = {
     "train": ("mpi_pgpe.train", "train an agent; under mpirun -n N on N cores"),
     "enjoy": ("mpi_pgpe.enjoy", "run a saved agent: its scores, a window or a film"),
+    "runs": ("mpi_pgpe.runs.__main__", "list recorded runs: what has become of each"),
     "plot": ("mpi_pgpe.plot", "draw learning curves of recorded runs"),
     "compare": ("mpi_pgpe.compare", "tell whether two recorded runs are the same run"),
     "agents": ("mpi_pgpe.agents.__main__", "show what is in a saved agent, or convert one of pgpelib"),

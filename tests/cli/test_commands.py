@@ -33,7 +33,7 @@ def test_the_package_lists_its_commands(tmp_path):
     done = python("-m", "mpi_pgpe", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     files = {path.stem for path in (ROOT / "mpi_pgpe").glob("*.py")} - {"__init__", "__main__", "restore"}
-    assert set(COMMANDS) == files | {"agents"}
+    assert set(COMMANDS) == files | {"agents", "runs"}
     assert all(f"  {name} " in done.stdout for name in COMMANDS)
 
 
