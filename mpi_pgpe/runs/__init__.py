@@ -5,7 +5,7 @@
     saved_agents, checkpoint, keeper, resume        what a run saves, and going on with it
     run_lock, recorded                              by one program at a time, recording what is not recorded yet
     checksums, dead_runs                            what tells later damage of a record, and that its program is gone
-    reader, summary, __main__                       recorded runs for plot and compare; and at a glance, the command `runs`
+    reader, summary, __main__                       recorded runs, for plot, compare and the command `runs`
 
 The folder comes first and is complete by itself; what MongoDB holds is made from it and can be made
 again at any time (`python -m mpi_pgpe.sync`). So training waits for a disk, never for a database.
