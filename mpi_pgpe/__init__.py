@@ -12,16 +12,39 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from mpi_pgpe.base.errors import Stopped, UserError, WrongInput
+    from mpi_pgpe.from_python import TrainedAgent, TrainingResult, train_agent
     from mpi_pgpe.search.optimizers import SGD, Adam, ClipUp
     from mpi_pgpe.search.pgpe import PGPE
+    from mpi_pgpe.training.on_generation import GenerationReport
 
-__all__ = ["PGPE", "SGD", "Adam", "ClipUp", "__version__"]
+__all__ = [
+    "PGPE",
+    "SGD",
+    "Adam",
+    "ClipUp",
+    "GenerationReport",
+    "Stopped",
+    "TrainedAgent",
+    "TrainingResult",
+    "UserError",
+    "WrongInput",
+    "__version__",
+    "train_agent",
+]
 
 _HOME = {
     "PGPE": "mpi_pgpe.search.pgpe",
     "ClipUp": "mpi_pgpe.search.optimizers",
     "Adam": "mpi_pgpe.search.optimizers",
     "SGD": "mpi_pgpe.search.optimizers",
+    "GenerationReport": "mpi_pgpe.training.on_generation",
+    "Stopped": "mpi_pgpe.base.errors",
+    "TrainedAgent": "mpi_pgpe.from_python",
+    "TrainingResult": "mpi_pgpe.from_python",
+    "UserError": "mpi_pgpe.base.errors",
+    "WrongInput": "mpi_pgpe.base.errors",
+    "train_agent": "mpi_pgpe.from_python",
 }
 
 

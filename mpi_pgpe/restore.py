@@ -2,7 +2,7 @@
 
     from mpi_pgpe.restore import to_torch_module, to_numpy_policy, policy_metadata
 
-All three read the files of this program and those of pgpelib (2020).
+All three read the files of this program and those of pgpelib (2020), and take an agent in place of a file.
 """
 
 from __future__ import annotations
@@ -14,14 +14,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.file import read_agent
 from mpi_pgpe.policies.network import ACTIVATIONS
 
 if TYPE_CHECKING:
     from mpi_pgpe.agents.torch_module import Module
 
+File = str | os.PathLike[str] | Agent
+"""The path of a saved agent; or an agent itself, such as `train_agent` returns."""
 
-def to_torch_module(file: str | os.PathLike[str], *, norm_layer: bool = True, clip_layer: bool = True) -> Module:
+
+def _read(file: File) -> Agent:
+    return file if isinstance(file, Agent) else read_agent(file)
+
+
+def to_torch_module(file: File, *, norm_layer: bool = True, clip_layer: bool = True) -> Module:
     """The policy of a saved agent, as a torch module.
 
     The module maps a float32 observation of shape (observation_size,), or a batch of shape
@@ -31,7 +39,7 @@ def to_torch_module(file: str | os.PathLike[str], *, norm_layer: bool = True, cl
     another device and trained further; normalization and bounds are buffers, in its `state_dict`.
 
     Args:
-        file: path of the saved agent.
+        file: path of the saved agent, or an agent.
         norm_layer: include the normalization of observations, if the agent has one.
         clip_layer: include what makes an action of the network's output: clipping to the bounds of the
             action space, or the argmax for discrete actions.
@@ -41,10 +49,10 @@ def to_torch_module(file: str | os.PathLike[str], *, norm_layer: bool = True, cl
     """
     from mpi_pgpe.agents.torch_module import torch_module  # here, so that the other two need no torch
 
-    return torch_module(read_agent(file), norm_layer, clip_layer)
+    return torch_module(_read(file), norm_layer, clip_layer)
 
 
-def to_numpy_policy(file: str | os.PathLike[str]) -> Callable[[ArrayLike], Any]:
+def to_numpy_policy(file: File) -> Callable[[ArrayLike], Any]:
     """The policy of a saved agent, as a function of numpy arrays.
 
     It maps an observation of shape (observation_size,), or a batch of shape (n, observation_size), to
@@ -54,7 +62,7 @@ def to_numpy_policy(file: str | os.PathLike[str]) -> Callable[[ArrayLike], Any]:
     Raises:
         agents.AgentFileError: the file is missing, damaged or not a saved agent.
     """
-    agent = read_agent(file)
+    agent = _read(file)
     shape, space = agent.shape, agent.action_space
     layers = shape.split(agent.parameters)
     names = [*[shape.activation] * len(shape.hidden), shape.output_activation]
@@ -78,7 +86,7 @@ def to_numpy_policy(file: str | os.PathLike[str]) -> Callable[[ArrayLike], Any]:
     return policy
 
 
-def policy_metadata(file: str | os.PathLike[str]) -> dict[str, Any]:
+def policy_metadata(file: File) -> dict[str, Any]:
     """What is known of a saved agent: env_name, env_config, notes, generation, timesteps, seed,
     returns, history, settings, versions; the first three alone for an agent of pgpelib (2020).
 
@@ -88,4 +96,4 @@ def policy_metadata(file: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         agents.AgentFileError: the file is missing, damaged or not a saved agent.
     """
-    return read_agent(file).metadata
+    return _read(file).metadata

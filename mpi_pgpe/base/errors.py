@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import traceback
 from pathlib import Path
+from typing import Any
 
 FAILED, WRONG_INPUT, RESUME, INTERRUPTED = 1, 2, 75, 130
 """Exit codes: something failed, the input is wrong, the run was ended in order (EX_TEMPFAIL: resume it), Ctrl-C."""
@@ -29,6 +30,23 @@ class WrongInput(UserError, ValueError):
     """What a user gave cannot be: a setting, an argument, a file, the name of an environment."""
 
     exit_code = WRONG_INPUT
+
+
+class Stopped(UserError):
+    """A run was ended in order before it was complete.
+
+    Attributes:
+        result: of a run that Python started: what it has come to, as `train_agent` returns it.
+    """
+
+    exit_code = RESUME
+    result: Any = None
+
+
+class Interrupted(Stopped):
+    """The same, by Ctrl-C."""
+
+    exit_code = INTERRUPTED
 
 
 _LONGEST = 2000  # characters of what an exception says

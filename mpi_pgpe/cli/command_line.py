@@ -81,8 +81,18 @@ def check(options: Mapping[str, Any], commands: Iterable[str]) -> Updates:
             raise WrongInput(f"{flag} {value}: expected {expected}")
     folder = None if options["--unobserved"] else options["--file_storage"]
     if folder is not None or command in (None, "main"):
-        _check_results_folder(folder)
+        check_results_folder(folder)
     found = updates.parse(options["UPDATE"])
+    check_updates(found)
+    return found
+
+
+def check_updates(found: Updates) -> None:
+    """Refuse settings that cannot be, and read the files that are named.
+
+    Raises:
+        WrongInput: something cannot; the message says what was expected and what came.
+    """
     _check_values(found.settings, "")
     for name in found.names:
         if os.path.isfile(name):
@@ -91,7 +101,6 @@ def check(options: Mapping[str, Any], commands: Iterable[str]) -> Updates:
         elif name not in NAMED:
             hint = f"; did you mean {name}=VALUE, without spaces?" if name in TABLE else _near(name, NAMED)
             raise WrongInput(f"with {name}: expected ENTRY=VALUE, a file or one of {', '.join(NAMED)}{hint}")
-    return found
 
 
 def _check_values(settings: Mapping[str, Any], where: str) -> None:
@@ -154,7 +163,8 @@ _VALUES: list[tuple[str, Callable[[str], bool], str]] = [
 """(option, whether a value is good, what is expected)."""
 
 
-def _check_results_folder(folder: str | None) -> None:
+def check_results_folder(folder: str | None) -> None:
+    """Refuse a folder in which no run can be recorded; None: that of agents."""
     given = f"{AGENTS}, as -F is not given" if folder is None else f"-F {folder}"
     try:
         path = Path(checks.check_path("-F", str(folder or AGENTS))).absolute()

@@ -39,39 +39,49 @@ _COLUMNS = {
 
 
 class Console:
-    """Prints to standard output; the bar goes to the terminal alone, never into a record."""
+    """Prints to standard output; the bar goes to the terminal alone, never into a record.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: of the run.
+        verbose: whether to print anything.
+        bar: whether to draw the bar, where there is a terminal.
+    """
+
+    def __init__(self, settings: Settings, verbose: bool = True, bar: bool = True) -> None:
         self._settings = settings
+        self._verbose = verbose
         self._episodes = {"training": 2 * settings.num_episodes, "re-evaluation": 1}  # of a task
         self._bar: Any = None
         self._bar_is_of = ""
         self._lines = 0  # of generations, printed so far
         self._first = len(f"generation={settings.niters}")
         self._times: deque[tuple[int, float]] = deque(maxlen=_RECENT + 1)  # (generation, when it was complete)
-        self._terminal, self._delay = _own_terminal(), 0.0
-        if self._terminal is None:
+        self._terminal, self._delay = _own_terminal() if verbose and bar else None, 0.0
+        if self._terminal is None and verbose and bar:
             self._terminal, self._delay = _terminal_of_mpiexec(), _DELAY
+
+    def say(self, text: str) -> None:
+        """Print, unless nothing is to be printed."""
+        if self._verbose:
+            print(text, flush=True)
 
     def start(self, origins: Sequence[dict[str, str]], shape: PolicyShape, ranks: int, folder: Path) -> None:
         """What is about to happen; `origins` of the environments for training and for re-evaluation."""
         settings = self._settings
         served = dict.fromkeys(", ".join(f"{name} {version}" for name, version in o.items()) for o in origins)
         hidden = "x".join(map(str, settings.hidden)) or "linear"
-        print(
+        self.say(
             f"training {settings.env_name} ({'; re-evaluation: '.join(served)}): {shape.num_parameters} parameters "
             f"({shape.observation_size}-{hidden}-{shape.action_size}), popsize {settings.popsize}, "
             f"{settings.niters} generation{'s' * (settings.niters > 1)}, seed {settings.seed}, "
             f"{ranks} rank{'s' * (ranks > 1)}\n"
-            f"agents are saved in {shown(folder)}",
-            flush=True,
+            f"agents are saved in {shown(folder)}"
         )
         if settings.num_interactions is not None and settings.popsize_max and settings.popsize_max % settings.popsize:
             rounds = settings.popsize_max // settings.popsize
-            print(
+            self.say(
                 f"popsize_max={settings.popsize_max} is no multiple of popsize={settings.popsize}: a generation has at "
-                f"most {rounds} round{'s' * (rounds > 1)}, which are {rounds * settings.popsize} solutions",
-                flush=True,
+                f"most {rounds} round{'s' * (rounds > 1)}, which are {rounds * settings.popsize} solutions"
             )
 
     def begin(self, generation: int) -> None:
@@ -107,20 +117,20 @@ class Console:
         """A line for a generation, and one for its re-evaluation."""
         self.close()
         if self._lines == 0 or (self._terminal is not None and self._lines % _LINES_BETWEEN_HEADS == 0):
-            print(" " * self._first + "".join(f" {name:>{width - 1}}" for name, width in _COLUMNS.items()))
+            self.say(" " * self._first + "".join(f" {name:>{width - 1}}" for name, width in _COLUMNS.items()))
         self._lines += 1
         self._times.append((report.generation, time.monotonic()))
-        print(self._line(report), flush=True)
+        self.say(self._line(report))
         metrics = report.metrics
         if metrics["pop_nonfinite"]:
-            print(
+            self.say(
                 f"{metrics['pop_nonfinite']} of {metrics['popsize']} fitnesses are not finite: they rank as the worst"
             )
         if report.failures:
-            print(f"{len(report.failures)} failed and got the worst fitness; the first: {report.failures[0]}")
+            self.say(f"{len(report.failures)} failed and got the worst fitness; the first: {report.failures[0]}")
         if "re_eval_mean" in metrics:
             names = ("re_eval_mean", "re_eval_median", "re_eval_min", "re_eval_max")
-            print(*(f"{name}={_number(metrics[name])}" for name in names), flush=True)
+            self.say(" ".join(f"{name}={_number(metrics[name])}" for name in names))
 
     def _line(self, report: Report) -> str:
         metrics = report.metrics
@@ -146,23 +156,22 @@ class Console:
         """What came of it, and where it is."""
         self.digest(digest)
         if re_eval:
-            print(
+            self.say(
                 f"re-evaluated mean return {re_eval['re_eval_mean']:.1f} "
                 f"(from {re_eval['re_eval_min']:.1f} to {re_eval['re_eval_max']:.1f}) "
                 f"after generation {re_eval['re_eval_generation']}"
             )
         if recorded:
-            print(f"run: {shown(folder)}")
+            self.say(f"run: {shown(folder)}")
         if agent is not None:
-            print(f"agent: {shown(agent)}")
+            self.say(f"agent: {shown(agent)}")
         best = folder / BEST_AGENT
         if best.exists():
-            print(f"best agent: {shown(best)}", flush=True)
+            self.say(f"best agent: {shown(best)}")
 
-    @staticmethod
-    def digest(digest: int) -> None:
+    def digest(self, digest: int) -> None:
         """The number that stands for all that the run has come to."""
-        print(f"state_digest={digest:012x}", flush=True)
+        self.say(f"state_digest={digest:012x}")
 
 
 def _number(value: float, width: int = 9) -> str:

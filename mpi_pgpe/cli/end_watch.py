@@ -16,14 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _PROGRAM = "import sys; sys.path[:] = sys.argv[2:]; from mpi_pgpe.cli import end_watch; end_watch.watch(sys.argv[1])"
-_DONE = "done"
+_DONE, _PAUSE = "done", "pause\0"
 _LAUNCHERS_OWN = ("PMI", "OMPI_", "SLURM_", "MPI_LOCAL")
 
 
 class EndWatch:
     """What rank 0 tells the process.
 
-    The process is there for the block. Where it cannot be started nothing is watched, and the run goes on.
+    Where the process cannot be started nothing is watched, and the run goes on.
     """
 
     def __init__(self) -> None:
@@ -33,6 +33,14 @@ class EndWatch:
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
         """Have the end of this process told if it comes inside the block."""
+        try:
+            self.start()
+            yield
+        finally:
+            self.over()
+
+    def start(self) -> None:
+        """Have the end of this process told if it comes before `over`."""
         try:
             if not hasattr(os, "pidfd_open"):
                 raise OSError("no way to wait for a process that is no child")
@@ -50,10 +58,6 @@ class EndWatch:
             os.close(listened)
         except OSError:
             self._process = None
-        try:
-            yield
-        finally:
-            self.over()
 
     def over(self) -> None:
         """The run has come to its end, in order; nothing of it is told any more."""
@@ -61,6 +65,14 @@ class EndWatch:
         process, self._process = self._process, None
         if process is not None:
             process.wait()
+
+    def pause(self) -> None:
+        """The run is over, in order, and the program may begin another one; until `go_on` nothing is told."""
+        self._say(_PAUSE)
+
+    def go_on(self) -> None:
+        """A run begins."""
+        self._say("\0")
 
     def records(self, folder: Path) -> None:
         """The run is recorded in this folder, an absolute path."""
@@ -90,7 +102,8 @@ def watch(program: str) -> None:
                 break
         if ended in ready and 0 not in ready:
             break
-    if not said.endswith(_DONE.encode()):
+    if not said.endswith((_DONE.encode(), _PAUSE.encode())):
+        said = said.rpartition(_PAUSE.encode())[2]
         _tell([Path(os.fsdecode(path)) for path in said.split(b"\0") if path])
 
 

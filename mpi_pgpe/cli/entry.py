@@ -9,8 +9,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mpi_pgpe.base import output
 from mpi_pgpe.base.errors import FAILED, INTERRUPTED, UserError
@@ -99,12 +99,12 @@ def begin_environments() -> None:
 _SECONDS_FOR_THREADS = 2.0  # that end by themselves
 
 
-def close_environments() -> None:
-    """Close the environments of this process, if it has any, and say what went wrong."""
+def close_environments(but: Iterable[Any] = ()) -> None:
+    """Close the environments of this process, if it has any, `but` those, and say what went wrong."""
     if "mpi_pgpe.envs.adapter" in sys.modules:
         from mpi_pgpe.envs import close_all  # here, because not all commands make environments
 
-        for complaint in close_all():
+        for complaint in close_all(but):
             print(complaint, file=sys.stderr, flush=True)
     if _leftovers is not None and (left := _leftovers.end()):
         print(left, file=sys.stderr, flush=True)

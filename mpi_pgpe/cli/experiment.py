@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import pdb
 import traceback
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing, nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +15,27 @@ from sacred import Experiment
 from sacred.commands import help_for_command
 from sacred.dependencies import Source
 from sacred.run import Run
-from sacred.utils import SacredError
+from sacred.utils import SacredError, SacredInterrupt
 
 from mpi_pgpe import envs
-from mpi_pgpe.base.errors import UserError, WrongInput, describe_error
-from mpi_pgpe.cli import command_line, configs
+from mpi_pgpe.base.errors import Stopped, UserError, WrongInput, describe_error
+from mpi_pgpe.cli import command_line, configs, sacred_patches
+from mpi_pgpe.cli.console import Console
 from mpi_pgpe.cli.end_watch import EndWatch
 from mpi_pgpe.cli.help import format_help
 from mpi_pgpe.cli.options import make_recorder
+from mpi_pgpe.cli.outcome import Outcome, read_outcome
 from mpi_pgpe.cli.sacred_entries import Entries
 from mpi_pgpe.cli.stop_requests import StopRequests
 from mpi_pgpe.cli.training_run import TrainingRun
 from mpi_pgpe.cli.updates import Updates
 from mpi_pgpe.runs.mongo.address import hide_secrets
+from mpi_pgpe.runs.recorder import Recorder
 from mpi_pgpe.runs.resume import Start, describe_completion, find_and_hold
 from mpi_pgpe.runs.run_lock import RunLocks
 from mpi_pgpe.runs.saved_agents import AGENTS
 from mpi_pgpe.training.initial_agent import read_initial_agent
+from mpi_pgpe.training.on_generation import OnGeneration
 from mpi_pgpe.training.settings import TABLE, Settings
 from mpi_pgpe.training.team import Team
 
@@ -50,9 +56,73 @@ def run(arguments: list[str], team: Team | None, requests: StopRequests, watch: 
         print(format_help(experiment) if command is None else help_for_command(commands[command]))
         return 0
     recorder = None if team is None or options["--unobserved"] else make_recorder(options, hidden, watch)
+    options["--loglevel"] = options["--loglevel"] or "WARNING"
+    sacred_patches.say_only_what_is_worth_it(None)
+    _do(experiment, options, updates, recorder, team, requests)
+    return 0
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a run that is started from Python is to be.
+
+    Attributes:
+        settings: by name; those that are missing have their defaults.
+        configurations: names of prepared configurations and files of settings, as behind `with`.
+        results: the folder in which the run is recorded; None: it is not.
+        mongo_db: the database in which it is recorded, likewise.
+        on_generation: see `training.on_generation`.
+        verbose: whether to print what the command does.
+        bar: whether to draw the progress bar on a terminal.
+    """
+
+    settings: Mapping[str, Any]
+    configurations: Sequence[str] = ()
+    results: str | None = None
+    mongo_db: str | None = None
+    on_generation: OnGeneration | None = None
+    verbose: bool = True
+    bar: bool = True
+
+
+def run_from_python(call: Call, team: Team, requests: StopRequests, watch: EndWatch) -> Outcome:
+    """Do what the command does, with the settings of a call; returns what came of it.
+
+    Raises:
+        UserError: see `TrainingRun.train`; or the call cannot be.
+    """
+    words = ["main"]
+    words += [] if call.results is None else ["-F", call.results]
+    words += [] if call.mongo_db is None else ["-m", call.mongo_db]
+    arguments, hidden = hide_secrets(words)
+    experiment = _experiment()
+    # Else sacred sets up the root logger, which is the user's.
+    experiment.logger = logging.getLogger("mpi_pgpe")  # type: ignore[assignment]
+    options = command_line.parse(arguments, experiment.get_usage("mpi_pgpe.train")[2])
+    updates = Updates(dict(call.settings), [*call.configurations])
+    command_line.check_updates(updates)
+    if call.results is not None or call.mongo_db is None:
+        command_line.check_results_folder(call.results)
+    recorder = make_recorder(options, hidden, watch)
+    outcome = _do(experiment, options, updates, recorder, team, requests, call)
+    assert outcome is not None
+    return outcome
+
+
+def _do(
+    experiment: Experiment,
+    options: dict[str, Any],
+    updates: Updates,
+    recorder: Recorder | None,
+    team: Team | None,
+    requests: StopRequests,
+    call: Call | None = None,
+) -> Outcome | None:
+    """Run sacred's command; returns what came of a run, None of other commands."""
     if recorder:
         experiment.observers.append(recorder)
     start: Start | None = None
+    outcome: Outcome | None = None
     locks = RunLocks(give_up=lambda: requests.reason is not None)
 
     @experiment.main
@@ -62,7 +132,26 @@ def run(arguments: list[str], team: Team | None, requests: StopRequests, watch: 
         assert team is not None
         with recorder.capture_output() if recorder else nullcontext():
             settings = read_settings(_config)
-            return TrainingRun(settings, team, _run, recorder, start, requests, locks, options["--profile"]).train()
+            console = None if call is None else Console(settings, call.verbose, call.bar)
+            run = TrainingRun(
+                settings,
+                team,
+                _run,
+                recorder,
+                start,
+                requests,
+                locks,
+                options["--profile"],
+                console,
+                None if call is None else call.on_generation,
+            )
+            try:
+                run.train()
+            except Stopped as stop:
+                raise _Interruption(stop) from None
+            nonlocal outcome
+            outcome = run.outcome()
+            return outcome.re_eval_mean
 
     @experiment.config_hook
     def check(config: dict[str, Any], command_name: str, logger: Any) -> dict[str, Any]:
@@ -72,7 +161,11 @@ def run(arguments: list[str], team: Team | None, requests: StopRequests, watch: 
             nonlocal start
             start = check_config(config, options["--file_storage"], locks, updates.given())
             if start is not None and (complete := describe_completion(start, read_settings(config))):
-                print(complete, flush=True)
+                if call is None or call.verbose:
+                    print(complete, flush=True)
+                if call is not None:
+                    nonlocal outcome
+                    outcome = read_outcome(start)
                 raise _NothingToDo
         return {} if start is None else {"seed": start.seed, **start.earlier_rules}
 
@@ -80,7 +173,15 @@ def run(arguments: list[str], team: Team | None, requests: StopRequests, watch: 
         experiment.sources = {Source.create(source.filename) for source in experiment.sources}
     with closing(locks), suppress(_NothingToDo):
         _run(experiment, updates, options)
-    return 0
+    return outcome
+
+
+class _Interruption(SacredInterrupt):
+    """Says to sacred that the run, which is Stopped, is INTERRUPTED."""
+
+    def __init__(self, stopped: Stopped) -> None:
+        super().__init__(str(stopped))
+        self.stopped = stopped
 
 
 class _NothingToDo(Exception):
@@ -108,11 +209,12 @@ def _run(experiment: Experiment, updates: Updates, options: dict[str, Any]) -> N
         if name in updates.files:  # under a name that is no file's: that sacred would load by itself
             names[number] = f"file {number + 1}"
             experiment.named_configs[names[number]] = Entries(configs.Configuration(updates.files[name], name))
-    log_level = options["--loglevel"] or "WARNING"
     try:
-        experiment.run(options["COMMAND"], settings, names, {}, {}, options | {"--loglevel": log_level})
+        experiment.run(options["COMMAND"], settings, names, {}, {}, options)
     except (UserError, _NothingToDo):
         raise
+    except _Interruption as interruption:
+        raise interruption.stopped from None
     except SacredError as error:
         raise WrongInput(describe_error(error)) from error
     except Exception as error:

@@ -32,8 +32,13 @@ def apply() -> None:
     experiment.DEFAULT_COMMAND_LINE_OPTIONS[:] = options.replace_options(experiment.DEFAULT_COMMAND_LINE_OPTIONS)
     if not sys.stdout.isatty():
         _without_colours(commands)
-    for name in (None, "mpi_pgpe"):  # sacred's loggers
-        logging.getLogger(name).addFilter(_is_worth_a_word)
+    for name in ("mpi_pgpe", "mpi_pgpe.mpi_pgpe"):  # sacred's loggers
+        say_only_what_is_worth_it(name)
+
+
+def say_only_what_is_worth_it(logger: str | None) -> None:
+    """Have a logger, by name or None for the root, leave out what is said elsewhere."""
+    logging.getLogger(logger).addFilter(_is_worth_a_word)
 
 
 def _import_quietly() -> None:

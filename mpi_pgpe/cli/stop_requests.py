@@ -19,9 +19,14 @@ _IGNORED = {number for number in SIGNALS if signal.getsignal(number) is signal.S
 
 
 class StopRequests:
-    """Knows whether the run has been asked to stop, and why."""
+    """Knows whether the run has been asked to stop, and why.
 
-    def __init__(self) -> None:
+    Args:
+        started: when the time of `max_walltime` began, on time.monotonic's clock.
+    """
+
+    def __init__(self, started: float = _STARTED) -> None:
+        self._started = started
         self._deadline: float | None = None
         self._finish_generation = False
         self._recent: deque[float] = deque(maxlen=_GENERATIONS)
@@ -33,10 +38,10 @@ class StopRequests:
         """Say how this run is to stop.
 
         Args:
-            max_walltime: seconds from the program's start in which the run has to be over; None: no limit.
+            max_walltime: seconds from `started` in which the run has to be over; None: no limit.
             finish_generation: whether a request waits for the end of the running generation.
         """
-        self._deadline = None if max_walltime is None else _STARTED + max_walltime
+        self._deadline = None if max_walltime is None else self._started + max_walltime
         self._finish_generation = finish_generation
 
     @property

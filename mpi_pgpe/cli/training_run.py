@@ -8,13 +8,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sacred.run import Run
-from sacred.utils import SacredInterrupt
 
-from mpi_pgpe.base.errors import INTERRUPTED, RESUME, UserError, WrongInput
+from mpi_pgpe.base.errors import Interrupted, Stopped, WrongInput
 from mpi_pgpe.base.text import make_printable, shown
 from mpi_pgpe.cli import time_table
 from mpi_pgpe.cli.console import Console
+from mpi_pgpe.cli.outcome import Outcome, make_history
 from mpi_pgpe.cli.stop_requests import StopRequests
 from mpi_pgpe.parallel.clock import RECORDING
 from mpi_pgpe.parallel.tasks import GivenUp
@@ -24,22 +25,11 @@ from mpi_pgpe.runs.recorder import Recorder
 from mpi_pgpe.runs.resume import Start, check_versions
 from mpi_pgpe.runs.run_lock import RunLocks
 from mpi_pgpe.runs.saved_agents import make_agents_folder, save_agents
-from mpi_pgpe.training.metrics import Report
+from mpi_pgpe.training.metrics import Metrics, Report
+from mpi_pgpe.training.on_generation import GenerationReport, OnGeneration
 from mpi_pgpe.training.settings import TABLE, Settings
 from mpi_pgpe.training.team import Team
 from mpi_pgpe.training.trainer import Trainer
-
-
-class Stopped(UserError, SacredInterrupt):
-    """The run was ended in order before it was complete; to sacred it is INTERRUPTED."""
-
-    exit_code = RESUME
-
-
-class Interrupted(Stopped):
-    """The same, by Ctrl-C."""
-
-    exit_code = INTERRUPTED
 
 
 class TrainingRun:
@@ -54,6 +44,8 @@ class TrainingRun:
         requests: to stop, of which the caller listens to all but Ctrl-C.
         locks: of the run, which the caller gives back.
         each_step: whether to time each step of the environments; see the option --profile.
+        console: what is printed; None: as the command does.
+        on_generation: called after each generation, where Python has started the run.
     """
 
     def __init__(
@@ -66,6 +58,8 @@ class TrainingRun:
         requests: StopRequests,
         locks: RunLocks,
         each_step: bool,
+        console: Console | None = None,
+        on_generation: OnGeneration | None = None,
     ) -> None:
         self._settings = settings
         self._team = team
@@ -74,7 +68,11 @@ class TrainingRun:
         self._start = start
         self._locks = locks
         self._each_step = each_step
-        self._console = Console(settings)
+        self._console = Console(settings) if console is None else console
+        self._from_python = console is not None
+        self._on_generation = on_generation
+        self._stopped_by_function = False
+        self._last_metrics: Metrics = {}
         self._requests = requests
         requests.configure(settings.max_walltime_seconds, settings.finish_generation)
         self._last_agent: Path | None = None
@@ -142,23 +140,22 @@ class TrainingRun:
             recorder.continues(start.runs)
         before = start.runs[-1]
         self._run.info["continues"] = {**before, "generation": start.generation, "checkpoint": str(start.path)}
-        print(
+        self._console.say(
             make_printable(
                 f"going on from {shown(start.path)}: generation {start.generation} of run {before['folder']}"
-            ),
-            flush=True,
+            )
         )
         kept = {name: value for name, value in start.earlier_rules.items() if value != TABLE[name].default}
         if kept:
             rules = ", ".join(f"{name}={value}" for name, value in kept.items())
-            print(f"the run goes on as it began, with {rules}", flush=True)
+            self._console.say(f"the run goes on as it began, with {rules}")
         return found
 
     def _loop(self) -> None:
         """One generation after another, until the run is complete or has to stop."""
         try:
             with self._requests.listening_to_ctrl_c():
-                while not (self.trainer.complete or self._requests.stop()):
+                while not (self._complete or self._requests.stop()):
                     self._generation()
         except GivenUp:
             pass  # the trainer is where it was before the generation
@@ -170,16 +167,40 @@ class TrainingRun:
             self._console.close()
             self._keeper.write(self.trainer)
 
+    @property
+    def _complete(self) -> bool:
+        return self.trainer.complete or self._stopped_by_function
+
     def _generation(self) -> None:
         began = time.monotonic()
+        before = None if self._on_generation is None else self.trainer.state()
         report = self.trainer.step()
         if report.generation not in self._recorded:
             self._log(report.generation, report.metrics)
         self._console.report(report)
         self._last_agent = self._save(report) or self._last_agent
+        self._last_metrics = report.metrics
         self._run.result = self.trainer.re_eval.get("re_eval_mean")
+        if self._on_generation is not None and before is not None:
+            self._call(self._on_generation, report, before)
         self._keeper.keep(report, self.trainer)
         self._requests.learn(time.monotonic() - began, self._keeper.seconds)
+
+    def _call(self, function: OnGeneration, report: Report, before: dict[str, Any]) -> None:
+        """Show a generation to the caller's function, and do what it wants for those that follow.
+
+        Where it raises, the trainer goes back to before the generation: a run that goes on repeats it, and calls the
+        function again.
+        """
+        shown_to_it = GenerationReport(report.generation, report.metrics, self.trainer.search)
+        try:
+            said = function(shown_to_it)
+        except BaseException:
+            self.trainer.restore(before)
+            raise
+        self.trainer.adjust(shown_to_it.changes)
+        if isinstance(said, bool | np.bool_) and not said:
+            self._stopped_by_function = True
 
     def _finish(self) -> float | None:
         trainer, folder = self.trainer, self.folder
@@ -187,8 +208,10 @@ class TrainingRun:
         self._run.info["profile"] = accounts
         if self._each_step:
             print(time_table.format_table(accounts), flush=True)
-        if not trainer.complete:
+        if not self._complete:
             raise self._stopped()
+        if not trainer.complete:  # else it has been saved
+            self._last_agent = self._save_center()
         self._keeper.complete(
             {
                 "generation": trainer.search.generation,
@@ -196,6 +219,7 @@ class TrainingRun:
                 "state_digest": f"{trainer.digest():012x}",
                 **trainer.re_eval,
                 "folder": str(folder.absolute()),
+                **({} if trainer.complete else {"stopped_by": "on_generation"}),
             }
         )
         self._console.finish(trainer.re_eval, trainer.digest(), folder, self._last_agent, self._recorder is not None)
@@ -205,16 +229,39 @@ class TrainingRun:
         """The error that ends a run in order: where it is, and how to go on."""
         trainer, keeper = self.trainer, self._keeper
         generation = trainer.search.generation
-        self._save(Report(generation, {}, agent=trainer.agent({})))
+        self._save_center()
         self._console.digest(trainer.digest())
-        return (Interrupted if self._requests.by_ctrl_c else Stopped)(
-            f"stopped after generation {generation}: {self._requests.reason}. The run is in {shown(self.folder)}. "
-            + (
-                f"To go on: the same command with resume={shown(keeper.path)}"
-                if keeper.has_checkpoint
-                else "There is no checkpoint yet: start it again"
-            )
+        same = (
+            f"call with resume={str(keeper.path)!r}"
+            if self._from_python
+            else f"command with resume={shown(keeper.path)}"
         )
+        error = (Interrupted if self._requests.by_ctrl_c else Stopped)(
+            f"stopped after generation {generation}: {self._requests.reason}. The run is in {shown(self.folder)}. "
+            + (f"To go on: the same {same}" if keeper.has_checkpoint else "There is no checkpoint yet: start it again")
+        )
+        error.result = self.outcome()
+        return error
+
+    def outcome(self) -> Outcome:
+        """What the run has come to."""
+        trainer = self.trainer
+        return Outcome(
+            complete=self._complete,
+            generation=trainer.search.generation,
+            center=np.array(trainer.search.center),
+            stdev=np.array(trainer.search.stdev),
+            history=make_history(self._keeper.columns),
+            agent=trainer.agent(self._last_metrics),
+            folder=self.folder.absolute(),
+            state_digest=f"{trainer.digest():012x}",
+            re_eval_mean=trainer.re_eval.get("re_eval_mean"),
+        )
+
+    def _save_center(self) -> Path | None:
+        """Write the center as an agent, after a generation that did not bring one; returns its path."""
+        generation = self.trainer.search.generation
+        return self._save(Report(generation, {}, agent=self.trainer.agent(self._last_metrics)))
 
     def _save(self, report: Report) -> Path | None:
         """Write the agents of a report; returns the path of the center's."""

@@ -16,7 +16,7 @@ May import: policies, base; of third parties numpy, gym, gymnasium and the simul
 """
 
 from mpi_pgpe.envs.adapter import check_name, make, warn_of_survivors
-from mpi_pgpe.envs.closing import close_all
+from mpi_pgpe.envs.closing import close_all, opened
 from mpi_pgpe.envs.interface import Environment, Stretch, UnknownEnvironment, UnsupportedEnvironment
 from mpi_pgpe.envs.kept_state import find_kept_state
 
@@ -29,5 +29,6 @@ __all__ = [
     "close_all",
     "find_kept_state",
     "make",
+    "opened",
     "warn_of_survivors",
 ]

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -28,8 +28,13 @@ def forget(env: Any) -> None:
     _open.discard(env)
 
 
-def close_all() -> list[str]:
-    """Close all environments of this process that are open; from the main thread.
+def opened() -> list[Any]:
+    """The environments of this process that are open."""
+    return list(_open)
+
+
+def close_all(but: Iterable[Any] = ()) -> list[str]:
+    """Close all environments of this process that are open, `but` those; from the main thread.
 
     One whose `close` does not return is given up: what waits in Python is interrupted; a process that is stuck in
     native code ends with exit code 1 and a traceback.
@@ -37,9 +42,9 @@ def close_all() -> list[str]:
     Returns:
         what went wrong, in a sentence each.
     """
-    complaints = []
+    complaints, kept = [], {id(env) for env in but}
     with _limit():
-        for env in list(_open):
+        for env in [env for env in _open if id(env) not in kept]:
             _open.discard(env)
             try:
                 env.close()

@@ -17,6 +17,7 @@ from typing import Any
 
 from mpi_pgpe.base.errors import describe_error
 from mpi_pgpe.envs import registration
+from mpi_pgpe.envs.given import SCRIPT, find_given
 from mpi_pgpe.envs.global_generators import seed_while_importing
 from mpi_pgpe.envs.inside import Inside
 from mpi_pgpe.envs.interface import UnknownEnvironment
@@ -119,6 +120,13 @@ def resolve(name: str) -> Served:
     """
     if not isinstance(name, str) or not name:
         raise UnknownEnvironment(f"expected the name of an environment, got {name!r}")
+    if (creator := find_given(name)) is not None:
+        return Served(None, name, creator)
+    if name.startswith(f"{SCRIPT}:"):
+        raise UnknownEnvironment(
+            f"environment {name!r} stood in the script or notebook that trained in it. Give it to train_agent again, "
+            "or put it in a module of its own and name it module:name"
+        )
     libraries, rest = ["gym", "gymnasium"], name
     for library in libraries:
         if name.startswith(f"{library}/"):

@@ -106,6 +106,10 @@ class World:
         self._in_collective = False
         self._naps = _FIRST_NAP
 
+    def renew(self) -> None:
+        """All ranks: begin again, with the ranks that are left, as for a second run of one program."""
+        self.clock, self.deadline = Clock(), math.inf
+
     @property
     def library(self) -> str:
         """Name and version of the MPI library."""
@@ -212,9 +216,9 @@ class World:
 
     # -- the end --------------------------------------------------------------------------------------
 
-    def stop(self, command: int, exit_code: int) -> None:
-        """Rank 0: tell all ranks to end with `exit_code`; end them by force if they do not listen."""
-        seconds = max(_LEAST_SECONDS_TO_STOP, min(_SECONDS_TO_STOP, self.deadline - time.monotonic()))
+    def stop(self, command: int, exit_code: int, *arrays: NDArray[Any], patience: float = _SECONDS_TO_STOP) -> None:
+        """Rank 0: tell all ranks to end with `exit_code`, and arrays; end them by force if they do not listen."""
+        seconds = max(_LEAST_SECONDS_TO_STOP, min(patience, self.deadline - time.monotonic()))
         while self.size > 1:
             if self._in_collective:  # interrupted in the middle: what follows would not match
                 self.abort(exit_code)
@@ -222,7 +226,7 @@ class World:
                 with self.detect_deaths():
                     ok = all(
                         self._collective(self.comm.Ibcast(part, root=0), seconds)
-                        for part in _packed(command, [np.array([exit_code], np.int64)])
+                        for part in _packed(command, [np.array([exit_code], np.int64), *arrays])
                     )
                 if not (ok and self.goodbye(seconds)):
                     self.abort(exit_code)

@@ -68,8 +68,13 @@ class Keeper:
         """The file that says that the run is complete."""
         return self.path / COMPLETED
 
+    @property
+    def columns(self) -> Mapping[str, tuple[list[int], list[float]]]:
+        """name -> (generations, values) of the metrics so far, those of the runs before this one among them."""
+        return self._metrics
+
     def metrics(self) -> list[tuple[str, float, int]]:
-        """(name, value, generation) of the metrics so far, those of the runs before this one among them."""
+        """(name, value, generation) of the same."""
         return [
             (name, value, generation)
             for name, (generations, values) in self._metrics.items()

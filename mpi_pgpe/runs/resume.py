@@ -129,16 +129,21 @@ def describe_completion(start: Start, settings: Settings) -> str | None:
     """What to say of a run that is complete, also by these settings; None if something is left to do."""
     result = start.content["trainer"]["result"]
     target = settings.target_return
-    if start.generation < settings.niters and (target is None or result["best_re_eval"] < target):
+    reached = start.generation >= settings.niters or not (target is None or result["best_re_eval"] < target)
+    if not reached and settings.resume != "auto":
         return None
     marker = start.path.parent / COMPLETED
     try:
         end = json.loads(read_regular(marker, _LARGEST_MARKER))
         if end["state_digest"] != f"{digest(result):012x}":  # of another run with its checkpoints here
             return None
+        if not reached and "stopped_by" not in end:
+            return None
+        mean = f"mean return {end['re_eval_mean']:.1f} " if "re_eval_mean" in end else ""
+        longer = "With a larger niters" if reached else f"Its {end['stopped_by']} ended it; with resume={start.path}"
         return make_printable(
-            f"complete already, as {shown(marker)} says: mean return {end['re_eval_mean']:.1f} after generation "
-            f"{end['generation']}, in {end['folder']}. With a larger niters the run goes on"
+            f"complete already, as {shown(marker)} says: {mean}after generation {end['generation']}, in "
+            f"{end['folder']}. {longer} the run goes on"
         )
     except FileNotFoundError:
         return None

@@ -54,7 +54,12 @@ def save_agents(
         write(BEST_AGENT, report.best)
     if report.agent is None:
         return None
-    return write(f"{_file_name(settings.env_name)}_seed{settings.seed}_iter{report.generation}.pickle", report.agent)
+    return write(name_agent_file(settings.env_name, settings.seed, report.generation), report.agent)
+
+
+def name_agent_file(env_name: str, seed: int, generation: int) -> str:
+    """The name of the file with a run's center after a generation."""
+    return f"{_file_name(env_name)}_seed{seed}_iter{generation}.pickle"
 
 
 def _file_name(env_name: str) -> str:

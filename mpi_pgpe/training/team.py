@@ -49,10 +49,14 @@ class Team:
 
     Args:
         farm: hands out their tasks.
+
+    Attributes:
+        last_word: other ranks: what rank 0 said at the end; empty before.
     """
 
     def __init__(self, farm: Farm) -> None:
         self.farm, self.world = farm, farm.world
+        self.last_word = b""
         self._evaluator: Evaluator | None = None
         self._evaluation: _Evaluation | None = None
 
@@ -167,9 +171,9 @@ class Team:
                     keeping = now.purpose == TRAINING and now.distribution.mean is not None
                     now.tasks.lose(self.world.members if keeping else None)
 
-    def stop(self, exit_code: int) -> None:
-        """Rank 0: end all ranks with this exit code."""
-        self.world.stop(_STOP, exit_code)
+    def stop(self, exit_code: int, word: bytes = b"", **patience: float) -> None:
+        """Rank 0: have all ranks leave `serve` with this exit code, and with the `last_word`; see World.stop."""
+        self.world.stop(_STOP, exit_code, np.frombuffer(word, np.uint8), **patience)
 
     # -- the other ranks --------------------------------------------------------------------------------
 
@@ -179,11 +183,23 @@ class Team:
             try:
                 command, arrays = self.world.hear()
                 if command == _STOP:
+                    self.last_word = arrays[1].tobytes()
                     self.world.goodbye()
                     return int(arrays[0][0])
                 self._execute(command, arrays)
             except RanksLost:
                 continue  # rank 0 knows as well, and says how to go on
+
+    def hears_the_end(self) -> bool:
+        """Other ranks: wait for what rank 0 says next; whether it is the end of all."""
+        while True:
+            try:
+                if self.world.hear()[0] != _STOP:
+                    return False
+                self.world.goodbye()
+                return True
+            except RanksLost:
+                continue
 
     def _execute(self, command: int, arrays: list[NDArray[Any]]) -> None:
         if command == _START:

@@ -29,6 +29,7 @@ from mpi_pgpe.training.metrics import (
     summarize_population,
     summarize_re_evaluation,
 )
+from mpi_pgpe.training.on_generation import adjust, read_adjustable
 from mpi_pgpe.training.settings import BadSettings, Settings
 from mpi_pgpe.training.team import Team
 
@@ -66,6 +67,8 @@ class Trainer:
         initial = initial_agent.load_initial_agent(settings, self.shape, self.action_space)
         center = 0.0 if initial is None else initial.parameters
         self.search = make_search(settings, self.shape.num_parameters, team.sum_directions, center)
+        self.adjusted: dict[str, float] = {}
+        self._adjustable = read_adjustable(self.search)
         self.moments = self._new_moments()
         if initial is not None and initial.moments is not None:
             self.moments.merge(initial.moments)
@@ -122,6 +125,7 @@ class Trainer:
             "history": {name: list(values) for name, values in self.history.items()},
             "end": {"re_eval": dict(self.re_eval), "best_re_eval": self.best_re_eval},
             "elapsed": self.elapsed(),
+            **({"adjusted": dict(self.adjusted)} if self.adjusted else {}),
         }
 
     def _result(self) -> dict[str, Any]:
@@ -156,6 +160,14 @@ class Trainer:
         if self.search.generation >= self.settings.niters:
             self.re_eval, self.best_re_eval = dict(state["end"]["re_eval"]), float(state["end"]["best_re_eval"])
         self._started = time.perf_counter() - state["elapsed"]
+        self.adjusted = {}
+        adjust(self.search, self._adjustable)
+        self.adjust(state.get("adjusted", {}))
+
+    def adjust(self, values: Mapping[str, float]) -> None:
+        """Compute the generations that follow with some values of on_generation.ADJUSTABLE, which the search has."""
+        self.adjusted |= values
+        adjust(self.search, values)
 
     def step(self) -> Report:
         """Run one generation; if that raises anything, the trainer is where it was before."""
@@ -197,6 +209,7 @@ class Trainer:
                 "ranks": self.team.world.size,
                 "idle_fraction": usage.idle_fraction(),
                 "dropped_fraction": usage.dropped_fraction(len(results)),
+                **self.adjusted,
             },
             failures=failures,
         )

@@ -1,0 +1,198 @@
+"""Training runs from Python: in scripts, under mpirun too, and in notebooks.
+
+    result = mpi_pgpe.train_agent(env="CartPole-v1", niters=30, popsize=40, seed=1)
+    action = result.agent(observation)
+
+Under `mpirun -n N python script.py` every rank runs the script, makes the same calls, and gets the same results.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mpi_pgpe.agents.agent import Agent
+from mpi_pgpe.agents.file import write_agent
+from mpi_pgpe.base.errors import Stopped, WrongInput
+from mpi_pgpe.training.on_generation import GenerationReport
+
+if TYPE_CHECKING:
+    from mpi_pgpe.cli.end_watch import EndWatch
+    from mpi_pgpe.cli.outcome import Outcome
+    from mpi_pgpe.cli.stop_requests import StopRequests
+    from mpi_pgpe.training.team import Team
+
+Path_ = str | os.PathLike[str]
+
+
+class TrainedAgent(Agent):
+    """An agent that is called with an observation, and acts.
+
+    `mpi_pgpe.restore` takes it wherever it takes a file.
+    """
+
+    @classmethod
+    def from_agent(cls, agent: Agent) -> TrainedAgent:
+        """The same agent."""
+        return cls(**{each.name: getattr(agent, each.name) for each in fields(Agent)})
+
+    def __call__(self, observation: ArrayLike) -> Any:
+        """The action for an observation, or the actions for a batch; see `restore.to_numpy_policy`."""
+        policy = self.__dict__.get("_policy")
+        if policy is None:
+            from mpi_pgpe.restore import to_numpy_policy  # here, because it is a module beside this one
+
+            policy = self.__dict__["_policy"] = to_numpy_policy(self)
+        return policy(observation)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_policy"}
+
+    def save(self, path: Path_) -> None:
+        """Write it to a file, which `enjoy` and `restore` read."""
+        write_agent(path, self)
+
+
+@dataclass
+class TrainingResult:
+    """What a run has come to; the same on every rank.
+
+    Attributes:
+        agent: the center after the last generation.
+        history: the metrics by the names of the record, each an array with a value for each generation; NaN where a
+            generation has none.
+        folder: of the record (`results`), or else of the saved agents.
+        state_digest: 12 hexadecimal digits that stand for all that the run has come to, as the command prints them.
+        complete: whether nothing of it is left to do; False only in `Stopped.result`.
+    """
+
+    agent: TrainedAgent
+    history: dict[str, NDArray[Any]]
+    folder: Path
+    state_digest: str
+    complete: bool
+
+
+def train_agent(
+    env: str | Callable[..., Any] | None = None,
+    *,
+    policy: Any = None,
+    results: Path_ | None = None,
+    mongo_db: str | None = None,
+    configurations: str | Sequence[str] = (),
+    on_generation: Callable[[GenerationReport], object] | None = None,
+    verbose: bool = True,
+    **settings: Any,
+) -> TrainingResult:
+    """Train an agent, as `python -m mpi_pgpe.train` does: the same settings, checks, records, checkpoints and bits.
+
+    All ranks: under mpirun every rank makes the call, and rank 0's arguments count, but for `env` and `policy`, which
+    each rank takes from its own call.
+
+    Args:
+        env: an id, `module:name`, or a class or function that makes the environment, which may stand in the script
+            itself; it is recorded by its name. None: the default's, or that of `configurations`.
+        policy: the setting `policy`.
+        results: a folder in which the run is recorded, as with -F; None: agents alone are saved, in `saved_agents`.
+        mongo_db: a database in which it is recorded, as with -m.
+        configurations: names of prepared configurations or files of settings, as behind `with`.
+        on_generation: called after each generation with a `GenerationReport`, on rank 0 alone; it ends the run if it
+            returns False, and may set the report's `max_speed`, `center_lr`, `stdev_lr` and `momentum`.
+        verbose: whether to print what the command prints.
+        settings: by their names, as docs/configuration.md lists them.
+
+    Raises:
+        WrongInput: the settings cannot be; before any work.
+        Stopped: the run was ended in order, by Ctrl-C, a signal or `max_walltime`; its `result` is what it has come
+            to so far, and with `resume` it goes on.
+        TaskFailed: an episode failed.
+        what `on_generation` raises: the run ends; with `resume` it goes on, and repeats that generation.
+    """
+    settings = dict(settings)
+    if "env_name" in settings and env is not None:
+        raise WrongInput(f"env={env!r} and env_name={settings['env_name']!r}: expected one of them")
+    if env is not None:
+        settings["env_name"] = env
+    if policy is not None:
+        settings["policy"] = policy
+    for name in ("env_name", "re_eval_env_name"):
+        if callable(settings.get(name)):
+            from mpi_pgpe.envs.given import give_name  # here, so that a name alone loads nothing
+
+            settings[name] = give_name(settings[name])
+    try:
+        outcome = run_settings(
+            settings,
+            results=results,
+            mongo_db=mongo_db,
+            configurations=configurations,
+            on_generation=on_generation,
+            verbose=verbose,
+        )
+    except Stopped as stop:
+        if stop.result is not None:
+            stop.result = _result(stop.result)
+        raise
+    return _result(outcome)
+
+
+def run_settings(
+    settings: Mapping[str, Any],
+    *,
+    results: Path_ | None = None,
+    mongo_db: str | None = None,
+    configurations: str | Sequence[str] = (),
+    on_generation: Callable[[GenerationReport], object] | None = None,
+    verbose: bool = True,
+) -> Outcome:
+    """All ranks: do the run that these settings describe; see `train_agent` for the arguments and errors.
+
+    Returns:
+        what came of it, on every rank.
+    """
+    if on_generation is not None and not callable(on_generation):
+        raise WrongInput(f"on_generation: expected a function of a report, got {on_generation!r:.100}")
+    from mpi_pgpe.cli.together import do_together  # here, because it loads MPI's modules
+
+    def work(team: Team, requests: StopRequests, watch: EndWatch) -> Outcome:
+        from mpi_pgpe.cli import sacred_patches  # here, because the other ranks never load sacred
+
+        sacred_patches.apply()
+        from mpi_pgpe.cli.experiment import Call, run_from_python
+
+        call = Call(
+            {name: _plain(value) for name, value in settings.items()},
+            (configurations,) if isinstance(configurations, str) else tuple(configurations),
+            None if results is None else os.fspath(results),
+            mongo_db,
+            on_generation,
+            verbose,
+            bar=sys.stderr is sys.__stderr__,
+        )
+        return run_from_python(call, team, requests, watch)
+
+    return do_together(work)
+
+
+def _plain(value: Any) -> Any:
+    """Paths as text, and numpy's numbers as Python's."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _result(outcome: Outcome) -> TrainingResult:
+    return TrainingResult(
+        TrainedAgent.from_agent(outcome.agent),
+        outcome.history,
+        outcome.folder,
+        outcome.state_digest,
+        outcome.complete,
+    )

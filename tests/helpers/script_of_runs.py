@@ -1,0 +1,116 @@
+"""A script that trains from Python: `script_of_runs.py WHAT RESULTS SETTINGS`; a rank prints a line of JSON a run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import gym
+import numpy as np
+
+import mpi_pgpe
+from mpi_pgpe import restore
+
+WHAT, RESULTS, SETTINGS = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+
+
+class Own(gym.Env):
+    """An environment that stands in the script itself."""
+
+    observation_space = gym.spaces.Box(-np.inf, np.inf, (2,), np.float32)
+    action_space = gym.spaces.Box(-1.0, 1.0, (1,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.left, self.wanted = 5, self.np_random.normal()
+        return np.array([self.left, self.wanted], np.float32), {}
+
+    def step(self, action):
+        self.left -= 1
+        observed = np.array([self.left, self.wanted], np.float32)
+        return observed, -abs(float(action[0]) - self.wanted), self.left == 0, False, {}
+
+
+def make_own():
+    return Own()
+
+
+def make_maker():
+    def within():
+        return Own()
+
+    return within
+
+
+def change(report: mpi_pgpe.GenerationReport) -> bool | None:
+    """Sets one setting after another, and ends the run after generation 7."""
+    assert report.center.dtype == report.stdev.dtype == np.float64
+    if report.generation == 2:
+        report.max_speed = report.max_speed / 2
+        report.center_lr = 0.03
+    if report.generation == 3:
+        report.momentum = 0.5
+        report.stdev_lr = 0.05
+    return report.generation < 7
+
+
+def fail_once(report: mpi_pgpe.GenerationReport) -> None:
+    change(report)
+    if report.generation == 5:
+        raise RuntimeError("a fault of the caller's")
+
+
+ENVIRONMENTS: dict[str, Any] = {"own": Own, "function": make_own, "closure": make_maker()}
+
+
+def tell(**what: Any) -> None:
+    print(json.dumps(what), flush=True)
+
+
+def train(**more: Any) -> None:
+    try:
+        result = mpi_pgpe.train_agent(results=RESULTS, verbose=False, **SETTINGS | more)
+    except mpi_pgpe.UserError as error:
+        tell(error=type(error).__name__, says=str(error))
+        return
+    observation = np.zeros(result.agent.shape.observation_size)
+    tell(
+        digest=result.state_digest,
+        folder=str(result.folder),
+        pop_mean=result.history["pop_mean"].tolist(),
+        complete=result.complete,
+        action=np.asarray(result.agent(observation)).tolist(),
+        restored=np.asarray(restore.to_numpy_policy(result.agent)(observation)).tolist(),
+    )
+
+
+if WHAT == "twice":
+    train()
+    train(popsiz=3)
+    train(env=Own)
+elif WHAT in ENVIRONMENTS:
+    train(env=ENVIRONMENTS[WHAT])
+elif WHAT == "changes":
+    train(on_generation=change)
+elif WHAT == "fails":
+    train(on_generation=fail_once)
+elif WHAT == "one rank ends":
+    from mpi4py import MPI
+
+    train()
+    if MPI.COMM_WORLD.Get_rank() == 0:
+        train()
+elif WHAT == "one rank raises":
+    from mpi4py import MPI
+
+    train()
+    if MPI.COMM_WORLD.Get_rank() == 1:
+        raise RuntimeError("a fault on rank 1")
+    train()
+elif WHAT == "rank 0 ends":
+    from mpi4py import MPI
+
+    train()
+    if MPI.COMM_WORLD.Get_rank() > 0:
+        train()

@@ -1,0 +1,162 @@
+"""Runs that Python starts: what the command's are, on every rank."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from places import HELPERS
+from programs import run_program
+
+import mpi_pgpe
+from mpi_pgpe import restore
+from mpi_pgpe.agents import read_agent
+from mpi_pgpe.runs.run_folder import read_json, read_metric_lines
+
+SCRIPT = HELPERS / "script_of_runs.py"
+FAST = {
+    "configurations": "fast",
+    "niters": 3,
+    "popsize": 8,
+    "num_interactions": 300,
+    "seed": 9,
+    "checkpoint_seconds": 0,
+}
+
+
+def script(what: str, folder: Path, ranks: int = 1, **settings: Any) -> tuple[int, list[dict[str, Any]], str]:
+    """(exit code, what each rank says of each run, errors)."""
+    argv = ["-W", "ignore", str(SCRIPT), what, "results", json.dumps(FAST | settings)]
+    done = run_program(*argv, ranks=ranks, cwd=folder, timeout=120)
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines() if line[:1] == "{"], done.stderr
+
+
+def digests(folder: Path) -> list[int]:
+    return [line["state_digest"] for line, _ in read_metric_lines(folder / "metrics.jsonl") if "state_digest" in line]
+
+
+@pytest.fixture(scope="module")
+def by_command(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("command")
+    settings = [f"{name}={value}" for name, value in FAST.items() if name != "configurations"]
+    done = run_program("-m", "mpi_pgpe.train", "-F", "results", "with", "fast", *settings, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "results/1"
+
+
+@pytest.mark.launches
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_script_trains_as_the_command_does_and_every_rank_has_the_result(
+    tmp_path: Path, by_command: Path, ranks: int
+) -> None:
+    code, said, errors = script("twice", tmp_path, ranks)
+    assert code == 0, errors
+    first, refused, own = (said[ranks * i : ranks * (i + 1)] for i in range(3))
+    assert all(each == one[0] for one in (first, refused, own) for each in one)
+    assert first[0]["digest"] == f"{digests(by_command)[-1]:012x}"
+    assert digests(tmp_path / "results/1") == digests(by_command)
+    assert first[0]["folder"] == str(tmp_path / "results/1")
+    assert first[0]["restored"] == first[0]["action"]
+    assert refused[0]["error"] == "WrongInput"
+    assert "did you mean popsize?" in refused[0]["says"]
+    for name in ("CartPole-v1_seed9_iter3.pickle", "best.pickle"):
+        a, b = (read_agent(folder / name) for folder in (tmp_path / "results/1", by_command))
+        assert a.parameters.tobytes() == b.parameters.tobytes()
+        assert a.metadata == b.metadata
+    config, theirs = (read_json(folder / "config.json") for folder in (tmp_path / "results/1", by_command))
+    assert config == theirs
+    assert read_json(tmp_path / "results/1/run.json")["status"] == "COMPLETED"
+    assert read_json(tmp_path / "results/2/config.json")["env_name"] == "__main__:Own"
+
+
+@pytest.mark.launches
+@pytest.mark.parametrize("what", ["one rank ends", "one rank raises", "rank 0 ends"])
+def test_no_rank_waits_for_one_that_has_left(tmp_path: Path, what: str) -> None:
+    code, said, errors = script(what, tmp_path, 2, niters=1)
+    assert len(said) == (3 if what == "rank 0 ends" else 2), errors
+    expected = {
+        "one rank ends": "every rank makes the same calls",
+        "one rank raises": "RuntimeError: a fault on rank 1",
+        "rank 0 ends": "",
+    }
+    assert expected[what] in errors
+    assert (code == 0) == (what == "rank 0 ends")
+
+
+@pytest.mark.serial
+def test_an_environment_may_be_a_class_a_function_or_a_lambda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import small_envs
+
+    monkeypatch.chdir(tmp_path)
+    settings: dict[str, Any] = FAST | {"niters": 1, "verbose": False, "num_interactions": None}
+    by_name = mpi_pgpe.train_agent("small_envs:Slope", **settings)
+    by_class = mpi_pgpe.train_agent(small_envs.Slope, results="r", **settings)
+    by_lambda = mpi_pgpe.train_agent(env=lambda: small_envs.Slope(1.0), results="r", **settings)
+    assert by_name.state_digest == by_class.state_digest == by_lambda.state_digest
+    assert read_json(tmp_path / "r/1/config.json")["env_name"] == "small_envs:Slope"
+    assert "<lambda>" in read_json(tmp_path / "r/2/config.json")["env_name"]
+    for wrong in (3, small_envs.Slope()):
+        with pytest.raises(mpi_pgpe.WrongInput, match="expected"):
+            mpi_pgpe.train_agent(env=wrong, **settings)
+
+
+@pytest.mark.serial
+def test_what_a_run_leaves_of_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    env = mpi_pgpe.envs.make("CartPole-v1", {})
+    env.reset(seed=1)  # seeds the global generators
+    random.seed(1)
+    np.random.seed(1)
+    expected = random.Random(1).random(), np.random.RandomState(1).rand()
+    result = mpi_pgpe.train_agent(**FAST | {"niters": 2}, verbose=False)
+    assert capfd.readouterr().out == ""
+    assert (random.random(), np.random.rand()) == expected
+    assert handlers == {number: signal.getsignal(number) for number in handlers}
+    env.step(1)  # is open still
+    env.close()
+    assert {len(column) for column in result.history.values()} == {2}
+    assert np.isnan(result.history["re_eval_mean"][0])
+    assert result.history["generation"].tolist() == [1, 2]
+    assert restore.policy_metadata(result.agent)["generation"] == 2
+    result.agent.save("saved.pickle")
+    assert read_agent("saved.pickle").parameters.tobytes() == result.agent.parameters.tobytes()
+
+
+@pytest.mark.serial
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"popsize": 7}, "popsize"),
+        ({"env": "CartPole-v1", "env_name": "CartPole-v1"}, "expected one of them"),
+        ({"env": "CartPol-v1"}, "CartPole"),
+        ({"configurations": "fst"}, "did you mean fast?"),
+        ({"results": "s.py/x"}, "-F"),
+        ({"on_generation": 3}, "on_generation: expected a function"),
+        ({"resume": "nothing"}, "resume"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.py").write_text("")
+    with pytest.raises(mpi_pgpe.WrongInput, match=re.escape(says)):
+        mpi_pgpe.train_agent(**{"results": "r", "verbose": False} | wrong)
+    assert not list(tmp_path.glob("r/*"))
+
+
+@pytest.mark.serial
+def test_a_run_within_a_run_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(mpi_pgpe.WrongInput, match="from within"):
+        mpi_pgpe.train_agent(**FAST, on_generation=lambda _: mpi_pgpe.train_agent(**FAST), verbose=False)
+    assert mpi_pgpe.train_agent(**FAST | {"niters": 1}, verbose=False).complete
