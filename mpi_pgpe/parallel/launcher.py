@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Mapping
@@ -51,14 +52,24 @@ def count_launcher_cores() -> int | None:
 
 def find_descendants(ancestor: int) -> list[int]:
     """Processes of this host that a process has started, and those that they have started."""
-    parents = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        if process := _process(int(folder.name)):
-            parents[int(folder.name)] = process[1]
     found = [ancestor]
     for above in found:
-        found += [pid for pid, parent in parents.items() if parent == above]
+        found += _find_children(above)
     return found[1:]
+
+
+def _find_children(parent: int) -> set[int]:
+    """Processes that a process has started.
+
+    The kernel lists them by thread: two small files, where /proc has one for each process of the host. It may leave one
+    out while another ends, so it is asked twice.
+    """
+    found: set[int] = set()
+    for _ in range(2):
+        for path in Path(f"/proc/{parent}/task").glob("*/children"):
+            with contextlib.suppress(OSError):  # the thread has ended
+                found |= set(map(int, path.read_text().split()))
+    return found
 
 
 def _process(pid: int) -> tuple[str, int] | None:
