@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.launches, pytest.mark.serial]
 
 SETTINGS = ["fast", "env_name=CartPole-v1", "popsize=4", "popsize_max=4", "num_hidden=0", "seed=1"]
 SETTINGS += ["re_eval_num_episodes=2", "re_eval_interval=1", "checkpoint_seconds=0"]
-TELLS = "run.json says RUNNING, but its program has ended without a word: it crashed or was killed\n"
+TELLS = "run.json says RUNNING, but its program is gone: it crashed, was killed, or could not write its end\n"
 
 
 def status(run: Path) -> str:

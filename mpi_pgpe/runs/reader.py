@@ -118,7 +118,8 @@ def _read_folder(folder: Path) -> RecordedRun:
     with _report_damage(folder):
         if has_died(folder):
             run.status = DEAD
-            _tell(f"{folder}: {RUN} says RUNNING, but its program has ended without a word: it crashed or was killed")
+            why = "it crashed, was killed, or could not write its end"
+            _tell(f"{folder}: {RUN} says RUNNING, but its program is gone: {why}")
     return run
 
 
