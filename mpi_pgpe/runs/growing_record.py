@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from typing import Any
 from mpi_pgpe.runs import run_folder
 
 METRICS_SHARE = 1 / 300  # of the time may go into writing metrics.json, which grows with the run
+
+SECONDS_UNTIL_TOLD_AGAIN = 600  # that the disk is full
 
 _log = logging.getLogger(__name__)
 
@@ -30,23 +33,31 @@ class GrowingRecord:
         self.guard = threading.RLock()  # sacred's heartbeat is a thread of its own
         self.full = False
         """Whether the last attempt to write failed."""
+        self._told = False  # that it did, and nothing since
+        self._tell_next = -math.inf
         self._lines = run_folder.Appended(folder / run_folder.METRIC_LINES)
         self._output = run_folder.Appended(folder / run_folder.OUTPUT)
         self._metrics_next = 0.0
 
     def safely(self, write: Callable[[], None]) -> None:
-        """Write; a full disk is told once and stops neither the training nor later attempts."""
+        """Write; a full disk is told once and stops neither the training nor later attempts.
+
+        A disk that is nearly full takes a small file and refuses the next: that is not told again and again.
+        """
         with self.guard:
             try:
                 write()
             except OSError as error:
-                first, self.full = not self.full, True
-                if first:
+                self.full = True
+                now = time.monotonic()
+                if not self._told and now > self._tell_next:
+                    self._told, self._tell_next = True, now + SECONDS_UNTIL_TOLD_AGAIN
                     _log.error("%s cannot be written to: %s. Training goes on; make room", self.folder, error.strerror)
             else:
-                again, self.full = self.full, False
-                if again:
+                if self.full and self._told:
+                    self._told = False
                     _log.warning("%s can be written to again", self.folder)
+                self.full = False
 
     def append_metrics(self, step: int, metrics: dict[str, Any]) -> None:
         """Write the metrics of a step, with the time."""
