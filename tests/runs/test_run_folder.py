@@ -169,7 +169,7 @@ def test_no_file_is_ever_half_written(tmp_path):
             for step in range(100):
                 observer.record_metrics(step, {"a": step})
                 observer.heartbeat_event({"text": "x" * 300_000, "step": step}, "", datetime.datetime.now(), 1.0)
-                observer._write_metrics()
+                observer._record._write_metrics()
         finally:
             stop.set()
             reader.join()
