@@ -66,6 +66,8 @@ class TrainingResult:
 
     Attributes:
         agent: the center after the last generation.
+        best_solution: the solution with the highest fitness of all, as an agent; None if no fitness was finite.
+        best_fitness: that fitness; NaN if none was finite.
         history: the metrics by the names of the record, each an array with a value for each generation; NaN where a
             generation has none.
         folder: of the record (`results`), or else of the saved agents.
@@ -74,6 +76,8 @@ class TrainingResult:
     """
 
     agent: TrainedAgent
+    best_solution: TrainedAgent | None
+    best_fitness: float
     history: dict[str, NDArray[Any]]
     folder: Path
     state_digest: str
@@ -189,8 +193,11 @@ def _plain(value: Any) -> Any:
 
 
 def _result(outcome: Outcome) -> TrainingResult:
+    best = outcome.best_solution
     return TrainingResult(
         TrainedAgent.from_agent(outcome.agent),
+        None if best is None else TrainedAgent.from_agent(best),
+        np.nan if best is None else float(best.metadata["best_solution"]["fitness"]),
         outcome.history,
         outcome.folder,
         outcome.state_digest,

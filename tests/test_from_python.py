@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import signal
@@ -160,3 +161,110 @@ def test_a_run_within_a_run_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(mpi_pgpe.WrongInput, match="from within"):
         mpi_pgpe.train_agent(**FAST, on_generation=lambda _: mpi_pgpe.train_agent(**FAST), verbose=False)
     assert mpi_pgpe.train_agent(**FAST | {"niters": 1}, verbose=False).complete
+
+
+def change(report: mpi_pgpe.GenerationReport) -> bool:
+    """Sets one setting after another, and ends the run after generation 7."""
+    assert report.metrics["generation"] == report.generation
+    assert report.center.dtype == report.stdev.dtype == np.float64
+    assert not report.center.flags.writeable
+    if report.generation == 2:
+        report.max_speed = report.max_speed / 2
+        report.center_lr = 0.03
+    if report.generation == 4:
+        report.momentum, report.stdev_lr = 0.5, 0.05
+    return report.generation < 7
+
+
+LONG: dict[str, Any] = FAST | {"env": "small_envs:Slope", "niters": 9, "num_interactions": None, "verbose": False}
+
+
+@pytest.mark.serial
+def test_what_a_function_sets_is_recorded_and_a_run_goes_on_with_it_to_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    whole = mpi_pgpe.train_agent(**LONG, results="r", on_generation=change)
+    assert whole.complete
+    assert whole.history["generation"].tolist() == list(range(1, 8))
+    assert np.isnan(whole.history["max_speed"][:2]).all()
+    assert whole.history["max_speed"][2:].tolist() == [0.15] * 5
+    assert whole.history["momentum"][4:].tolist() == [0.5] * 3
+    lines = [line for line, _ in read_metric_lines(tmp_path / "r/1/metrics.jsonl")]
+    assert [line.get("stdev_lr") for line in lines] == [None] * 4 + [0.05] * 3
+    plain = mpi_pgpe.train_agent(**LONG | {"niters": 7})
+    assert plain.history["state_digest"][1] == whole.history["state_digest"][1]
+    assert plain.history["state_digest"][2] != whole.history["state_digest"][2]
+
+    def raise_at_4(report: mpi_pgpe.GenerationReport) -> None:
+        change(report)
+        if report.generation == 4:
+            raise RuntimeError("a fault of the caller's")
+
+    with pytest.raises(RuntimeError, match="caller's"):
+        mpi_pgpe.train_agent(**LONG, results="r", on_generation=raise_at_4)
+    assert read_json(tmp_path / "r/2/run.json")["status"] == "FAILED"
+    for niters in (2, 5):
+        mpi_pgpe.train_agent(**LONG | {"niters": niters}, results="r", on_generation=change)
+    for before in (2, 3, 4):
+        resumed = mpi_pgpe.train_agent(**LONG, resume=f"r/{before}", results="r", on_generation=change)
+        assert resumed.state_digest == whole.state_digest
+        assert resumed.best_fitness == whole.best_fitness
+        assert resumed.best_solution.parameters.tobytes() == whole.best_solution.parameters.tobytes()
+        assert resumed.best_solution.metadata["best_solution"] == whole.best_solution.metadata["best_solution"]
+        assert resumed.history["state_digest"].tolist() == whole.history["state_digest"].tolist()
+
+
+@pytest.mark.serial
+def test_a_run_that_its_function_ended_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    automatic = LONG | {"resume": "auto", "results": "r", "on_generation": change}
+    whole = mpi_pgpe.train_agent(**automatic)
+    again = mpi_pgpe.train_agent(**automatic)
+    assert (again.state_digest, again.complete, again.folder) == (whole.state_digest, True, whole.folder)
+    assert again.agent.parameters.tobytes() == whole.agent.parameters.tobytes()
+    assert again.best_fitness == whole.best_fitness
+    assert {name: column.tolist() for name, column in again.history.items() if name == "pop_mean"} == {
+        "pop_mean": whole.history["pop_mean"].tolist()
+    }
+    assert [path.name for path in sorted(tmp_path.glob("r/[0-9]*"))] == ["1"]
+    assert mpi_pgpe.train_agent(**LONG, resume="r/1").history["generation"].tolist() == list(range(1, 10))
+
+
+@pytest.mark.serial
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("max_speed", -1, "max_speed: expected"),
+        ("center_lr", None, "expected a number"),
+        ("popsize", 10, "nothing else can change"),
+    ],
+)
+def test_what_a_function_cannot_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: Any, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(mpi_pgpe.WrongInput, match=says):
+        mpi_pgpe.train_agent(**LONG, on_generation=lambda report: setattr(report, name, value))
+    with pytest.raises(mpi_pgpe.WrongInput, match="has no such setting; it has center_lr, stdev_lr"):
+        mpi_pgpe.train_agent(**LONG, optimizer="adam", on_generation=lambda report: report.momentum)
+
+
+@pytest.mark.serial
+def test_ctrl_c_leaves_what_can_be_used_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def press(report: mpi_pgpe.GenerationReport) -> None:
+        if report.generation == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    whole = mpi_pgpe.train_agent(**LONG)
+    with pytest.raises(mpi_pgpe.Stopped, match=r"got SIGINT.*the same call with resume=") as stopped:
+        mpi_pgpe.train_agent(**LONG, results="r", on_generation=press)
+    result = stopped.value.result
+    assert not result.complete
+    assert result.state_digest == f"{whole.history['state_digest'][2]:012x}"
+    assert result.agent(np.zeros(2)).shape == (1,)
+    assert read_json(tmp_path / "r/1/run.json")["status"] == "INTERRUPTED"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert mpi_pgpe.train_agent(**LONG, resume=result.folder, results="r").state_digest == whole.state_digest

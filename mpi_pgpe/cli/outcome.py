@@ -16,7 +16,7 @@ from mpi_pgpe.agents.file import read_agent
 from mpi_pgpe.base.regular_file import read_regular
 from mpi_pgpe.base.state import digest
 from mpi_pgpe.runs.resume import Start
-from mpi_pgpe.runs.run_folder import COMPLETED, LARGEST_JSON
+from mpi_pgpe.runs.run_folder import BEST_SOLUTION, COMPLETED, LARGEST_JSON
 from mpi_pgpe.runs.saved_agents import name_agent_file
 
 Columns = Mapping[str, tuple[Sequence[int], Sequence[float]]]
@@ -33,6 +33,7 @@ class Outcome:
         center, stdev: of the search distribution, float64 of shape (parameters,).
         history: the metrics by name, an array each with a value for each generation; see `make_history`.
         agent: the center as an agent.
+        best_solution: likewise; its metadata have its fitness. None: no fitness was finite, or the run is of 0.1.0.
         folder: of the record, or of the agents; an absolute path.
         state_digest: as it is printed.
         re_eval_mean: the last re-evaluated mean return, if there was one.
@@ -44,6 +45,7 @@ class Outcome:
     stdev: NDArray[np.float64]
     history: dict[str, NDArray[Any]]
     agent: Agent
+    best_solution: Agent | None
     folder: Path
     state_digest: str
     re_eval_mean: float | None
@@ -82,6 +84,7 @@ def read_outcome(start: Start) -> Outcome:
         stdev=result["search"]["stdev"],
         history=make_history({name: (c["generations"].tolist(), c["values"].tolist()) for name, c in metrics.items()}),
         agent=read_agent(folder / name_agent_file(settings["env_name"], start.seed, start.generation)),
+        best_solution=read_agent(folder / BEST_SOLUTION) if (folder / BEST_SOLUTION).exists() else None,
         folder=folder,
         state_digest=f"{digest(result):012x}",
         re_eval_mean=end.get("re_eval_mean"),

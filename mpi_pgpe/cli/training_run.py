@@ -25,6 +25,7 @@ from mpi_pgpe.runs.recorder import Recorder
 from mpi_pgpe.runs.resume import Start, check_versions
 from mpi_pgpe.runs.run_lock import RunLocks
 from mpi_pgpe.runs.saved_agents import make_agents_folder, save_agents
+from mpi_pgpe.training.best_solution import BestSolution
 from mpi_pgpe.training.metrics import Metrics, Report
 from mpi_pgpe.training.on_generation import GenerationReport, OnGeneration
 from mpi_pgpe.training.settings import TABLE, Settings
@@ -76,6 +77,7 @@ class TrainingRun:
         self._requests = requests
         requests.configure(settings.max_walltime_seconds, settings.finish_generation)
         self._last_agent: Path | None = None
+        self._best_saved: BestSolution | None = None
 
     def train(self) -> float | None:
         """Do all of it; returns the last re-evaluated mean return.
@@ -253,6 +255,7 @@ class TrainingRun:
             stdev=np.array(trainer.search.stdev),
             history=make_history(self._keeper.columns),
             agent=trainer.agent(self._last_metrics),
+            best_solution=trainer.best_solution_agent(),
             folder=self.folder.absolute(),
             state_digest=f"{trainer.digest():012x}",
             re_eval_mean=trainer.re_eval.get("re_eval_mean"),
@@ -264,7 +267,11 @@ class TrainingRun:
         return self._save(Report(generation, {}, agent=self.trainer.agent(self._last_metrics)))
 
     def _save(self, report: Report) -> Path | None:
-        """Write the agents of a report; returns the path of the center's."""
+        """Write the agents of a report, and the best solution beside them; returns the path of the center's."""
+        best = self.trainer.best_solution
+        if report.agent is not None and best is not None and best is not self._best_saved:
+            report.best_solution, self._best_saved = self.trainer.best_solution_agent(), best
+            self._run.info["best_solution"] = best.describe(self._settings)
         return save_agents(report, self._settings, self.folder, self._run.add_artifact)
 
     def _log(self, generation: int, metrics: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ COMPLETED = "completed.json"  # beside the checkpoints when, and only when, the 
 CHECKSUMS = "checksums.json"  # of the others, once the run is over
 LOCK = ".lock"
 BEST_AGENT = agent_file.BEST_AGENT
+BEST_SOLUTION = "best_solution.pickle"
 SOURCES = "_sources"  # beside the folders of runs
 MONGO = "mongo.json"  # where in MongoDB the run is, or shall be
 STEP, TIMESTAMP = "step", "timestamp"  # what a line of METRIC_LINES holds beside the metrics

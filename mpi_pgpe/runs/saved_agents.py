@@ -12,7 +12,7 @@ from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.file import write_agent
 from mpi_pgpe.base.errors import UserError
 from mpi_pgpe.base.text import shown
-from mpi_pgpe.runs.run_folder import BEST_AGENT
+from mpi_pgpe.runs.run_folder import BEST_AGENT, BEST_SOLUTION
 from mpi_pgpe.training.metrics import Report
 from mpi_pgpe.training.settings import Settings
 
@@ -52,6 +52,8 @@ def save_agents(
 
     if report.best is not None:
         write(BEST_AGENT, report.best)
+    if report.best_solution is not None:
+        write(BEST_SOLUTION, report.best_solution)
     if report.agent is None:
         return None
     return write(name_agent_file(settings.env_name, settings.seed, report.generation), report.agent)

@@ -38,6 +38,7 @@ class Report:
         metrics: by name.
         agent: the center as an agent, if the generation is one to be saved.
         best: the center as an agent, if its re-evaluation is the best so far.
+        best_solution: the best solution so far, if it is to be saved.
         failures: messages of the episodes that failed and were given the worst fitness.
     """
 
@@ -45,6 +46,7 @@ class Report:
     metrics: Metrics
     agent: Agent | None = None
     best: Agent | None = None
+    best_solution: Agent | None = None
     failures: list[str] = field(default_factory=list)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from mpi_pgpe.policies.normalization import Moments
 from mpi_pgpe.search.noise import weighted_sums
 from mpi_pgpe.search.pgpe import PGPE, SumDirections
 from mpi_pgpe.training import initial_agent
+from mpi_pgpe.training.best_solution import BestSolution, find_best
 from mpi_pgpe.training.job import RE_EVALUATION, TRAINING, Distribution, Job
 from mpi_pgpe.training.metrics import (
     HISTORY,
@@ -67,6 +70,7 @@ class Trainer:
         initial = initial_agent.load_initial_agent(settings, self.shape, self.action_space)
         center = 0.0 if initial is None else initial.parameters
         self.search = make_search(settings, self.shape.num_parameters, team.sum_directions, center)
+        self.best_solution: BestSolution | None = None
         self.adjusted: dict[str, float] = {}
         self._adjustable = read_adjustable(self.search)
         self.moments = self._new_moments()
@@ -126,6 +130,7 @@ class Trainer:
             "end": {"re_eval": dict(self.re_eval), "best_re_eval": self.best_re_eval},
             "elapsed": self.elapsed(),
             **({"adjusted": dict(self.adjusted)} if self.adjusted else {}),
+            **({} if self.best_solution is None else {"best_solution": self.best_solution.state()}),
         }
 
     def _result(self) -> dict[str, Any]:
@@ -160,6 +165,8 @@ class Trainer:
         if self.search.generation >= self.settings.niters:
             self.re_eval, self.best_re_eval = dict(state["end"]["re_eval"]), float(state["end"]["best_re_eval"])
         self._started = time.perf_counter() - state["elapsed"]
+        best = state.get("best_solution")  # none in 0.1.0
+        self.best_solution = best and BestSolution.from_state(best, self.settings.obs_stdev_floor)
         self.adjusted = {}
         adjust(self.search, self._adjustable)
         self.adjust(state.get("adjusted", {}))
@@ -184,7 +191,8 @@ class Trainer:
         search, settings = self.search, self.settings
         tasks = Rounds(search.popsize // 2, search.max_rounds, search.num_interactions, self._on_record("training"))
         table_rounds = 1 if search.num_interactions is None else min(search.max_rounds, _TABLE_ROUNDS)
-        self.team.evaluate(TRAINING, self._distribution(table_rounds), tasks)
+        distribution, moments = self._distribution(table_rounds), self.moments.copy() if settings.obs_norm else None
+        self.team.evaluate(TRAINING, distribution, tasks)
         usage = self.team.farm.load.usage
         results, failures = tasks.results(), tasks.failed_episodes()
         fitness, interactions = results["fitness"], results["interactions"]
@@ -194,6 +202,9 @@ class Trainer:
         if settings.obs_norm:
             self.moments.merge(self.team.moments(len(results)))
         self.timesteps += int(interactions.sum())
+        self.best_solution = find_best(
+            self.best_solution, fitness, settings.seed, distribution, moments, self.timesteps
+        )
         stdev = search.stdev
         report = Report(
             search.generation,
@@ -302,6 +313,23 @@ class Trainer:
                 "settings": settings.describe_run(),
                 "versions": self.versions,
             },
+        )
+
+    def best_solution_agent(self) -> Agent | None:
+        """The best solution as an agent, with its fitness and where it was found, if there is one."""
+        best = self.best_solution
+        if best is None:
+            return None
+        agent = self.agent({})
+        up_to = [number <= best.generation for number in self.history["generation"] if number is not None]
+        history = {name: list(itertools.compress(values, up_to)) for name, values in self.history.items()}
+        return replace(
+            agent,
+            parameters=best.parameters,
+            moments=best.moments,
+            metadata=agent.metadata
+            | {"generation": best.generation, "timesteps": best.timesteps, "returns": {}, "history": history}
+            | {"best_solution": best.describe(self.settings)},
         )
 
 

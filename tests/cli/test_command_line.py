@@ -234,7 +234,8 @@ def test_metrics_are_recorded_by_generation(run):
 def test_agents_are_artifacts_of_the_run(run):
     _, folder, _ = run
     names = {p.name for p in folder.glob("*.pickle")}
-    assert names == {"CartPole-v1_seed9_iter3.pickle", "CartPole-v1_seed9_iter4.pickle", "best.pickle"}
+    centers = {"CartPole-v1_seed9_iter3.pickle", "CartPole-v1_seed9_iter4.pickle"}
+    assert names == centers | {"best.pickle", "best_solution.pickle"}
     assert set(json.loads((folder / "run.json").read_text())["artifacts"]) == names
     metrics = json.loads((folder / "metrics.json").read_text())["re_eval_mean"]["values"]
     best = read_agent(folder / "best.pickle").metadata

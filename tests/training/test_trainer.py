@@ -129,7 +129,8 @@ def test_recorded_runs_are_equal(recorded_runs, ranks):
 
     one, several = recorded_runs[1], recorded_runs[ranks]
     assert metrics(one) == metrics(several)
-    assert {p.name for p in one.glob("*.pickle")} == {"best.pickle", "CartPole-v1_seed9_iter4.pickle"}
+    agents = {"best.pickle", "best_solution.pickle", "CartPole-v1_seed9_iter4.pickle"}
+    assert {p.name for p in one.glob("*.pickle")} == agents
     for file in one.glob("*.pickle"):
         a, b = read_agent(file), read_agent(several / file.name)
         assert a.parameters.tobytes() == b.parameters.tobytes()
