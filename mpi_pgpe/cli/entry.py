@@ -94,6 +94,9 @@ def begin_environments() -> None:
     global _leftovers
     faulthandler.enable(sys.__stderr__ or sys.stderr, all_threads=False)  # after MPI, which may have a handler, too
     _leftovers = Leftovers()
+    from mpi_pgpe.envs.inside import guard_exit  # here, because it loads numpy, too
+
+    guard_exit()
 
 
 _SECONDS_FOR_THREADS = 2.0  # that end by themselves

@@ -7,6 +7,9 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from typing import NoReturn
+
+from mpi_pgpe.base.errors import FAILED
 
 
 class Inside:
@@ -15,8 +18,7 @@ class Inside:
     The working folder is the one that the environment went to last: what it opens by a relative path is found, as if it
     were alone. After the block it is what it was before, for all others and for paths that a user gave.
 
-    os._exit would end the program without a word, with whatever exit code; in the main thread of this process it raises
-    SystemExit. In processes that the environment forks, and in threads, it does what it always does.
+    os._exit would end the program without a word, with whatever exit code; see `guard_exit`.
 
     Args:
         folder: of the first block; None: where the process is.
@@ -24,19 +26,19 @@ class Inside:
 
     def __init__(self, folder: str | None = None) -> None:
         self.folder = folder
-        self._before: list[tuple[str | None, Callable[[int], object]]] = []
+        self._before: list[tuple[str | None, Callable[[int], object], int]] = []
 
     def __enter__(self) -> Inside:
-        leave = os._exit
-        self._before.append((working_folder(), leave))
+        self._before.append((working_folder(), os._exit, _program))
         if self.folder is not None:
             os.chdir(self.folder)
-        os._exit = _raising(leave)  # type: ignore[assignment]
+        guard_exit()
         return self
 
     def __exit__(self, *error: object) -> None:
         here = working_folder()
-        before, os._exit = self._before.pop()  # type: ignore[assignment]
+        global _program
+        before, os._exit, _program = self._before.pop()  # type: ignore[assignment]
         if here == before:
             self.folder = None
             return
@@ -46,17 +48,30 @@ class Inside:
                 os.chdir(before)
 
 
-def _raising(leave: Callable[[int], object]) -> Callable[[int], None]:
-    program = os.getpid()
+def guard_exit() -> None:
+    """From now on os._exit raises SystemExit in the main thread of this process, unless this package calls it.
 
-    def _exit(status: int) -> None:
-        package = str(sys._getframe(1).f_globals.get("__name__")).partition(".")[0]
-        in_main = os.getpid() == program and threading.current_thread() is threading.main_thread()
-        if not in_main or package == __name__.partition(".")[0]:  # a lost rank 0 ends us in the middle of an episode
-            leave(status)
+    In another thread it says so, and the exit code is not 0. In processes that are forked it does what it always does.
+    """
+    global _program
+    _program = os.getpid()
+    os._exit = _exit
+
+
+_leave = os._exit
+_program = -1  # the process that is guarded
+
+
+def _exit(status: int) -> NoReturn:
+    package = str(sys._getframe(1).f_globals.get("__name__")).partition(".")[0]
+    if os.getpid() != _program or package == __name__.partition(".")[0]:  # a lost rank 0 ends us amid an episode
+        _leave(status)
+    if threading.current_thread() is threading.main_thread():
         raise SystemExit(f"os._exit({status}) was called, which would end the program without a word")
-
-    return _exit
+    message = f"os._exit({status}) was called in a thread that an environment or a library has started\n"
+    with contextlib.suppress(OSError):
+        os.write(2, message.encode())
+    _leave(status or FAILED)
 
 
 def working_folder() -> str | None:

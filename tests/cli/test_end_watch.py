@@ -37,6 +37,23 @@ def test_os_exit_in_an_environment_has_failed(tmp_path, ranks):
     assert status(tmp_path) == "FAILED"
 
 
+def test_os_exit_that_a_module_has_imported_by_itself_too(tmp_path):
+    done = train(tmp_path, "env_name=ending_envs:Ends", "env_config.how=bound")
+    assert done.returncode == 1
+    assert "os._exit(0) was called" in done.stderr
+    assert status(tmp_path) == "FAILED"
+
+
+@pytest.mark.parametrize(("how", "ranks"), [("thread", 1), ("thread later", 1), ("thread", 2)])
+def test_os_exit_in_a_thread_of_an_environment_is_told_and_has_failed(tmp_path, how, ranks):
+    """Whether it comes while the environment's code runs or ours does."""
+    settings = f"env_config.how='{how}'", f"env_config.rank={ranks - 1}", "niters=100000", "max_walltime=600"
+    done = train(tmp_path, "env_name=ending_envs:Ends", *settings, ranks=ranks)
+    assert done.returncode not in (0, None)
+    assert "os._exit(0) was called in a thread that an environment or a library has started" in done.stderr
+    wait_until(lambda: status(tmp_path) == "DEAD")
+
+
 @pytest.mark.parametrize(
     ("how", "code", "words"),
     [

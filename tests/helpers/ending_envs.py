@@ -6,7 +6,9 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 import time
+from os import _exit
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,13 @@ class Ends(Plain):
         if self.steps == 4:
             if self.how == "os._exit":
                 os._exit(0)
+            elif self.how == "bound":
+                _exit(0)
+            elif self.how == "thread":
+                threading.Timer(0.1, os._exit, (0,)).start()
+                time.sleep(60)
+            elif self.how == "thread later":
+                threading.Timer(0.1, os._exit, (0,)).start()
             elif self.how == "abort":
                 os.abort()
             elif self.how == "segfault":
