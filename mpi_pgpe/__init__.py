@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from mpi_pgpe.base.errors import Stopped, UserError, WrongInput
     from mpi_pgpe.from_python import TrainedAgent, TrainingResult, train_agent
+    from mpi_pgpe.maximization import MaximizationResult, maximize
     from mpi_pgpe.search.optimizers import SGD, Adam, ClipUp
     from mpi_pgpe.search.pgpe import PGPE
     from mpi_pgpe.training.on_generation import GenerationReport
@@ -24,12 +25,14 @@ __all__ = [
     "Adam",
     "ClipUp",
     "GenerationReport",
+    "MaximizationResult",
     "Stopped",
     "TrainedAgent",
     "TrainingResult",
     "UserError",
     "WrongInput",
     "__version__",
+    "maximize",
     "train_agent",
 ]
 
@@ -39,11 +42,13 @@ _HOME = {
     "Adam": "mpi_pgpe.search.optimizers",
     "SGD": "mpi_pgpe.search.optimizers",
     "GenerationReport": "mpi_pgpe.training.on_generation",
+    "MaximizationResult": "mpi_pgpe.maximization",
     "Stopped": "mpi_pgpe.base.errors",
     "TrainedAgent": "mpi_pgpe.from_python",
     "TrainingResult": "mpi_pgpe.from_python",
     "UserError": "mpi_pgpe.base.errors",
     "WrongInput": "mpi_pgpe.base.errors",
+    "maximize": "mpi_pgpe.maximization",
     "train_agent": "mpi_pgpe.from_python",
 }
 

@@ -122,6 +122,8 @@ def train_agent(
     settings = dict(settings)
     if "env_name" in settings and env is not None:
         raise WrongInput(f"env={env!r} and env_name={settings['env_name']!r}: expected one of them")
+    if settings.get("function") is not None:
+        raise WrongInput(f"function={settings['function']!r:.100}: expected mpi_pgpe.maximize, which is for functions")
     if env is not None:
         settings["env_name"] = env
     if policy is not None:
@@ -194,6 +196,8 @@ def _plain(value: Any) -> Any:
 
 def _result(outcome: Outcome) -> TrainingResult:
     best = outcome.best_solution
+    assert isinstance(outcome.agent, Agent)
+    assert best is None or isinstance(best, Agent)
     return TrainingResult(
         TrainedAgent.from_agent(outcome.agent),
         None if best is None else TrainedAgent.from_agent(best),

@@ -101,7 +101,10 @@ def group_runs(runs: list[RecordedRun]) -> list[Group]:
     found = []
     for members in by_config.values():
         config = members[0].config
-        parts = [str(config.get("env_name", members[0].name)), *(f"{key}={config.get(key)}" for key in differing[:3])]
+        parts = [
+            str(config.get("function") or config.get("env_name", members[0].name)),
+            *(f"{key}={config.get(key)}" for key in differing[:3]),
+        ]
         seeds = [str(run.config.get("seed")) for run in members]
         parts.append(f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds")
         found.append(Group(", ".join(parts), members))

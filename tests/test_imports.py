@@ -46,7 +46,7 @@ ROOMS = {
 }
 COMMANDS = {"train", "enjoy", "plot", "compare", "doctor", "sync"}
 ROOMS_COMMANDS = {"agents.__main__", "runs.__main__"}
-BESIDE = COMMANDS | {"__init__", "__main__", "from_python", "restore"}
+BESIDE = COMMANDS | {"__init__", "__main__", "from_python", "maximization", "restore"}
 
 
 def as_imported(path: Path) -> ast.Module:

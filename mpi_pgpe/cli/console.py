@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,7 +15,6 @@ from mpi_pgpe.base.output import lossy_text
 from mpi_pgpe.base.text import shown
 from mpi_pgpe.parallel.launcher import find_launchers
 from mpi_pgpe.parallel.rounds import Rounds
-from mpi_pgpe.policies.network import PolicyShape
 from mpi_pgpe.runs.run_folder import BEST_AGENT
 from mpi_pgpe.training.metrics import Report
 from mpi_pgpe.training.settings import Settings
@@ -50,7 +48,8 @@ class Console:
     def __init__(self, settings: Settings, verbose: bool = True, bar: bool = True) -> None:
         self._settings = settings
         self._verbose = verbose
-        self._episodes = {"training": 2 * settings.num_episodes, "re-evaluation": 1}  # of a task
+        self._episodes = {"training": max(2, settings.solutions_per_call) * settings.num_episodes}
+        self._episodes["re-evaluation"] = settings.solutions_per_call  # of a task
         self._bar: Any = None
         self._bar_is_of = ""
         self._lines = 0  # of generations, printed so far
@@ -65,17 +64,14 @@ class Console:
         if self._verbose:
             print(text, flush=True)
 
-    def start(self, origins: Sequence[dict[str, str]], shape: PolicyShape, ranks: int, folder: Path) -> None:
-        """What is about to happen; `origins` of the environments for training and for re-evaluation."""
+    def start(self, described: str, ranks: int, folder: Path) -> None:
+        """What is about to happen; see Subject.describe."""
         settings = self._settings
-        served = dict.fromkeys(", ".join(f"{name} {version}" for name, version in o.items()) for o in origins)
-        hidden = "x".join(map(str, settings.hidden)) or "linear"
         self.say(
-            f"training {settings.env_name} ({'; re-evaluation: '.join(served)}): {shape.num_parameters} parameters "
-            f"({shape.observation_size}-{hidden}-{shape.action_size}), popsize {settings.popsize}, "
+            f"{described}, popsize {settings.popsize}, "
             f"{settings.niters} generation{'s' * (settings.niters > 1)}, seed {settings.seed}, "
             f"{ranks} rank{'s' * (ranks > 1)}\n"
-            f"agents are saved in {shown(folder)}"
+            f"{'agents' if settings.function is None else 'solutions'} are saved in {shown(folder)}"
         )
         if settings.num_interactions is not None and settings.popsize_max and settings.popsize_max % settings.popsize:
             rounds = settings.popsize_max // settings.popsize
@@ -161,13 +157,14 @@ class Console:
                 f"(from {re_eval['re_eval_min']:.1f} to {re_eval['re_eval_max']:.1f}) "
                 f"after generation {re_eval['re_eval_generation']}"
             )
+        what = "agent" if self._settings.function is None else "center"
         if recorded:
             self.say(f"run: {shown(folder)}")
         if agent is not None:
-            self.say(f"agent: {shown(agent)}")
+            self.say(f"{what}: {shown(agent)}")
         best = folder / BEST_AGENT
         if best.exists():
-            self.say(f"best agent: {shown(best)}")
+            self.say(f"best {what}: {shown(best)}")
 
     def digest(self, digest: int) -> None:
         """The number that stands for all that the run has come to."""

@@ -34,9 +34,11 @@ from mpi_pgpe.runs.recorder import Recorder
 from mpi_pgpe.runs.resume import Start, describe_completion, find_and_hold
 from mpi_pgpe.runs.run_lock import RunLocks
 from mpi_pgpe.runs.saved_agents import AGENTS
+from mpi_pgpe.training.functions import find_function
 from mpi_pgpe.training.initial_agent import read_initial_agent
 from mpi_pgpe.training.on_generation import OnGeneration
 from mpi_pgpe.training.settings import TABLE, Settings
+from mpi_pgpe.training.subject import read_initial_solution
 from mpi_pgpe.training.team import Team
 
 
@@ -246,9 +248,14 @@ def check_config(
     settings that the user set one by one or in files. From then on `locks` keep other programs from going on with it.
     """
     settings = read_settings(config)
-    envs.check_name(settings.env_name)
-    envs.check_name(settings.re_evaluation[0])
-    read_initial_agent(settings)
+    if settings.function is None:
+        envs.check_name(settings.env_name)
+        envs.check_name(settings.re_evaluation[0])
+        read_initial_agent(settings)
+    else:
+        find_function(settings.function)
+        if settings.init_from is not None:
+            read_initial_solution(settings)
     locks.patient = settings.resume == "auto"  # as in jobs that are requeued
     return find_and_hold(settings, config.get("seed"), list_checkpoint_folders(settings, results), given, locks)
 

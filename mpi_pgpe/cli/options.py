@@ -59,6 +59,10 @@ def make_recorder(options: dict[str, Any], hidden: dict[str, str], watch: EndWat
         return Recorder(Path(folder).absolute(), target, capture=capture, on_start=watch.records)
     if target:
         return Recorder(
-            AGENTS.absolute(), target, lambda config: make_folder_name(config["env_name"]), capture, watch.records
+            AGENTS.absolute(),
+            target,
+            lambda config: make_folder_name(config["function"] or config["env_name"]),
+            capture,
+            watch.records,
         )
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.file import read_agent
+from mpi_pgpe.agents.solution import Solution, read_solution
 from mpi_pgpe.base.regular_file import read_regular
 from mpi_pgpe.base.state import digest
 from mpi_pgpe.runs.resume import Start
@@ -32,7 +33,7 @@ class Outcome:
         generation: the last one.
         center, stdev: of the search distribution, float64 of shape (parameters,).
         history: the metrics by name, an array each with a value for each generation; see `make_history`.
-        agent: the center as an agent.
+        agent: the center as an agent, or as a solution of a function.
         best_solution: likewise; its metadata have its fitness. None: no fitness was finite, or the run is of 0.1.0.
         folder: of the record, or of the agents; an absolute path.
         state_digest: as it is printed.
@@ -44,8 +45,8 @@ class Outcome:
     center: NDArray[np.float64]
     stdev: NDArray[np.float64]
     history: dict[str, NDArray[Any]]
-    agent: Agent
-    best_solution: Agent | None
+    agent: Agent | Solution
+    best_solution: Agent | Solution | None
     folder: Path
     state_digest: str
     re_eval_mean: float | None
@@ -77,14 +78,18 @@ def read_outcome(start: Start) -> Outcome:
     result, metrics = start.content["trainer"]["result"], start.content["metrics"]
     end = json.loads(read_regular(start.path.parent / COMPLETED, LARGEST_JSON))
     settings, folder = start.content["settings"], Path(end["folder"])
+    function = settings.get("function")
+    name = name_agent_file(function or settings["env_name"], start.seed, start.generation)
+    read: Callable[[Path], Agent | Solution] = read_agent if function is None else read_solution
+    best = folder / BEST_SOLUTION
     return Outcome(
         complete=True,
         generation=start.generation,
         center=result["search"]["center"],
         stdev=result["search"]["stdev"],
         history=make_history({name: (c["generations"].tolist(), c["values"].tolist()) for name, c in metrics.items()}),
-        agent=read_agent(folder / name_agent_file(settings["env_name"], start.seed, start.generation)),
-        best_solution=read_agent(folder / BEST_SOLUTION) if (folder / BEST_SOLUTION).exists() else None,
+        agent=read(folder / name),
+        best_solution=read(best) if best.exists() else None,
         folder=folder,
         state_digest=f"{digest(result):012x}",
         re_eval_mean=end.get("re_eval_mean"),

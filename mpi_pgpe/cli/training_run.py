@@ -113,7 +113,7 @@ class TrainingRun:
         }
         self._keeper = Keeper(settings, self.folder, record, self._start)
         self._locks.hold(self._keeper.path, self._keeper.key)
-        self._console.start(self.trainer.origins, self.trainer.shape, team.world.size, self.folder)
+        self._console.start(self.trainer.subject.describe(), team.world.size, self.folder)
         self._recorded = Recorded() if self._start is None else self._go_on(self._start)
         if other_versions:
             print(other_versions, file=sys.stderr, flush=True)

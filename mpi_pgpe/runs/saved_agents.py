@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mpi_pgpe.agents.agent import Agent
-from mpi_pgpe.agents.file import write_agent
+from mpi_pgpe.agents.solution import Solution, write_saved
 from mpi_pgpe.base.errors import UserError
 from mpi_pgpe.base.text import shown
 from mpi_pgpe.runs.run_folder import BEST_AGENT, BEST_SOLUTION
@@ -23,7 +23,7 @@ AGENTS = Path("saved_agents")
 
 def make_agents_folder(settings: Settings) -> Path:
     """A new folder for the agents of a run that is not recorded."""
-    folder = AGENTS.absolute() / make_folder_name(settings.env_name)
+    folder = AGENTS.absolute() / make_folder_name(settings.name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -41,10 +41,10 @@ def save_agents(
 ) -> Path | None:
     """Write the agents of a report, and record them as artifacts; returns the path of the center's."""
 
-    def write(name: str, agent: Agent) -> Path:
+    def write(name: str, agent: Agent | Solution) -> Path:
         path = folder / name
         try:
-            write_agent(path, agent)
+            write_saved(path, agent)
             add_artifact(str(path), name)  # the recorder finds it in its place already
         except OSError as error:
             print(f"cannot save {shown(path)}: {error.strerror or error}; the run goes on", file=sys.stderr, flush=True)
@@ -56,12 +56,12 @@ def save_agents(
         write(BEST_SOLUTION, report.best_solution)
     if report.agent is None:
         return None
-    return write(name_agent_file(settings.env_name, settings.seed, report.generation), report.agent)
+    return write(name_agent_file(settings.name, settings.seed, report.generation), report.agent)
 
 
-def name_agent_file(env_name: str, seed: int, generation: int) -> str:
-    """The name of the file with a run's center after a generation."""
-    return f"{_file_name(env_name)}_seed{seed}_iter{generation}.pickle"
+def name_agent_file(name: str, seed: int, generation: int) -> str:
+    """The name of the file with a run's center after a generation; `name` is that of the environment or function."""
+    return f"{_file_name(name)}_seed{seed}_iter{generation}.pickle"
 
 
 def _file_name(env_name: str) -> str:

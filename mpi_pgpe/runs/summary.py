@@ -30,7 +30,7 @@ class Summary:
     Attributes:
         run: its folder, or its number in the database.
         status: as sacred has it; DEAD if the record says RUNNING and the program is gone.
-        env_name: of its environment.
+        env_name: of its environment, or function.
         generation: the last one that is recorded.
         niters: generations that it is to have; None if the record does not say.
         best: the best mean return of its re-evaluations so far; None before the first.
@@ -134,7 +134,7 @@ def _describe(summary: Summary, entry: Mapping[str, Any], config: Any) -> None:
     host = entry.get("host")
     summary.host = str(host.get("hostname", "?")) if isinstance(host, Mapping) else "?"
     summary.config = config if isinstance(config, Mapping) else {}
-    summary.env_name = str(summary.config.get("env_name", "?"))
+    summary.env_name = str(summary.config.get("function") or summary.config.get("env_name", "?"))
     niters = summary.config.get("niters")
     summary.niters = niters if type(niters) is int else None
 

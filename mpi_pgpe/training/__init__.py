@@ -4,6 +4,8 @@
     team, evaluator, job      what all ranks do together, what each does by itself, what they are told
     problem, blocks           what is evaluated: the interface; how it is shared out in tasks
     episodes, rollout         the problem "a policy in an environment"; one episode
+    functions                 the problem "a function of a vector"
+    subject, best_solution    what is trained, as rank 0 knows it, and what is saved of it
     settings                  the table of settings; setting and setting_checks are its rows and checks
     initial_agent             of a run that begins with a saved one
     metrics                   what a generation brought

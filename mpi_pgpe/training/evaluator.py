@@ -23,7 +23,7 @@ from mpi_pgpe.search.pgpe import fill_mirrored_pair
 from mpi_pgpe.search.seeds import episode_seed, seed_table
 from mpi_pgpe.training.failures import describe_failure, make_failure
 from mpi_pgpe.training.job import RE_EVALUATION, TRAINING, Distribution, Job
-from mpi_pgpe.training.problem import Problem, Trial
+from mpi_pgpe.training.problem import BadFitness, Problem, Trial
 
 _Place = tuple[int, int]  # direction, and 0 or 1 for its sign; or episode of a re-evaluation, and 0
 
@@ -229,7 +229,9 @@ class Evaluator:
         except BREAKS:
             raise
         except (Exception, SystemExit, GeneratorExit) as error:  # not Ctrl-C
-            failure = make_failure(problem.describe(purpose), self._where(places, seeds), error)
+            failure = make_failure(
+                problem.describe(purpose), self._where(places, seeds), error, isinstance(error, BadFitness)
+            )
             if self.job.on_episode_error == "fail" or not problem.recover(purpose):
                 raise failure from error
             self.farm.remarks.append(str(failure))

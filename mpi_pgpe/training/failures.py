@@ -15,8 +15,12 @@ def describe_failure(what: str, where: str) -> str:
     return f"{what} failed {where}"
 
 
-def make_failure(what: str, where: str, error: BaseException) -> TaskFailed:
-    """The error of a task in which `what` raised `error`, with its traceback."""
+def make_failure(what: str, where: str, error: BaseException, one_line: bool = False) -> TaskFailed:
+    """The error of a task in which `what` raised `error`, with its traceback unless `one_line`."""
+    if one_line:
+        failure = TaskFailed(f"{describe_failure(what, where)}: {error}")
+        failure.one_line = True
+        return failure
     lines = "".join(traceback.format_exception(error))
     if len(lines) > _LONGEST:
         lines = f"{lines[: _LONGEST // 2]}\n...\n{lines[-_LONGEST // 2 :]}"

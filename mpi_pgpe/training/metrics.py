@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpi_pgpe.agents.agent import Agent
+from mpi_pgpe.agents.solution import Solution
 
 Metrics = dict[str, int | float]
 """By name; docs/runs.md lists them."""
@@ -44,9 +45,9 @@ class Report:
 
     generation: int
     metrics: Metrics
-    agent: Agent | None = None
-    best: Agent | None = None
-    best_solution: Agent | None = None
+    agent: Agent | Solution | None = None
+    best: Agent | Solution | None = None
+    best_solution: Agent | Solution | None = None
     failures: list[str] = field(default_factory=list)
 
 

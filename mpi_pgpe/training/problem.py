@@ -12,6 +12,10 @@ from mpi_pgpe.policies.normalization import Moments
 from mpi_pgpe.training.job import Distribution
 
 
+class BadFitness(ValueError):
+    """What an evaluation returned is no fitness; the message says all that a traceback would."""
+
+
 class Trial(NamedTuple):
     """What came of one evaluation of one solution.
 

@@ -10,11 +10,12 @@ from typing import Any, Literal
 Check = Callable[[str, Any], Any]
 """check(name, value) returns the value in its type, or raises ValueError."""
 
-Group = Literal["environment", "policy", "search", "stopping", "saving", "failures"]
+Group = Literal["function", "environment", "policy", "search", "stopping", "saving", "failures"]
 Resume = Literal["same", "may change", "not of the run"]
 """What a resume may do with a setting; "not of the run" says where and how long, and nothing about the result."""
 
 GROUPS: dict[Group, str] = {
+    "function": "A function in place of an environment",
     "environment": "Environment and evaluation",
     "policy": "Policy",
     "search": "Search",

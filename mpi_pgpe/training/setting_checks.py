@@ -52,8 +52,8 @@ def text(name: str, value: Any) -> str:
 
 
 def env_name(name: str, value: Any) -> str:
-    """The name of an environment; whether there is one of this name is looked at later."""
-    if not isinstance(value, str) or not value.strip():
+    """The name of an environment; whether there is one of this name is looked at later. '' is none, for a function."""
+    if not isinstance(value, str) or (value and not value.strip()):
         raise ValueError(f"{name}: expected the name of an environment, got {value!r}")
     return value
 

@@ -25,6 +25,7 @@ from mpi_pgpe.search.arguments import compute_max_rounds
 from mpi_pgpe.search.optimizers import make_optimizer
 from mpi_pgpe.search.ranking import TIE_BREAKING
 from mpi_pgpe.training import setting_checks as checks
+from mpi_pgpe.training.function_settings import FunctionSettings, check_function
 from mpi_pgpe.training.setting import Follows, build_table, fill_defaults, make_field
 
 
@@ -33,13 +34,14 @@ class BadSettings(WrongInput):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RankSettings:
+class RankSettings(FunctionSettings):
     """The settings that every rank needs to run episodes."""
 
     # fmt: off
     env_name: str = make_field(
-        "mpi_pgpe/TinyTrajHumanoidBulletEnv-v0", checks.env_name, "environment",
-        "environment to train in: ID, module:ID or module:Class", aliases=("env", "env_id", "environment", "task"),
+        Follows("'mpi_pgpe/TinyTrajHumanoidBulletEnv-v0' if function is None else ''"),
+        checks.env_name, "environment", "environment to train in: ID, module:ID or module:Class",
+        aliases=("env", "env_id", "environment", "task"),
     )
     env_config: Mapping[str, Any] = make_field(
         {}, checks.keywords, "environment", "keyword arguments for the environment", aliases=("env_kwargs", "env_args"),
@@ -133,17 +135,25 @@ class Settings(RankSettings):
         aliases=("normalize_observations", "observation_normalization", "norm_obs"),
     )
     popsize: int = make_field(
-        10000, checks.popsize, "search", "solutions in a round (even: mirrored pairs)",
+        Follows("10000 if function is None else 200"), checks.popsize, "search",
+        "solutions in a round (even: mirrored pairs)",
         aliases=("population_size", "pop_size", "population", "num_solutions"),
     )
     popsize_max: int | None = make_field(
         80000, checks.or_none(check_whole, -1), "search", "most solutions in a generation; None: no limit",
     )
     num_interactions: int | None = make_field(
-        Follows("popsize * 200 * 3 // 4"), checks.or_none(check_whole, -1), "search",
+        Follows("popsize * 200 * 3 // 4 if function is None else None"), checks.or_none(check_whole, -1), "search",
         "a generation goes on until it made so many steps; None: one round",
     )
-    max_speed: float = make_field(0.15, check_positive, "search", "ClipUp: largest length of a step of the center")
+    stdev: float | None = make_field(
+        None, checks.or_none(check_positive), "search", "initial stdev; None: radius / sqrt(parameters)", before=None,
+        aliases=("sigma", "stdev_init", "sigma_init", "noise_stdev", "init_stdev"),
+    )
+    max_speed: float = make_field(
+        Follows("0.15 if function is None else (stdev * solution_length ** 0.5 if stdev else radius or 2.25) / 15"),
+        check_positive, "search", "ClipUp: largest length of a step of the center",
+    )
     center_lr: float | None = make_field(
         Follows("max_speed / 2"), checks.or_none(check_positive), "search",
         "step size of the center; follows max_speed unless set",
@@ -152,7 +162,7 @@ class Settings(RankSettings):
     radius: float | None = make_field(
         Follows("max_speed * 15"), checks.or_none(check_positive), "search",
         "initial stdev = radius / sqrt(parameters); follows max_speed unless set",
-        aliases=("sigma", "stdev_init", "sigma_init", "radius_init", "stdev", "noise_stdev", "init_stdev"),
+        aliases=("radius_init",),
     )
     stdev_lr: float = make_field(
         0.1, check_not_negative, "search", "step size of the stdev; 0 keeps it as it is",
@@ -191,7 +201,7 @@ class Settings(RankSettings):
         aliases=("center_init", "initial_agent"),
     )
     niters: int = make_field(
-        1000, check_whole, "stopping", "generations", resume="may change",
+        Follows("1000 if function is None else 500"), check_whole, "stopping", "generations", resume="may change",
         aliases=("generations", "num_generations", "n_generations", "iterations", "num_iterations", "n_iter", "epochs"),
     )
     target_return: float | None = make_field(
@@ -216,7 +226,8 @@ class Settings(RankSettings):
         resume="may change", aliases=("eval_interval", "eval_every", "eval_freq"),
     )
     re_eval_num_episodes: int = make_field(
-        16, check_whole, "saving", "episodes of a re-evaluation", aliases=("eval_episodes", "n_eval_episodes"),
+        Follows("16 if function is None else 1"), check_whole, "saving", "episodes of a re-evaluation",
+        aliases=("eval_episodes", "n_eval_episodes"),
     )
     checkpoint: str | None = make_field(
         None, checks.or_none(check_path), "saving", "folder for checkpoints; None: the run's own",
@@ -263,11 +274,23 @@ class Settings(RankSettings):
         given = {name: check_value(name, values[name]) for name in TABLE if name in values}
         settings = cls(**fill_defaults(TABLE, given))
         try:
+            defaults = fill_defaults(TABLE, {"seed": 0, "function": settings.function})
+            check_function(vars(settings), TABLE, defaults)
             compute_max_rounds(settings.popsize, settings.popsize_max)
             make_optimizer(settings.optimizer, 1, settings.center_lr, settings.optimizer_config)
         except ValueError as error:
             raise BadSettings(str(error)) from None
         return settings
+
+    @property
+    def name(self) -> str:
+        """Of the function or environment."""
+        return self.function or self.env_name
+
+    @property
+    def normalizes(self) -> bool:
+        """Whether observations are normalized."""
+        return self.obs_norm and self.function is None
 
     @property
     def optimizer_config(self) -> dict[str, float]:

@@ -21,11 +21,15 @@ from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.fault_tolerance import RanksLost
 from mpi_pgpe.parallel.load import Usage
 from mpi_pgpe.parallel.rounds import Rounds
+from mpi_pgpe.parallel.world import World
 from mpi_pgpe.policies.normalization import Moments, common_reference
 from mpi_pgpe.search.noise import weighted_sums
+from mpi_pgpe.training.blocks import Blocks
 from mpi_pgpe.training.episodes import Episodes
 from mpi_pgpe.training.evaluator import Evaluator
+from mpi_pgpe.training.functions import Function
 from mpi_pgpe.training.job import TRAINING, Distribution, Job
+from mpi_pgpe.training.problem import Problem
 
 if TYPE_CHECKING:
     from mpi_pgpe.envs import Environment
@@ -42,6 +46,11 @@ class _Evaluation:
     purpose: int
     distribution: Distribution
     tasks: Rounds
+
+
+def make_problem(job: Job, world: World) -> Problem:
+    """What solutions are evaluated on in this job."""
+    return Episodes(job, world) if job.function is None else Function(job, world)
 
 
 class Team:
@@ -74,7 +83,7 @@ class Team:
 
     def _take_job(self, job: Job) -> None:
         if self._evaluator is None or self._evaluator.job != job:  # else ranks were lost, and the job goes on
-            self._evaluator = Evaluator(self.farm, job, Episodes(job, self.world))
+            self._evaluator = Evaluator(self.farm, job, make_problem(job, self.world))
 
     # -- rank 0 -----------------------------------------------------------------------------------------
 
@@ -88,6 +97,21 @@ class Team:
         problem = self.evaluator.problem
         assert isinstance(problem, Episodes), "there is no environment"
         return problem.environment(purpose)
+
+    def load_function(self) -> None:
+        """Function.load of this rank."""
+        problem = self.evaluator.problem
+        assert isinstance(problem, Function), "there is no function"
+        problem.load()
+
+    def blocks(self, purpose: int) -> Blocks:
+        """How an evaluation is shared out in tasks."""
+        return self.evaluator.blocks[purpose]
+
+    @property
+    def solutions_per_task(self) -> int:
+        """How many numbers of each kind the result of a task has."""
+        return self.evaluator.solutions_per_task
 
     def evaluate(self, purpose: int, distribution: Distribution, tasks: Rounds) -> None:
         """Rank 0: have all ranks run tasks; their results go to `tasks`.

@@ -6,22 +6,20 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from mpi_pgpe.agents.agent import Agent, collect_versions
+from mpi_pgpe.agents.solution import Solution
 from mpi_pgpe.base.state import digest
 from mpi_pgpe.parallel.clock import UPDATE
 from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.parallel.tasks import TaskFailed
-from mpi_pgpe.policies.network import PolicyShape
 from mpi_pgpe.policies.normalization import Moments
 from mpi_pgpe.search.noise import weighted_sums
 from mpi_pgpe.search.pgpe import PGPE, SumDirections
-from mpi_pgpe.training import initial_agent
 from mpi_pgpe.training.best_solution import BestSolution, find_best
 from mpi_pgpe.training.job import RE_EVALUATION, TRAINING, Distribution, Job
 from mpi_pgpe.training.metrics import (
@@ -33,7 +31,8 @@ from mpi_pgpe.training.metrics import (
     summarize_re_evaluation,
 )
 from mpi_pgpe.training.on_generation import adjust, read_adjustable
-from mpi_pgpe.training.settings import BadSettings, Settings
+from mpi_pgpe.training.settings import Settings
+from mpi_pgpe.training.subject import FunctionSubject, PolicySubject, Subject
 from mpi_pgpe.training.team import Team
 
 Progress = Callable[[str, Rounds], None]
@@ -62,20 +61,16 @@ class Trainer:
         self.team = team
         self._on_progress = on_progress
         team.start(Job.from_settings(settings, profile))
-        env = team.environment(TRAINING)
-        self.action_space = env.action_space
-        self.origins = env.origin, team.environment(RE_EVALUATION).origin
-        self.shape = PolicyShape(env.observation_size, env.action_space.size, settings.hidden)
-        self._check_re_evaluation(team)
-        initial = initial_agent.load_initial_agent(settings, self.shape, self.action_space)
-        center = 0.0 if initial is None else initial.parameters
-        self.search = make_search(settings, self.shape.num_parameters, team.sum_directions, center)
+        self.subject: Subject = make_subject(settings, team)
+        self.search = make_search(
+            settings, self.subject.num_parameters, team.sum_directions, self.subject.initial_center
+        )
         self.best_solution: BestSolution | None = None
         self.adjusted: dict[str, float] = {}
         self._adjustable = read_adjustable(self.search)
         self.moments = self._new_moments()
-        if initial is not None and initial.moments is not None:
-            self.moments.merge(initial.moments)
+        if self.subject.initial_moments is not None:
+            self.moments.merge(self.subject.initial_moments)
         self.history: dict[str, list[int | float | None]] = {name: [] for name in HISTORY}
         self.timesteps = 0
         self.best_re_eval = -np.inf
@@ -83,19 +78,10 @@ class Trainer:
         self._scheduled: tuple[dict[str, int | float], float] = {}, -np.inf  # (re_eval, best_re_eval)
         self._started = time.perf_counter()
 
-    def _check_re_evaluation(self, team: Team) -> None:
-        env, space = team.environment(RE_EVALUATION), self.action_space
-        found = (env.observation_size, env.action_space.size, env.action_space.discrete)
-        expected = (self.shape.observation_size, space.size, space.discrete)
-        if found != expected:
-            described = [
-                f"{n_obs} observations and {n_act} {'discrete' if discrete else 'continuous'} actions"
-                for n_obs, n_act, discrete in (expected, found)
-            ]
-            raise BadSettings(
-                f"re_eval_env_name: expected an environment with {described[0]} like "
-                f"{self.settings.env_name}, got {self.settings.re_evaluation[0]} with {described[1]}"
-            )
+    @property
+    def origins(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Libraries and simulators with their versions, of training and of re-evaluation."""
+        return self.subject.origins
 
     def __iter__(self) -> Iterator[Report]:
         """Run the remaining generations; each is yielded as soon as it is complete."""
@@ -189,18 +175,26 @@ class Trainer:
     def _generation(self) -> Report:
         began = time.perf_counter()
         search, settings = self.search, self.settings
-        tasks = Rounds(search.popsize // 2, search.max_rounds, search.num_interactions, self._on_record("training"))
+        blocks = self.team.blocks(TRAINING)
+        tasks = Rounds(
+            blocks.tasks,
+            search.max_rounds,
+            search.num_interactions,
+            self._on_record("training"),
+            self.team.solutions_per_task,
+        )
         table_rounds = 1 if search.num_interactions is None else min(search.max_rounds, _TABLE_ROUNDS)
-        distribution, moments = self._distribution(table_rounds), self.moments.copy() if settings.obs_norm else None
+        distribution = self._distribution(table_rounds)
+        moments = self.moments.copy() if settings.normalizes else None
         self.team.evaluate(TRAINING, distribution, tasks)
         usage = self.team.farm.load.usage
         results, failures = tasks.results(), tasks.failed_episodes()
-        fitness, interactions = results["fitness"], results["interactions"]
+        fitness, interactions = (blocks.flatten(results[name], 2) for name in ("fitness", "interactions"))
         for number in range(tasks.rounds):
-            directions = slice(number * tasks.size, (number + 1) * tasks.size)
+            directions = slice(number * blocks.total, (number + 1) * blocks.total)
             search.tell(fitness[directions].ravel(), interactions[directions])
-        if settings.obs_norm:
-            self.moments.merge(self.team.moments(len(results)))
+        if settings.normalizes:
+            self.moments.merge(self.team.moments(len(fitness)))
         self.timesteps += int(interactions.sum())
         self.best_solution = find_best(
             self.best_solution, fitness, settings.seed, distribution, moments, self.timesteps
@@ -262,11 +256,11 @@ class Trainer:
         return on_record
 
     def _distribution(self, table_rounds: int = 0) -> Distribution:
-        normalize = self.settings.obs_norm
+        normalize, dtype = self.settings.normalizes, self.subject.dtype
         return Distribution(
             self.search.generation,
-            self.search.center.astype(np.float32),
-            self.search.stdev.astype(np.float32),
+            self.search.center.astype(dtype),
+            self.search.stdev.astype(dtype),
             self.moments.mean() if normalize else None,
             self.moments.stdev() if normalize else None,
             self.search.seeds(0, table_rounds * self.search.popsize // 2),
@@ -276,61 +270,52 @@ class Trainer:
 
     def _new_moments(self) -> Moments:
         """Without observations; the first generation decides on the reference."""
-        return Moments(self.shape.observation_size, stdev_floor=self.settings.obs_stdev_floor, undecided=True)
+        return Moments(self.subject.observation_size, stdev_floor=self.settings.obs_stdev_floor, undecided=True)
 
     def _re_evaluate(self) -> dict[str, int | float]:
         """Mean return and more of the center, over episodes shared among the ranks."""
-        tasks = Rounds(self.settings.re_eval_num_episodes, on_record=self._on_record("re-evaluation"))
+        blocks = self.team.blocks(RE_EVALUATION)
+        on_record = self._on_record("re-evaluation")
+        tasks = Rounds(blocks.tasks, on_record=on_record, evaluations=self.team.solutions_per_task)
         self.team.evaluate(RE_EVALUATION, self._distribution(), tasks)
-        return summarize_re_evaluation(tasks.results()["fitness"][:, 0], self.search.generation) | {
+        fitness = blocks.flatten(tasks.results()["fitness"], 1)[:, 0]
+        return summarize_re_evaluation(fitness, self.search.generation) | {
             "re_eval_elapsed": self.elapsed(),
             "re_eval_timesteps": self.timesteps,
         }
 
-    def agent(self, metrics: dict[str, int | float]) -> Agent:
-        """The center, with its normalization, as an agent; `metrics` of its generation go with it."""
-        settings = self.settings
-        name, config = settings.re_evaluation
+    def agent(self, metrics: dict[str, int | float]) -> Agent | Solution:
+        """The center, with its normalization, as an agent or a solution; `metrics` of its generation go with it."""
         returns = {key: value for key, value in (metrics | self.re_eval).items() if key not in MEASURED}
-        return Agent(
-            parameters=self.search.center.astype(np.float32),
-            shape=self.shape,
-            action_space=self.action_space,
-            moments=self.moments.copy() if settings.obs_norm else None,
-            metadata={
-                "env_name": settings.env_name,
-                "env_config": dict(settings.env_config),
-                "env_origin": self.origins[0],
-                "re_eval_env_name": name,
-                "re_eval_env_config": config,
-                "re_eval_env_origin": self.origins[1],
-                "notes": settings.notes,
-                "generation": self.search.generation,
-                "timesteps": self.timesteps,
-                "seed": settings.seed,
-                "returns": returns,
-                "history": {name: list(values) for name, values in self.history.items()},
-                "settings": settings.describe_run(),
-                "versions": self.versions,
-            },
-        )
+        history = {name: list(values) for name, values in self.history.items()}
+        more = {"generation": self.search.generation, "returns": returns, "history": history}
+        return self._saved(self.search.center, self.moments.copy() if self.settings.normalizes else None, more)
 
-    def best_solution_agent(self) -> Agent | None:
-        """The best solution as an agent, with its fitness and where it was found, if there is one."""
+    def best_solution_agent(self) -> Agent | Solution | None:
+        """The best solution as an agent or a solution, with its fitness and where it was found, if there is one."""
         best = self.best_solution
         if best is None:
             return None
-        agent = self.agent({})
         up_to = [number <= best.generation for number in self.history["generation"] if number is not None]
         history = {name: list(itertools.compress(values, up_to)) for name, values in self.history.items()}
-        return replace(
-            agent,
-            parameters=best.parameters,
-            moments=best.moments,
-            metadata=agent.metadata
-            | {"generation": best.generation, "timesteps": best.timesteps, "returns": {}, "history": history}
-            | {"best_solution": best.describe(self.settings)},
-        )
+        more = {"generation": best.generation, "timesteps": best.timesteps, "returns": {}, "history": history}
+        return self._saved(best.parameters, best.moments, {**more, "best_solution": best.describe(self.settings)})
+
+    def _saved(self, parameters: NDArray[Any], moments: Moments | None, more: Mapping[str, Any]) -> Agent | Solution:
+        settings = self.settings
+        metadata = {
+            "notes": settings.notes,
+            "timesteps": self.timesteps,
+            "seed": settings.seed,
+            "settings": settings.describe_run(),
+            "versions": self.versions,
+        }
+        return self.subject.make_saved(parameters, moments, {**metadata, **more})
+
+
+def make_subject(settings: Settings, team: Team) -> Subject:
+    """What a run with these settings trains."""
+    return PolicySubject(settings, team) if settings.function is None else FunctionSubject(settings, team)
 
 
 def make_search(
@@ -338,6 +323,7 @@ def make_search(
 ) -> PGPE:
     """The search distribution that a run with these settings begins with, around `center`."""
     radius = settings.max_speed * 15 if settings.radius is None else settings.radius
+    stdev = math.sqrt(radius**2 / solution_length) if settings.stdev is None else settings.stdev
     return PGPE(
         solution_length=solution_length,
         popsize=settings.popsize,
@@ -348,7 +334,7 @@ def make_search(
         center_learning_rate=settings.center_lr,
         stdev_learning_rate=settings.stdev_lr,
         center_init=center,
-        stdev_init=math.sqrt(radius**2 / solution_length),
+        stdev_init=stdev,
         solution_ranking=settings.solution_ranking,
         tie_breaking=settings.tie_breaking,
         seed=settings.seed,

@@ -92,7 +92,7 @@ def refused(capfd, *argv):
         ("lr=1", ["did you mean center_lr"]),
         ("generations=5", ["did you mean niters"]),
         ("population_size=8", ["did you mean popsize"]),
-        ("sigma=1", ["did you mean radius (initial stdev = radius / sqrt(parameters)"]),
+        ("sigma=1", ["did you mean stdev (initial stdev; None: radius / sqrt(parameters)"]),
         ("num_cpus=4", ["mpirun -n 4 python -m mpi_pgpe.train"]),
         ("activation=relu", ["hidden layers are tanh"]),
         ("policy=mlp", ["num_hidden and hidden_size set the policy"]),

@@ -15,7 +15,6 @@ from places import HELPERS, python_path
 from programs import mpiexec
 
 from mpi_pgpe.cli.console import Console
-from mpi_pgpe.policies.network import PolicyShape
 from mpi_pgpe.training.settings import Settings
 
 pytestmark = pytest.mark.launches
@@ -92,7 +91,7 @@ def test_plain_lines_elsewhere(tmp_path, launch):
 )
 def test_it_is_told_how_many_rounds_fit(capsys, popsize_max, num_interactions, said):
     values = {"seed": 1, "popsize": 100, "popsize_max": popsize_max, "num_interactions": num_interactions}
-    Console(Settings.check(values)).start([{"gym": "1"}], PolicyShape(2, 1), 1, Path("results/1"))
+    Console(Settings.check(values)).start("training x", 1, Path("results/1"))
     printed = capsys.readouterr().out
     assert ("popsize_max" in printed) is (said is not None)
     assert said is None or said in printed

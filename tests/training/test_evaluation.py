@@ -277,10 +277,10 @@ def test_nonfinite_returns_are_counted_and_worst_and_not_in_the_statistics(name,
     assert metrics["pop_nonfinite"] == bad.sum()
     # The same search, told the same fitnesses but an enormous penalty where they are not finite.
     search = PGPE(
-        solution_length=trainer.shape.num_parameters,
+        solution_length=trainer.subject.num_parameters,
         popsize=30,
         optimizer_config={"max_speed": 0.3},
-        stdev_init=0.3 * 15 / np.sqrt(trainer.shape.num_parameters),
+        stdev_init=0.3 * 15 / np.sqrt(trainer.subject.num_parameters),
         seed=SEED,
         solution_ranking=ranking,
     )
