@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from matplotlib import image
 from recorded_runs import FAST, record_runs
 
 from mpi_pgpe import compare, plot
+from mpi_pgpe.base.file_lock import try_lock
 from mpi_pgpe.cli import installation
 from mpi_pgpe.runs.mongo.address import BadTarget
 from mpi_pgpe.runs.reader import RunError, read_runs
@@ -114,6 +116,22 @@ def test_a_run_from_the_database_is_the_run_from_the_folder(results, mongo, tmp_
     assert compare.main(["1", "1", "--mongo", mongo]) == 0
 
 
+@pytest.mark.parametrize(("silence", "told"), [(30, False), (120, True)])
+def test_a_run_of_a_database_whose_program_may_be_gone_is_told_of(results, mongo, capsys, silence, told):
+    host, port, database = mongo.split(":")
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    with pymongo.MongoClient(host, int(port)) as client:
+        runs = client[database]["runs"]
+        before = runs.find_one({"_id": 1})
+        runs.update_one({"_id": 1}, {"$set": {"status": "RUNNING", "heartbeat": now - timedelta(seconds=silence)}})
+        try:
+            assert read_runs(["1"], mongo)[0].status == ("DEAD" if told else "RUNNING")
+        finally:
+            runs.replace_one({"_id": 1}, before)
+    message = "run 1: the database says RUNNING, but its last sign of life is old; its program may be gone\n"
+    assert capsys.readouterr().err == (message if told else "")
+
+
 def test_what_the_database_lacks_is_said(mongo):
     with pytest.raises(RunError, match="run 7 is not in the database runs; the latest are: 1"):
         read_runs(["7"], mongo)
@@ -187,7 +205,10 @@ def test_a_run_that_goes_on_or_was_killed_is_plotted_as_far_as_it_is(results, tm
     assert "has generation 4" in capsys.readouterr().out
     (running / "metrics.jsonl").write_bytes(lines[0][:50])
     assert plot.main([str(running)]) == 2
-    assert "no generation is recorded yet (status RUNNING)" in capsys.readouterr().err
+    assert "no generation is recorded (status DEAD)\n" in capsys.readouterr().err
+    with try_lock(running / ".lock"):
+        assert plot.main([str(running)]) == 2
+    assert "no generation is recorded (status RUNNING); try again later\n" in capsys.readouterr().err
     shutil.copytree(results / "2", tmp_path / "10")
     shown = drawn(capsys, tmp_path, "-o", tmp_path / "p.png")  # among others it is left out
     assert [curve["runs"] for curve in shown["curves"]] == [[str(tmp_path / "10")]]

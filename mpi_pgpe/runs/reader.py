@@ -91,7 +91,8 @@ def read_runs(names: list[str], mongo: str | None) -> list[RecordedRun]:
         runs = _read_documents(names, mongo)
     for run in runs:
         if not run.begun:
-            raise RunError(f"{run.name}: no generation is recorded yet (status {run.status}); try again later")
+            later = "; try again later" if run.status == RUNNING else ""
+            raise RunError(f"{run.name}: no generation is recorded (status {run.status}){later}")
     return runs
 
 
