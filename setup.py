@@ -37,6 +37,7 @@ EXTRAS["test"] = [
     "secantusdb==0.7.0b3",
     "onnxscript",
     "onnxruntime",
+    "ipykernel",
 ]
 
 setup(

@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from mpi_pgpe.base.errors import Stopped, UserError, WrongInput
-    from mpi_pgpe.from_python import TrainedAgent, TrainingResult, train_agent
+    from mpi_pgpe.from_python import TrainedAgent, TrainingResult, is_rank_0, train_agent
     from mpi_pgpe.maximization import MaximizationResult, maximize
     from mpi_pgpe.search.optimizers import SGD, Adam, ClipUp
     from mpi_pgpe.search.pgpe import PGPE
@@ -32,6 +32,7 @@ __all__ = [
     "UserError",
     "WrongInput",
     "__version__",
+    "is_rank_0",
     "maximize",
     "train_agent",
 ]
@@ -49,6 +50,7 @@ _HOME = {
     "UserError": "mpi_pgpe.base.errors",
     "WrongInput": "mpi_pgpe.base.errors",
     "maximize": "mpi_pgpe.maximization",
+    "is_rank_0": "mpi_pgpe.from_python",
     "train_agent": "mpi_pgpe.from_python",
 }
 

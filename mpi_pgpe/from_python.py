@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.file import write_agent
 from mpi_pgpe.base.errors import Stopped, WrongInput
+from mpi_pgpe.parallel.launcher import read_promised_rank
 from mpi_pgpe.training.on_generation import GenerationReport
 
 if TYPE_CHECKING:
@@ -147,6 +148,12 @@ def train_agent(
             stop.result = _result(stop.result)
         raise
     return _result(outcome)
+
+
+def is_rank_0() -> bool:
+    """Whether this process is rank 0, or the only one: the one that should print and write files."""
+    rank, _ = read_promised_rank() or (0, 1)
+    return rank == 0
 
 
 def run_settings(

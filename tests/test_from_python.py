@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from places import HELPERS
-from programs import run_program
+from places import HELPERS, ROOT
+from programs import run_program, wait_until
 
 import mpi_pgpe
 from mpi_pgpe import restore
@@ -268,3 +268,26 @@ def test_ctrl_c_leaves_what_can_be_used_and_goes_on(tmp_path: Path, monkeypatch:
     assert read_json(tmp_path / "r/1/run.json")["status"] == "INTERRUPTED"
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert mpi_pgpe.train_agent(**LONG, resume=result.folder, results="r").state_digest == whole.state_digest
+
+
+@pytest.mark.launches
+def test_the_example_prints_the_same_on_any_number_of_ranks(tmp_path: Path) -> None:
+    example = ROOT / "examples/train_agent.py"
+    one, two = (run_program("-W", "ignore", example, ranks=ranks, cwd=tmp_path) for ranks in (1, 2))
+    assert (one.returncode, two.returncode) == (0, 0), one.stderr + two.stderr
+    assert one.stdout == two.stdout
+    digest, acts, best = one.stdout.splitlines()
+    assert re.fullmatch(r"state_digest=[0-9a-f]{12} after \d+ generations", digest)
+    assert int(digest.split()[2]) < 40  # the function ended it
+    assert acts == "two steps to the right: [1.], to the left: [-1.]"
+    assert float(best.split()[-1]) > -35
+
+
+@pytest.mark.launches
+def test_a_script_that_is_killed_is_told_and_its_run_is_marked(tmp_path: Path) -> None:
+    code, _, errors = script("dies", tmp_path)
+    assert code == -signal.SIGKILL
+    wait_until(lambda: read_json(tmp_path / "results/2/run.json")["status"] == "DEAD")
+    assert read_json(tmp_path / "results/1/run.json")["status"] == "COMPLETED"
+    code, _, errors = script("dies between runs", tmp_path)
+    assert (code, errors.count("did not end in order")) == (-signal.SIGKILL, 0)

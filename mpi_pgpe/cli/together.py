@@ -111,6 +111,7 @@ def _begin() -> tuple[World, EndWatch]:
         if rank == 0 and "mpi4py.MPI" not in sys.modules:  # no process may be started once MPI runs
             atexit.register(program.watch.over)
             program.watch.start()
+            program.watch.pause()
     if program.world is None:
         program.world = World()
         program.world.watch_hosts("its last checkpoint serves to resume")

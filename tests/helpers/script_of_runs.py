@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from typing import Any
 
@@ -32,38 +34,6 @@ class Own(gym.Env):
         return observed, -abs(float(action[0]) - self.wanted), self.left == 0, False, {}
 
 
-def make_own():
-    return Own()
-
-
-def make_maker():
-    def within():
-        return Own()
-
-    return within
-
-
-def change(report: mpi_pgpe.GenerationReport) -> bool | None:
-    """Sets one setting after another, and ends the run after generation 7."""
-    assert report.center.dtype == report.stdev.dtype == np.float64
-    if report.generation == 2:
-        report.max_speed = report.max_speed / 2
-        report.center_lr = 0.03
-    if report.generation == 3:
-        report.momentum = 0.5
-        report.stdev_lr = 0.05
-    return report.generation < 7
-
-
-def fail_once(report: mpi_pgpe.GenerationReport) -> None:
-    change(report)
-    if report.generation == 5:
-        raise RuntimeError("a fault of the caller's")
-
-
-ENVIRONMENTS: dict[str, Any] = {"own": Own, "function": make_own, "closure": make_maker()}
-
-
 def tell(**what: Any) -> None:
     print(json.dumps(what), flush=True)
 
@@ -89,12 +59,12 @@ if WHAT == "twice":
     train()
     train(popsiz=3)
     train(env=Own)
-elif WHAT in ENVIRONMENTS:
-    train(env=ENVIRONMENTS[WHAT])
-elif WHAT == "changes":
-    train(on_generation=change)
-elif WHAT == "fails":
-    train(on_generation=fail_once)
+elif WHAT == "dies":
+    train()
+    train(on_generation=lambda report: os.kill(os.getpid(), signal.SIGKILL))
+elif WHAT == "dies between runs":
+    train()
+    os.kill(os.getpid(), signal.SIGKILL)
 elif WHAT == "one rank ends":
     from mpi4py import MPI
 
