@@ -132,9 +132,11 @@ def _end(message: str) -> NoReturn:
     print(message, file=sys.stderr, flush=True)
     time.sleep(_SECONDS_TO_PRINT)
     # They would wait for the lost host. An srun of mpiexec's that stays would end, by its number, a step of the
-    # job's next attempt.
-    for pid in [one for launcher in find_launchers() for one in (launcher, *find_descendants(launcher))]:
-        if pid != os.getpid():
-            with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
+    # job's next attempt. mpiexec is stopped first and killed last: its end is that of this process.
+    every = [one for launcher in find_launchers() for one in (launcher, *find_descendants(launcher))]
+    for number, pids in ((signal.SIGSTOP, every), (signal.SIGKILL, every[::-1])):
+        for pid in pids:
+            if pid != os.getpid():
+                with contextlib.suppress(OSError):
+                    os.kill(pid, number)
     os._exit(RESUME)  # nothing of MPI's would return
