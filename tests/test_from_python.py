@@ -16,7 +16,7 @@ from places import HELPERS, ROOT
 from programs import run_program, wait_until
 
 import mpi_pgpe
-from mpi_pgpe import restore
+from mpi_pgpe import envs, restore
 from mpi_pgpe.agents import read_agent
 from mpi_pgpe.runs.run_folder import read_json, read_metric_lines
 
@@ -113,7 +113,7 @@ def test_what_a_run_leaves_of_the_program(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    env = mpi_pgpe.envs.make("CartPole-v1", {})
+    env = envs.make("CartPole-v1", {})
     env.reset(seed=1)  # seeds the global generators
     random.seed(1)
     np.random.seed(1)
