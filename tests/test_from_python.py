@@ -90,6 +90,13 @@ def test_no_rank_waits_for_one_that_has_left(tmp_path: Path, what: str) -> None:
     assert (code == 0) == (what == "rank 0 ends")
 
 
+@pytest.mark.launches
+def test_an_error_of_all_ranks_is_told_once_where_nobody_catches_it(tmp_path: Path) -> None:
+    code, _, errors = script("refused", tmp_path, 2)
+    assert code == 2, errors
+    assert errors.count("WrongInput: unknown configuration entry") == 1
+
+
 @pytest.mark.serial
 def test_an_environment_may_be_a_class_a_function_or_a_lambda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import small_envs
@@ -122,7 +129,7 @@ def test_what_a_run_leaves_of_the_program(
     assert capfd.readouterr().out == ""
     assert (random.random(), np.random.rand()) == expected
     assert handlers == {number: signal.getsignal(number) for number in handlers}
-    env.step(1)  # is open still
+    assert env in envs.opened()
     env.close()
     assert {len(column) for column in result.history.values()} == {2}
     assert np.isnan(result.history["re_eval_mean"][0])

@@ -59,6 +59,8 @@ if WHAT == "twice":
     train()
     train(popsiz=3)
     train(env=Own)
+elif WHAT == "refused":
+    mpi_pgpe.train_agent(popsiz=3)
 elif WHAT == "dies":
     train()
     train(on_generation=lambda report: os.kill(os.getpid(), signal.SIGKILL))
