@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.file import read_agent
-from mpi_pgpe.policies.network import ACTIVATIONS
+from mpi_pgpe.policies.activations import ACTIVATIONS
 
 if TYPE_CHECKING:
     from mpi_pgpe.agents.torch_module import Module
@@ -77,7 +77,7 @@ def to_numpy_policy(file: File) -> Callable[[ArrayLike], Any]:
         if normalization:
             x = (x - normalization[0]) / normalization[1]
         for (weights, bias), activate in zip(layers, activations, strict=True):
-            x = x @ weights.T + bias
+            x = x @ weights.T if bias is None else x @ weights.T + bias
             activate(x, x)
         if space.low is None or space.high is None:
             return np.argmax(x, axis=-1) + space.start

@@ -33,6 +33,8 @@ def describe_agent(agent: Agent) -> dict[str, Any]:
     policy = {"parameters": shape.num_parameters} | asdict(shape)
     if not shape.hidden:
         del policy["activation"]
+    if shape.bias:
+        del policy["bias"]
     return {
         "policy": policy,
         "action_space": {"discrete": space.size, "start": space.start}

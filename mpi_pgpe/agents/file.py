@@ -29,7 +29,8 @@ from mpi_pgpe.base.atomic_file import write_atomically
 from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.base.regular_file import read_regular
 from mpi_pgpe.base.text import make_printable
-from mpi_pgpe.policies.network import ACTIVATIONS, MOST_HIDDEN, PolicyShape
+from mpi_pgpe.policies.activations import ACTIVATIONS
+from mpi_pgpe.policies.network import MOST_HIDDEN, PolicyShape
 from mpi_pgpe.policies.normalization import STDEV_FLOOR, Moments
 from mpi_pgpe.policies.spaces import FLOATS, ActionSpace
 
@@ -37,7 +38,10 @@ BEST_AGENT = "best.pickle"
 """Name of the file with the agent of a run that has the best re-evaluation."""
 
 FORMAT = "mpi_pgpe agent"
-VERSION = 3  # 1 had no checksum; 3 has a reference or a floor of the statistics, and is written where they are needed
+VERSION = 4
+"""1 had no checksum. 3 has a reference or a floor of the statistics, 4 a network that 3 knows nothing of; each is
+written where it is needed alone."""
+_ACTIVATIONS_OF_3 = frozenset({"tanh", "relu", "identity"})
 _LARGEST_FILE = 2**28  # bytes; far beyond any policy that fits this program
 
 
@@ -58,17 +62,19 @@ def to_bytes(agent: Agent) -> bytes:
     """The content of the file that `write_agent` writes."""
     space, moments = agent.action_space, agent.moments
     more = {} if moments is None else _collect_moments_extras(moments)
+    network = _collect_network_extras(agent.shape)
     content = pickle.dumps(
         _intern_texts(
             {
                 "format": FORMAT,
-                "version": VERSION if more else 2,
+                "version": 4 if network else 3 if more else 2,
                 "parameters": _pack(agent.parameters),
                 "observation_size": agent.shape.observation_size,
                 "action_size": agent.shape.action_size,
                 "hidden": list(agent.shape.hidden),
                 "activation": agent.shape.activation,
                 "output_activation": agent.shape.output_activation,
+                **network,
                 "action_low": None if space.low is None else _pack(space.low),
                 "action_high": None if space.high is None else _pack(space.high),
                 "action_start": space.start,
@@ -92,6 +98,12 @@ def _collect_moments_extras(moments: Moments) -> dict[str, Any]:
     if moments.stdev_floor != STDEV_FLOOR:
         more["stdev_floor"] = float(moments.stdev_floor)
     return more
+
+
+def _collect_network_extras(shape: PolicyShape) -> dict[str, Any]:
+    """Likewise of the network; its activations alone can need it, too."""
+    usual = shape.bias and {shape.activation, shape.output_activation} <= _ACTIVATIONS_OF_3
+    return {} if usual else {"bias": shape.bias}
 
 
 def compute_checksum(content: bytes | memoryview) -> bytes:
@@ -195,6 +207,7 @@ def _agent(data: dict[str, Any]) -> Agent:
         tuple(map(_size, data["hidden"])),
         _activation(data.get("activation", "tanh")),
         _activation(data.get("output_activation", "identity")),
+        _flag("bias", data.get("bias", True)),
     )
     parameters = _unpack("parameters", data["parameters"], shape.num_parameters)
     low, high = (
@@ -231,6 +244,12 @@ def _size(value: Any) -> int:
 def _whole(value: Any, least: int, most: int) -> int:
     if type(value) is not int or not least <= value <= most:
         raise AgentFileError(f"expected a whole number from {least} to {most}, got {reprlib.repr(value)}")
+    return value
+
+
+def _flag(name: str, value: Any) -> bool:
+    if type(value) is not bool:
+        raise AgentFileError(f"{name}: expected True or False, got {reprlib.repr(value)}")
     return value
 
 

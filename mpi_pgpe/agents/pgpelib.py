@@ -71,6 +71,7 @@ def read_pgpelib(content: bytes) -> dict[str, Any]:
     parameters = np.empty(shape.num_parameters, np.float32)
     pairs = zip(shape.split(parameters), layers["matrices"], layers["biases"], strict=True)
     for (weights, bias), matrix, given_bias in pairs:
+        assert bias is not None  # a PolicyShape has biases unless it says otherwise
         weights[:], bias[:] = matrix, given_bias
     return {
         "parameters": parameters,

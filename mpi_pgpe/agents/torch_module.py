@@ -14,8 +14,6 @@ from mpi_pgpe.agents.agent import Agent
 Module = nn.Sequential
 """What `torch_module` gives."""
 
-_ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU, "identity": nn.Identity}
-
 
 class ObsNormLayer(nn.Module):
     """Scales observations: (x - mean) / stdev; its buffers have shape (observation_size,)."""
@@ -64,6 +62,24 @@ class HalfLayer(nn.Module):
 _CASTS = {"float16": HalfLayer, "float64": DoubleLayer, "longdouble": DoubleLayer}
 
 
+class Sin(nn.Module):
+    """The sine, elementwise."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.sin(x)
+
+
+_ACTIVATIONS = {
+    "tanh": nn.Tanh,
+    "relu": nn.ReLU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "sigmoid": nn.Sigmoid,
+    "sin": Sin,
+    "identity": nn.Identity,
+}
+
+
 class ArgmaxLayer(nn.Module):
     """The number of the largest output: the discrete action."""
 
@@ -83,12 +99,13 @@ def torch_module(agent: Agent, norm_layer: bool, clip_layer: bool) -> Module:
     shape = agent.shape
     for weights, bias in shape.split(agent.parameters):
         # Made without memory first, so that nothing draws from torch's random generator.
-        linear = nn.Linear(weights.shape[1], weights.shape[0], device="meta", dtype=torch.float32).to_empty(
-            device="cpu"
-        )
+        linear = nn.Linear(
+            weights.shape[1], weights.shape[0], bias=bias is not None, device="meta", dtype=torch.float32
+        ).to_empty(device="cpu")
         with torch.no_grad():
             linear.weight.copy_(_tensor(weights))
-            linear.bias.copy_(_tensor(bias))
+            if bias is not None:
+                linear.bias.copy_(_tensor(bias))
         layers += [linear, _ACTIVATIONS[shape.activation]()]
     layers.pop()
     if shape.output_activation != "identity":

@@ -30,8 +30,7 @@ _LONGEST_ID = 200  # bytes: the name of a folder
 _ELSEWHERE = {
     "num_cpus num_workers n_workers num_actors n_jobs num_processes n_envs": "the number of processes is that of "
     "MPI's ranks: mpirun -n {value} python -m mpi_pgpe.train ...",
-    "activation nonlinearity": "hidden layers are tanh; num_hidden and hidden_size set them",
-    "policy network net_arch": "num_hidden and hidden_size set the policy; num_hidden=0 is a linear one",
+    "policy network": "hidden=WIDTH,... sets the policy's layers; hidden=[] is a linear one",
     "timesteps total_timesteps": "niters is the number of generations, num_interactions the steps of one",
 }
 """What to say of names, separated by spaces, that other libraries have for what is no setting here."""

@@ -30,7 +30,8 @@ class Entries:
         """The entries around those in `fixed`, which stay as they are, and `preset`."""
         found = dogmatize(fixed or {})
         for name, entry in self._entries.items():
-            value = entry.value(found) if isinstance(entry, Follows) else copy.deepcopy(entry)
+            # `found` shows what is fixed once this configuration has an entry for it, and not before.
+            value = entry.value({**(fixed or {}), **found}) if isinstance(entry, Follows) else copy.deepcopy(entry)
             recursive_fill_in(found, {name: value})
         recursive_fill_in(found, preset or {})
         comments = {name: each.comment for name, each in TABLE.items()}

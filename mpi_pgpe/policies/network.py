@@ -1,40 +1,32 @@
 """Linear and multilayer policies on one flat float32 vector, in numpy alone.
 
-The vector holds, layer after layer, the weight matrix (outputs x inputs, row by row) and the bias: the
-order of torch's `parameters_to_vector` for `Sequential(Linear, Tanh, ..., Linear)`.
+The vector holds, layer after layer, the weight matrix (outputs x inputs, row by row) and the bias, if there are biases:
+the order of torch's `parameters_to_vector` for `Sequential(Linear, Tanh, ..., Linear)`.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mpi_pgpe.base.fast_numpy import clip
+from mpi_pgpe.policies.activations import ACTIVATIONS
 from mpi_pgpe.policies.spaces import ActionSpace
 
 MOST_HIDDEN = 100
 """Hidden layers that a policy may have. What has more is a mistake, or a file that means harm."""
 
 
-# Each writes f(x) into its second argument, which may be x itself.
-ACTIVATIONS: dict[str, Callable[[NDArray[Any], NDArray[Any]], Any]] = {
-    "tanh": np.tanh,
-    "relu": lambda x, out: np.maximum(x, 0, out),
-    "identity": np.positive,
-}
-
-
 @dataclass(frozen=True)
 class PolicyShape:
     """Sizes of a policy's input, output and hidden layers; no hidden layer makes it linear.
 
-    `activation` follows each hidden layer, `output_activation` the last one (names of ACTIVATIONS).
-    Training here makes tanh policies; restored agents may have others.
+    `activation` follows each hidden layer, `output_activation` the last one (names of activations.ACTIVATIONS);
+    `bias` says whether the layers have biases.
     """
 
     observation_size: int
@@ -42,11 +34,28 @@ class PolicyShape:
     hidden: tuple[int, ...] = ()
     activation: str = "tanh"
     output_activation: str = "identity"
+    bias: bool = True
 
     def __str__(self) -> str:
         sizes = "-".join(map(str, [self.observation_size, *self.hidden, self.action_size]))
         output = "" if self.output_activation == "identity" else f", {self.output_activation} output"
-        return f"{sizes} ({self.activation if self.hidden else 'linear'}{output})"
+        return f"{sizes} ({self.activation if self.hidden else 'linear'}{output}{'' if self.bias else ', no bias'})"
+
+    def summarize(self) -> str:
+        """The sizes, and what is not as it is by default."""
+        hidden = "x".join(map(str, self.hidden)) or "linear"
+        unusual = {
+            self.activation: bool(self.hidden) and self.activation != "tanh",
+            f"{self.output_activation} output": self.output_activation != "identity",
+            "no bias": not self.bias,
+        }
+        return ", ".join(
+            [f"{self.observation_size}-{hidden}-{self.action_size}", *(text for text, told in unusual.items() if told)]
+        )
+
+    def computes_like(self, other: PolicyShape) -> bool:
+        """Whether the two make the same of a parameter vector: a linear policy has no use for `activation`."""
+        return self == (other if self.hidden else replace(other, activation=self.activation))
 
     def layers(self) -> list[tuple[int, int]]:
         """(outputs, inputs) of each layer."""
@@ -56,14 +65,15 @@ class PolicyShape:
     @property
     def num_parameters(self) -> int:
         """Elements of the parameter vector: the weights and biases of all layers."""
-        return sum(n_out * (n_in + 1) for n_out, n_in in self.layers())
+        return sum(n_out * (n_in + self.bias) for n_out, n_in in self.layers())
 
-    def split(self, parameters: NDArray[Any]) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-        """Views of the vector as (weights of shape (outputs, inputs), bias of shape (outputs,))."""
-        views, start = [], 0
+    def split(self, parameters: NDArray[Any]) -> list[tuple[NDArray[Any], NDArray[Any] | None]]:
+        """Views of the vector as (weights of shape (outputs, inputs), bias of shape (outputs,) or None)."""
+        views: list[tuple[NDArray[Any], NDArray[Any] | None]] = []
+        start = 0
         for n_out, n_in in self.layers():
-            middle, end = start + n_out * n_in, start + n_out * (n_in + 1)
-            views.append((parameters[start:middle].reshape(n_out, n_in), parameters[middle:end]))
+            middle, end = start + n_out * n_in, start + n_out * (n_in + self.bias)
+            views.append((parameters[start:middle].reshape(n_out, n_in), parameters[middle:end] if self.bias else None))
             start = end
         return views
 
@@ -84,7 +94,8 @@ class Policy:
         self._parameters = np.empty(shape.num_parameters, np.float32)
         self._columns: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
         for matrix, (weights, bias) in zip(self._matrices, shape.split(self._parameters), strict=True):
-            self._columns += [(matrix[:, :-1], weights), (matrix[:, -1], bias)]
+            values = np.zeros(len(matrix), np.float32) if bias is None else bias
+            self._columns += [(matrix[:, :-1], weights), (matrix[:, -1], values)]
         self._scaled = np.empty(self._columns[0][0].shape)
         # Inputs of the layers after the first, each with its 1, and the last layer's output.
         self._inputs = [np.ones(n + 1, np.float32) for n in shape.hidden]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mpi_pgpe.parallel.clock import OTHER, PHYSICS
 from mpi_pgpe.parallel.tasks import Poll
 from mpi_pgpe.parallel.world import World
-from mpi_pgpe.policies.network import Policy, PolicyShape
+from mpi_pgpe.policies.network import Policy
 from mpi_pgpe.policies.normalization import Moments
 from mpi_pgpe.training.failures import make_failure
 from mpi_pgpe.training.job import TRAINING, Distribution, Job
@@ -80,7 +80,7 @@ class Episodes:
                 env = envs.make(name, config, job.env_fast)
                 if self._world.rank == 0 and job.env_reuse:
                     envs.warn_of_survivors(env)
-            shape = PolicyShape(env.observation_size, env.action_space.size, job.hidden)
+            shape = job.shape(env.observation_size, env.action_space.size)
             rollout = Rollout(env, limit, None if purpose == TRAINING else LONGEST)
             if job.profile:
                 rollout.timed = functools.partial(self._world.clock.timed, PHYSICS)

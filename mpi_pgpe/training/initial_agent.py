@@ -21,13 +21,11 @@ def read_initial_agent(settings: Settings) -> Agent | None:
         agent = read_agent(settings.init_from)
     except AgentFileError as error:
         raise BadSettings(f"init_from: {error}") from None
-    shape = agent.shape
-    if (shape.hidden, shape.output_activation) != (settings.hidden, "identity") or (
-        shape.hidden and shape.activation != "tanh"
-    ):
+    expected = settings.shape(agent.shape.observation_size, agent.shape.action_size)
+    if not agent.shape.computes_like(expected):
         raise BadSettings(
-            f"init_from: expected a policy with hidden layers {list(settings.hidden)} (tanh), as num_hidden and "
-            f"hidden_size say, got {shape} in {settings.init_from}"
+            f"init_from: expected a policy {expected}, as the settings (hidden, num_hidden, hidden_size, activation, "
+            f"output_activation, bias) say, got {agent.shape} in {settings.init_from}"
         )
     if (agent.moments is not None) != settings.obs_norm:
         has = "no normalization" if agent.moments is None else "a normalization"
@@ -45,7 +43,7 @@ def load_initial_agent(settings: Settings, shape: PolicyShape, space: ActionSpac
         BadSettings: see `read_initial_agent`; or it does not fit the environment.
     """
     agent = read_initial_agent(settings)
-    if agent is not None and (agent.shape != shape or agent.action_space.discrete != space.discrete):
+    if agent is not None and (not agent.shape.computes_like(shape) or agent.action_space.discrete != space.discrete):
         ours, its = ("discrete" if s.discrete else "continuous" for s in (space, agent.action_space))
         raise BadSettings(
             f"init_from: expected a policy of shape {shape} with {ours} actions, as {settings.env_name} "

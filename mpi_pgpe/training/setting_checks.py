@@ -126,6 +126,17 @@ def layers(name: str, value: Any) -> int:
     return number
 
 
+def layer_sizes(name: str, value: Any) -> list[int]:
+    """Units in each hidden layer: one number, or several."""
+    sizes = list(value) if isinstance(value, (list, tuple)) else [value]
+    if len(sizes) > MOST_HIDDEN:
+        raise ValueError(f"{name}: expected at most {MOST_HIDDEN} hidden layers, got {len(sizes)}")
+    for size in sizes:
+        if isinstance(size, str) or layer_size(name, size) == 0:
+            raise ValueError(f"{name}: expected widths of at least 1, such as 64,32, or [] for none, got {value!r}")
+    return [int(size) for size in sizes]
+
+
 _TIME = re.compile(r"(?:(\d+)-(?=\d+(?::[0-5]?\d){0,2}$))?(\d+)(?::([0-5]?\d))?(?::([0-5]?\d))?")
 
 

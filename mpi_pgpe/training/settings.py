@@ -26,6 +26,7 @@ from mpi_pgpe.search.optimizers import make_optimizer
 from mpi_pgpe.search.ranking import TIE_BREAKING
 from mpi_pgpe.training import setting_checks as checks
 from mpi_pgpe.training.function_settings import FunctionSettings, check_function
+from mpi_pgpe.training.policy_settings import PolicySettings
 from mpi_pgpe.training.setting import Follows, build_table, fill_defaults, make_field
 
 
@@ -34,7 +35,7 @@ class BadSettings(WrongInput):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RankSettings(FunctionSettings):
+class RankSettings(PolicySettings, FunctionSettings):
     """The settings that every rank needs to run episodes."""
 
     # fmt: off
@@ -84,13 +85,6 @@ class RankSettings(FunctionSettings):
         False, check_flag, "environment",
         "both members of a mirrored pair start from the same environment seed",
     )
-    hidden_size: int = make_field(
-        64, checks.layer_size, "policy", "units in a hidden layer (tanh); 0: a linear policy",
-        aliases=("hidden_sizes", "num_units", "hidden_units"),
-    )
-    num_hidden: int = make_field(
-        1, checks.layers, "policy", "hidden layers; 0: a linear policy", aliases=("num_layers", "hidden_layers"),
-    )
     obs_stdev_floor: float = make_field(
         STDEV_FLOOR, check_positive, "environment",
         "normalization divides observations by their stdev, or by this where their stdev is less",
@@ -110,11 +104,6 @@ class RankSettings(FunctionSettings):
     )
 
     # fmt: on
-    @property
-    def hidden(self) -> tuple[int, ...]:
-        """Sizes of the policy's hidden layers."""
-        return (self.hidden_size,) * self.num_hidden if self.hidden_size else ()
-
     @property
     def re_evaluation(self) -> tuple[str, dict[str, Any]]:
         """Name and keyword arguments of the environment for re-evaluation."""
@@ -276,6 +265,7 @@ class Settings(RankSettings):
         try:
             defaults = fill_defaults(TABLE, {"seed": 0, "function": settings.function})
             check_function(vars(settings), TABLE, defaults)
+            settings.check_policy()
             compute_max_rounds(settings.popsize, settings.popsize_max)
             make_optimizer(settings.optimizer, 1, settings.center_lr, settings.optimizer_config)
         except ValueError as error:

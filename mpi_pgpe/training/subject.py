@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.file import AgentFileError
 from mpi_pgpe.agents.solution import Solution, read_solution
-from mpi_pgpe.policies.network import PolicyShape
 from mpi_pgpe.policies.normalization import Moments
 from mpi_pgpe.training import initial_agent
 from mpi_pgpe.training.job import RE_EVALUATION, TRAINING
@@ -60,7 +59,7 @@ class PolicySubject:
         env = team.environment(TRAINING)
         self.action_space = env.action_space
         self.origins: tuple[dict[str, str], dict[str, str]] = env.origin, team.environment(RE_EVALUATION).origin
-        self.shape = PolicyShape(env.observation_size, env.action_space.size, settings.hidden)
+        self.shape = settings.shape(env.observation_size, env.action_space.size)
         self._check_re_evaluation(team)
         self.num_parameters, self.observation_size = self.shape.num_parameters, env.observation_size
         initial = initial_agent.load_initial_agent(settings, self.shape, self.action_space)
@@ -84,10 +83,9 @@ class PolicySubject:
     def describe(self) -> str:
         """The environment, its libraries, and the layers of the policy."""
         served = dict.fromkeys(", ".join(f"{name} {version}" for name, version in o.items()) for o in self.origins)
-        hidden = "x".join(map(str, self._settings.hidden)) or "linear"
         return (
             f"training {self._settings.env_name} ({'; re-evaluation: '.join(served)}): {self.num_parameters} "
-            f"parameters ({self.shape.observation_size}-{hidden}-{self.shape.action_size})"
+            f"parameters ({self.shape.summarize()})"
         )
 
     def make_saved(self, center: NDArray[Any], moments: Moments | None, metadata: dict[str, Any]) -> Agent:

@@ -205,8 +205,8 @@ def test_odd_contents_are_refused_or_harmless(path, odd, key):
     ("change", "message"),
     [
         ({"format": "another"}, "expected a saved agent of mpi_pgpe, got a pickle of something else"),
-        ({"version": 4}, "expected format version 1 to 3, got 4; a newer mpi_pgpe may read it"),
-        ({"version": True}, "expected format version 1 to 3, got True"),
+        ({"version": 5}, "expected format version 1 to 4, got 5; a newer mpi_pgpe may read it"),
+        ({"version": True}, "expected format version 1 to 4, got True"),
         ({"action_start": "0"}, "expected a whole number from -2147483648 to 2147483648, got '0'"),
         ({"action_start": 2**4000}, "expected a whole number"),
         ({"moments": {"count": 2**4000}}, "expected a whole number from 0 to 9223372036854775808"),
@@ -263,6 +263,32 @@ def test_a_reference_and_a_floor_of_the_statistics_are_kept(path):
     assert pickle.loads(path.read_bytes())["version"] == 3  # which version 0.1.0 refuses, as it would take no notice
     write_agent(path, plain)
     assert pickle.loads(path.read_bytes())["version"] == 2
+
+
+@pytest.mark.parametrize(
+    ("shape", "version"),
+    [
+        (PolicyShape(4, 2), 2),
+        (PolicyShape(4, 2, (3,)), 2),
+        (PolicyShape(4, 2, (5, 3), "relu", "tanh"), 2),
+        (PolicyShape(4, 2, (5, 3), "tanh", bias=False), 4),
+        (PolicyShape(4, 2, (5,), "elu"), 4),
+        (PolicyShape(4, 2, (), output_activation="sin"), 4),
+    ],
+    ids=str,
+)
+def test_each_network_is_kept_in_the_earliest_version_that_has_it(path, shape, version):
+    parameters = np.arange(shape.num_parameters, dtype=np.float32)
+    write_agent(path, Agent(parameters, shape, BOX, None, {}))
+    content = pickle.loads(path.read_bytes())
+    assert (content["version"], "bias" in content) == (version, version == 4)
+    agent = read_agent(path)
+    assert agent.shape == shape
+    np.testing.assert_array_equal(agent.parameters, parameters)
+    content["bias"] = 1
+    path.write_bytes(repickled(content))
+    with pytest.raises(AgentFileError, match="bias: expected True or False, got 1"):
+        read_agent(path)
 
 
 @pytest.mark.parametrize("floor", [0.0, -1.0, np.inf, np.nan, 1, "0.1"])

@@ -21,6 +21,10 @@ SHAPES = {
     "linear": (PolicyShape(4, 2), BOX),
     "mlp": (PolicyShape(4, 2, (5, 6)), BOX),
     "relu": (PolicyShape(4, 2, (5,), "relu", "tanh"), BOX),
+    "elu": (PolicyShape(4, 2, (5, 3), "elu", "sin"), BOX),
+    "gelu": (PolicyShape(4, 2, (5, 3), "gelu", "sigmoid"), BOX),
+    "sin": (PolicyShape(4, 2, (5, 3), "sin", "elu", bias=False), BOX),
+    "sigmoid": (PolicyShape(4, 3, (5,), "sigmoid", bias=False), DISCRETE),
     "discrete": (PolicyShape(4, 3, (5,)), DISCRETE),
 }
 

@@ -11,7 +11,7 @@ from sacred import Experiment
 
 from mpi_pgpe.cli import configs
 from mpi_pgpe.cli.sacred_entries import Entries
-from mpi_pgpe.training.settings import TABLE, Settings
+from mpi_pgpe.training.settings import TABLE, BadSettings, Settings
 
 TINY = "mpi_pgpe/TinyTrajHumanoidBulletEnv-v0"
 SAME = {
@@ -64,7 +64,7 @@ def test_named_configurations_are_those_of_the_table(name):
     rounded = {key: round(value, 12) if isinstance(value, float) else value for key, value in found.items()}
     assert {key: rounded[key] for key in expected} == expected
     if settings.num_hidden:
-        assert settings.hidden == (64,)
+        assert settings.widths == (64,)
 
 
 def test_the_bullet_humanoid_is_the_default_written_out():
@@ -84,6 +84,13 @@ def test_derived_values_follow_unless_they_are_set():
     assert (found["center_lr"], found["radius"]) == pytest.approx((0.05, 1.5))
     found = config("humanoid", max_speed=0.1, center_lr=0.01, radius=7.0, num_interactions=5)
     assert (found["center_lr"], found["radius"], found["num_interactions"]) == (0.01, 7.0, 5)
+
+
+def test_widths_go_before_the_layers_of_a_prepared_configuration():
+    for named in ("walker2d", "fast", "humanoid_bullet"):
+        assert Settings.check(config(named, hidden=(6, 5))).widths == (6, 5)
+    with pytest.raises(BadSettings, match=r"hidden: expected widths that agree with num_hidden=1, got \[6, 5\]"):
+        Settings.check(config("walker2d", hidden=(6, 5), num_hidden=1))
 
 
 def test_another_environment_is_re_evaluated_on_itself():

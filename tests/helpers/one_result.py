@@ -52,6 +52,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "raw fitness": {"solution_ranking": False},
     "no normalization": {"obs_norm": False},
     "mlp": {"num_hidden": 2, "hidden_size": 7},
+    "widths": {"hidden": [7, 3], "activation": "gelu", "output_activation": "tanh", "bias": False},
     "adam": {"optimizer": "adam"},
     "three episodes": {"num_episodes": 3, "common_random_numbers": True},
     "failing": {"env_name": "odd_envs:Failing", "on_episode_error": "worst", "max_episode_errors": 1000},

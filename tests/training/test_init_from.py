@@ -73,8 +73,8 @@ def test_a_run_that_begins_elsewhere_is_another_run(file):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"hidden_size": 4}, r"hidden layers \[4\] \(tanh\).*got 3-3-1 \(tanh\)"),
-        ({"num_hidden": 0}, r"hidden layers \[\]"),
+        ({"hidden_size": 4}, r"3-4-1 \(tanh\).*got 3-3-1 \(tanh\)"),
+        ({"num_hidden": 0}, r"a policy 3-1 \(linear\).*got 3-3-1 \(tanh\)"),
         ({"obs_norm": False}, "has a normalization of observations, but obs_norm=False; set obs_norm=True"),
         (
             {"env_name": "CartPole-v1"},
@@ -106,7 +106,7 @@ def test_on_the_command_line_an_agent_of_pgpelib_too(launch, tmp_path):
     assert read_agent(saved).metadata["returns"]["re_eval_mean"] > 200  # as good as it was
     done = launch("-m", "mpi_pgpe.train", "-F", tmp_path / "s", "with", *lander, "num_hidden=2", cwd=tmp_path)
     assert done.returncode != 0
-    assert "init_from: expected a policy with hidden layers [64, 64]" in done.stderr
+    assert "init_from: expected a policy 8-64-64-2 (tanh)" in done.stderr
     assert not (tmp_path / "s" / "1").exists()  # refused before a run is recorded
 
 

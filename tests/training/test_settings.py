@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import asdict
 
 import pytest
 
+from mpi_pgpe.policies.network import PolicyShape
 from mpi_pgpe.training.job import Job
 from mpi_pgpe.training.setting import ALWAYS_THERE, GROUPS, Follows
 from mpi_pgpe.training.settings import TABLE, BadSettings, RankSettings, Settings
@@ -17,7 +20,7 @@ NAN, INF = math.nan, math.inf
 WHOLE = ["niters", "num_episodes", "save_interval", "re_eval_num_episodes"]
 WHOLE_OR_NONE = ["popsize_max", "num_interactions", "max_episode_length"]
 OFF = {"popsize_max": -1, "num_interactions": -1, "max_episode_length": -1, "re_eval_env_name": ""}
-ZERO = ["num_hidden", "hidden_size", "re_eval_interval", "max_episode_errors"]
+ZERO = ["re_eval_interval", "max_episode_errors"]
 POSITIVE = ["max_speed"]
 POSITIVE_OR_NONE = ["center_lr", "radius"]
 
@@ -43,7 +46,63 @@ def test_what_pgpelib_calls_none_is_none(name, value):
 
 
 def test_layers_without_units_are_none():
-    assert Settings.check(GOOD | {"hidden_size": 0, "num_hidden": 2}).hidden == ()
+    assert Settings.check(GOOD | {"hidden_size": 0, "num_hidden": 2}).widths == ()
+
+
+@pytest.mark.parametrize("name", ["num_hidden", "hidden_size"])
+@pytest.mark.parametrize("value", [-1, 0.5, "0"])
+def test_layers_are_whole_numbers(name, value):
+    assert refused(**{name: value}) == f"{name}: expected None or a whole number of at least 0, got {value!r}"
+    assert refused(**{name: None}).startswith(f"{name}: expected a whole number of at least 0 where hidden is None")
+
+
+@pytest.mark.parametrize(
+    ("hidden", "widths"), [((64, 32), (64, 32)), ([5], (5,)), (7, (7,)), ([], ()), ((), ()), (None, (64,))], ids=str
+)
+def test_widths_of_hidden_layers(hidden, widths):
+    settings = Settings.check(GOOD | {"hidden": hidden})
+    assert settings.widths == widths
+    assert settings.shape(3, 2).hidden == Job(**json.loads(json.dumps(asdict(Job.from_settings(settings))))).widths
+
+
+@pytest.mark.parametrize(
+    "others", [{"num_hidden": 2}, {"num_hidden": 2, "hidden_size": 8}, {"hidden_size": 8}], ids=str
+)
+def test_widths_beside_settings_that_say_the_same(others):
+    assert Settings.check(GOOD | {"hidden": [8, 8]} | others).widths == (8, 8)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hidden": [8, 8], "num_hidden": 3}, "agree with num_hidden=3, got [8, 8]; set one alone"),
+        ({"hidden": [8, 4], "hidden_size": 8}, "agree with hidden_size=8, got [8, 4]; set one alone"),
+        ({"hidden": [8], "hidden_size": 8, "num_hidden": 0}, "agree with hidden_size=8 num_hidden=0, got [8]"),
+        (
+            {"hidden": [8, 0]},
+            "hidden: expected None or widths of at least 1, such as 64,32, or [] for none, got [8, 0]",
+        ),
+        ({"hidden": [[8], [8]]}, "hidden: expected"),
+        ({"hidden": "64,32"}, "hidden: expected"),
+        ({"hidden": [8.5]}, "hidden: expected"),
+        ({"hidden": [2**16 + 1]}, "hidden: expected at most 65536 units in a layer"),
+        ({"hidden": [1] * 101}, "hidden: expected None or at most 100 hidden layers, got 101"),
+        ({"activation": "swish"}, "activation: expected one of tanh, relu, elu, gelu, sigmoid, sin, got 'swish'"),
+        ({"activation": "identity"}, "activation: expected one of tanh"),
+        ({"output_activation": None}, "output_activation: expected one of tanh"),
+        ({"bias": 0}, "bias: expected True or False, got 0"),
+        ({"activation": "relu", "num_hidden": 0}, "activation: expected a hidden layer that relu can follow, got a li"),
+    ],
+    ids=str,
+)
+def test_networks_that_cannot_be(changes, message):
+    assert message.replace("hidden: expected at", "hidden: expected None or at") in refused(**changes)
+
+
+def test_a_network_of_the_settings():
+    changes = {"hidden": [4, 3], "activation": "elu", "output_activation": "tanh", "bias": False}
+    assert Settings.check(GOOD | changes).shape(5, 2) == PolicyShape(5, 2, (4, 3), "elu", "tanh", False)
+    assert Settings.check(GOOD).shape(5, 2) == PolicyShape(5, 2, (64,))
 
 
 def test_a_stdev_that_is_kept():
@@ -108,7 +167,7 @@ def test_values_take_the_types_that_they_must_have():
     settings = Settings.check(GOOD | {"niters": 3.0, "popsize": 4.0, "max_speed": 1, "hidden_size": 7, "num_hidden": 2})
     assert type(settings.niters) is type(settings.popsize) is int
     assert type(settings.max_speed) is float
-    assert settings.hidden == (7, 7)
+    assert settings.widths == (7, 7)
 
 
 def test_the_search_is_made_as_the_settings_say():
