@@ -2,6 +2,7 @@
 
     agent                     the agent in memory
     file                      its file, written and read
+    solution                  what is saved of a function
     safe_pickle, plain_data   pickles as data
     pgpelib                   agents of pgpelib (2020)
     torch_module              agents as torch modules; the only place that imports torch
@@ -12,5 +13,6 @@ May import: policies, base; of third parties numpy and, in torch_module alone, t
 
 from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.file import AgentFileError, read_agent, write_agent
+from mpi_pgpe.agents.solution import Solution, read_solution
 
-__all__ = ["Agent", "AgentFileError", "read_agent", "write_agent"]
+__all__ = ["Agent", "AgentFileError", "Solution", "read_agent", "read_solution", "write_agent"]
