@@ -12,9 +12,11 @@ packages gymnasium==1.4.0 numpy==2.4.6 dm-env==1.6 optree==0.17.0 packaging==26.
 packages --no-deps envpool==1.2.5 # without hundreds of megabytes of models and textures
 
 cat >seeds.py <<'P'
-import warnings
+import sys, types, warnings
 warnings.simplefilter("ignore")
+sys.modules["envpool.entry"] = types.ModuleType("all")  # registers every family, and wants the files of each
 import envpool
+import envpool.classic_control.registration
 
 def made():
     return envpool.make("CartPole-v1", env_type="gymnasium", num_envs=2, seed=5)

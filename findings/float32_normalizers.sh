@@ -12,12 +12,18 @@
 . "$(dirname "$0")/_common.sh"
 
 TORCH=${TORCH:-torch==2.13.0} # another spelling where this one brings gigabytes of CUDA libraries
-packages "$TORCH" evotorch==0.6.1 ray==2.50.0 gym==0.26.2 numpy==1.26.4 setuptools==80.9.0
+packages "$TORCH" gym==0.26.2 numpy==1.26.4 setuptools==80.9.0 pandas==2.3.3 packaging==26.4
+packages --no-deps evotorch==0.6.1 # without ray and others, which its normalizer does not use
 
 cat >norms.py <<'P'
-import warnings
+import importlib.util, sys, types, warnings
 warnings.simplefilter("ignore")
 import numpy as np, torch
+
+for name in "evotorch", "evotorch.neuroevolution", "evotorch.neuroevolution.net":  # their __init__ imports all of EvoTorch
+    found = importlib.util.find_spec(name)
+    sys.modules[name] = types.ModuleType(name)
+    sys.modules[name].__path__ = found.submodule_search_locations
 from evotorch.neuroevolution.net.runningnorm import RunningNorm
 from gym.wrappers.normalize import RunningMeanStd
 
