@@ -137,13 +137,13 @@ class Viewer:
                 f"environment {name!r} cannot be made with the arguments {config}: {describe_error(error)}"
             ) from error
         shape, space = agent.shape, agent.action_space
-        expected = (shape.observation_size, shape.action_size, space.discrete)
-        found = (self.env.observation_size, self.env.action_space.size, self.env.action_space.discrete)
+        expected, found = (
+            f"{size} observations and {actions}"
+            for size, actions in ((shape.observation_size, space), (self.env.observation_size, self.env.action_space))
+        )
         if found != expected:
-            needs = [f"{n} observations and {m} {'discrete' * d or 'continuous'} actions"
-                         for n, m, d in (expected, found)]  # fmt: skip
             raise envs.UnsupportedEnvironment(
-                f"expected an environment with {needs[0]}, as the agent has, got {name} with {needs[1]}"
+                f"expected an environment with {expected}, as the agent has, got {name} with {found}"
             )
         self.policy = Policy(shape, space.within(self.env.action_space))
         moments = agent.moments

@@ -1,8 +1,8 @@
 """Saved agents, back in use: needs neither MPI nor a simulator, and torch for `to_torch_module` alone.
 
-    from mpi_pgpe.restore import to_torch_module, to_numpy_policy, policy_metadata
+    from mpi_pgpe.restore import to_torch_module, to_numpy_policy, to_flat_observations, policy_metadata
 
-All three read the files of this program and those of pgpelib (2020), and take an agent in place of a file.
+All four read the files of this program and those of pgpelib (2020), and take an agent in place of a file.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.file import read_agent
 from mpi_pgpe.policies.activations import ACTIVATIONS
+from mpi_pgpe.policies.layout import flatten_observations
 
 if TYPE_CHECKING:
     from mpi_pgpe.agents.torch_module import Module
@@ -34,9 +35,11 @@ def to_torch_module(file: File, *, norm_layer: bool = True, clip_layer: bool = T
 
     The module maps a float32 observation of shape (observation_size,), or a batch of shape
     (n, observation_size), to actions of shape (action_size,) or (n, action_size); for discrete actions
-    to int64 numbers of shape () or (n,). It is made of float32 on the CPU, whatever torch's default dtype and device
-    are; only its actions are float64 or float16 if the action space is. It can be scripted, exported, moved to
-    another device and trained further; normalization and bounds are buffers, in its `state_dict`.
+    to int64 numbers of shape () or (n,); for other action spaces to tensors in their shapes and dtypes, in dictionaries
+    and tuples where they are such. `to_flat_observations` gives what flattens an observation for it. It is made of
+    float32 on the CPU, whatever torch's default dtype and device are; only its actions have the dtype of the action
+    space. It can be exported, moved to another device and trained further, and scripted if its actions are no tuple and
+    no dictionary of dictionaries; normalization and bounds are buffers, in its `state_dict`.
 
     Args:
         file: path of the saved agent, or an agent.
@@ -47,7 +50,7 @@ def to_torch_module(file: File, *, norm_layer: bool = True, clip_layer: bool = T
     Raises:
         agents.AgentFileError: the file is missing, damaged or not a saved agent.
     """
-    from mpi_pgpe.agents.torch_module import torch_module  # here, so that the other two need no torch
+    from mpi_pgpe.agents.torch_module import torch_module  # here, so that the others need no torch
 
     return torch_module(_read(file), norm_layer, clip_layer)
 
@@ -57,7 +60,9 @@ def to_numpy_policy(file: File) -> Callable[[ArrayLike], Any]:
 
     It maps an observation of shape (observation_size,), or a batch of shape (n, observation_size), to
     actions of shape (action_size,) or (n, action_size) within the bounds of the action space, in its dtype;
-    for discrete actions to integers of shape () or (n,). Use `policy_metadata` for the rest.
+    for discrete actions to integers of shape () or (n,). Of an environment with other spaces it also takes an
+    observation as it comes (a dictionary, say), and gives actions in the action space; of a batch, a batch of each of
+    their arrays. Use `policy_metadata` for the rest.
 
     Raises:
         agents.AgentFileError: the file is missing, damaged or not a saved agent.
@@ -69,11 +74,8 @@ def to_numpy_policy(file: File) -> Callable[[ArrayLike], Any]:
     activations = [ACTIVATIONS[name] for name in names]
     normalization = agent.moments and [x.astype(np.float32) for x in (agent.moments.mean(), agent.moments.stdev())]
 
-    def policy(observations: ArrayLike) -> NDArray[Any]:
-        x = np.asarray(observations, np.float32)
-        if x.ndim not in (1, 2) or x.shape[-1] != shape.observation_size:
-            n = shape.observation_size
-            raise ValueError(f"expected observations of shape ({n},) or (n, {n}), got {x.shape}")
+    def policy(observations: ArrayLike) -> Any:
+        x = flatten_observations(observations, shape.observation_size, agent.observation_layout)
         if normalization:
             x = (x - normalization[0]) / normalization[1]
         for (weights, bias), activate in zip(layers, activations, strict=True):
@@ -81,9 +83,24 @@ def to_numpy_policy(file: File) -> Callable[[ArrayLike], Any]:
             activate(x, x)
         if space.low is None or space.high is None:
             return np.argmax(x, axis=-1) + space.start
-        return np.clip(x, space.low, space.high).astype(space.dtype, copy=False)
+        x = np.clip(x, space.low, space.high).astype(space.dtype, copy=False)
+        return x if space.layout is None else space.to_action(x)
 
     return policy
+
+
+def to_flat_observations(file: File) -> Callable[[Any], NDArray[np.float32]]:
+    """What flattens observations for the policy of a saved agent, as `flatten` of gym and gymnasium does.
+
+    It maps an observation as it comes from the environment (a dictionary, say) to a float32 array of shape
+    (observation_size,); flat ones, of shape (observation_size,) or (n, observation_size), stay as they are.
+
+    Raises:
+        agents.AgentFileError: the file is missing, damaged or not a saved agent.
+    """
+    agent = _read(file)
+    size, layout = agent.shape.observation_size, agent.observation_layout
+    return lambda observations: flatten_observations(observations, size, layout)
 
 
 def policy_metadata(file: File) -> dict[str, Any]:

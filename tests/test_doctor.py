@@ -112,11 +112,11 @@ def test_an_environment_that_breaks_in_an_episode_is_a_problem(launch):
 
 
 def test_a_refused_environment_gets_advice_that_fits(launch):
-    findings = doctor(
-        launch, "--env", "gymnasium/Blackjack-v1", "--env", "raises_at_import:X", PYTHONPATH=python_path(HELPERS)
-    )
-    refused = findings["environment gymnasium/Blackjack-v1"]
-    assert "expected observations in a flat Box, got Tuple" in refused["finding"]
+    config = ["--env-config", "{'observations': 'Text'}"]
+    named = ["--env", "spaced_envs:Spaced", "--env", "raises_at_import:X"]
+    findings = doctor(launch, *named, *config, PYTHONPATH=python_path(HELPERS))
+    refused = findings["environment spaced_envs:Spaced"]
+    assert "expected observations in Box, Discrete, " in refused["finding"]
     assert refused["do"].startswith("wrap it")
     assert "reinstall" not in findings["environment raises_at_import:X"]["do"]
 

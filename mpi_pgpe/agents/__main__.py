@@ -40,6 +40,8 @@ def describe_agent(agent: Agent) -> dict[str, Any]:
         "action_space": {"discrete": space.size, "start": space.start}
         if space.low is None or space.high is None
         else {"low": space.low.tolist(), "high": space.high.tolist()},
+        **({} if agent.observation_layout is None else {"observations": str(agent.observation_layout)}),
+        **({} if space.layout is None else {"actions": str(space.layout)}),
         "normalization": None
         if moments is None
         else {"count": moments.count, "mean": moments.mean().tolist(), "stdev": moments.stdev().tolist()},

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpi_pgpe import __version__
+from mpi_pgpe.policies.layout import Layout
 from mpi_pgpe.policies.network import PolicyShape
 from mpi_pgpe.policies.normalization import Moments
 from mpi_pgpe.policies.spaces import ActionSpace
@@ -23,6 +24,7 @@ class Agent:
         parameters: float32 of shape (shape.num_parameters,).
         moments: running statistics of the observations in training, or None without observation normalization.
         metadata: plain data: env_name, env_config, notes, generation, ...
+        observation_layout: of the observation space that the policy was trained for; None: it is flat.
     """
 
     parameters: NDArray[np.float32]
@@ -30,6 +32,7 @@ class Agent:
     action_space: ActionSpace
     moments: Moments | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    observation_layout: Layout | None = None
 
 
 def collect_versions() -> dict[str, str]:

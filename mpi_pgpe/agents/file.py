@@ -30,17 +30,18 @@ from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.base.regular_file import read_regular
 from mpi_pgpe.base.text import make_printable
 from mpi_pgpe.policies.activations import ACTIVATIONS
+from mpi_pgpe.policies.layout import FLOATS, Layout
 from mpi_pgpe.policies.network import MOST_HIDDEN, PolicyShape
 from mpi_pgpe.policies.normalization import STDEV_FLOOR, Moments
-from mpi_pgpe.policies.spaces import FLOATS, ActionSpace
+from mpi_pgpe.policies.spaces import ActionSpace
 
 BEST_AGENT = "best.pickle"
 """Name of the file with the agent of a run that has the best re-evaluation."""
 
 FORMAT = "mpi_pgpe agent"
 VERSION = 4
-"""1 had no checksum. 3 has a reference or a floor of the statistics, 4 a network that 3 knows nothing of; each is
-written where it is needed alone."""
+"""1 had no checksum. 3 has a reference or a floor of the statistics, 4 a network that 3 knows nothing of, or spaces
+that are not flat; each is written where it is needed alone."""
 _ACTIVATIONS_OF_3 = frozenset({"tanh", "relu", "identity"})
 _LARGEST_FILE = 2**28  # bytes; far beyond any policy that fits this program
 
@@ -63,11 +64,12 @@ def to_bytes(agent: Agent) -> bytes:
     space, moments = agent.action_space, agent.moments
     more = {} if moments is None else _collect_moments_extras(moments)
     network = _collect_network_extras(agent.shape)
+    layouts = _collect_layouts(agent)
     content = pickle.dumps(
         _intern_texts(
             {
                 "format": FORMAT,
-                "version": 4 if network else 3 if more else 2,
+                "version": 4 if network or layouts else 3 if more else 2,
                 "parameters": _pack(agent.parameters),
                 "observation_size": agent.shape.observation_size,
                 "action_size": agent.shape.action_size,
@@ -78,6 +80,7 @@ def to_bytes(agent: Agent) -> bytes:
                 "action_low": None if space.low is None else _pack(space.low),
                 "action_high": None if space.high is None else _pack(space.high),
                 "action_start": space.start,
+                **layouts,
                 **({} if space.dtype == "float32" else {"action_dtype": space.dtype}),
                 "moments": None
                 if moments is None
@@ -104,6 +107,12 @@ def _collect_network_extras(shape: PolicyShape) -> dict[str, Any]:
     """Likewise of the network; its activations alone can need it, too."""
     usual = shape.bias and {shape.activation, shape.output_activation} <= _ACTIVATIONS_OF_3
     return {} if usual else {"bias": shape.bias}
+
+
+def _collect_layouts(agent: Agent) -> dict[str, Any]:
+    """Likewise of the spaces."""
+    layouts = {"observation_layout": agent.observation_layout, "action_layout": agent.action_space.layout}
+    return {name: layout.to_plain() for name, layout in layouts.items() if layout is not None}
 
 
 def compute_checksum(content: bytes | memoryview) -> bytes:
@@ -233,8 +242,24 @@ def _agent(data: dict[str, Any]) -> Agent:
     start, dtype = _whole(data["action_start"], -(2**31), 2**31), data.get("action_dtype", "float32")
     if type(dtype) is not str or dtype not in FLOATS:
         raise AgentFileError(f"action_dtype: expected one of {', '.join(FLOATS)}, got {reprlib.repr(dtype)}")
-    space = ActionSpace(shape.action_size, low, high, start, dtype)
-    return Agent(parameters, shape, space, moments, copy_plain_data(data["metadata"]))
+    observations = _layout(data, "observation_layout", shape.observation_size)
+    actions = _layout(data, "action_layout", shape.action_size)
+    if actions is not None and (low is None or (start, dtype) != (0, "float32")):
+        raise AgentFileError("action_layout: expected bounds, and no start or dtype beside it")
+    space = ActionSpace(shape.action_size, low, high, start, dtype, actions)
+    return Agent(parameters, shape, space, moments, copy_plain_data(data["metadata"]), observations)
+
+
+def _layout(data: dict[str, Any], name: str, size: int) -> Layout | None:
+    if (plain := data.get(name)) is None:
+        return None
+    try:
+        layout = Layout.from_plain(plain)
+    except ValueError as error:
+        raise AgentFileError(f"{name}: {error}") from None
+    if layout.size != size:
+        raise AgentFileError(f"{name}: expected one of {size} numbers, got {layout.size}")
+    return layout
 
 
 def _size(value: Any) -> int:

@@ -1,4 +1,4 @@
-"""Policies as torch modules: the only place that imports torch.
+"""Policies as torch modules; the only place that imports torch.
 
 Without `from __future__ import annotations`: torch.jit.script takes types, and not their names.
 """
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mpi_pgpe.agents.agent import Agent
+from mpi_pgpe.policies.layout import WHOLE, Layout
 
 Module = nn.Sequential
 """What `torch_module` gives."""
@@ -91,6 +92,122 @@ class ArgmaxLayer(nn.Module):
         return x.argmax(dim=-1) + self.start
 
 
+class BoxLayer(nn.Module):
+    """Numbers as an array of a shape and dtype, rounded if they are whole ones."""
+
+    shape: list[int]
+
+    def __init__(self, shape: list[int], dtype: torch.dtype, rounds: bool) -> None:
+        super().__init__()
+        self.shape = shape
+        self.dtype = dtype
+        self.rounds = rounds
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.rounds:
+            x = x.round()
+        return x.to(self.dtype).reshape(list(x.shape[:-1]) + self.shape)
+
+
+class BinaryLayer(nn.Module):
+    """Whether each number is above zero, as zeros and ones of a shape and dtype."""
+
+    shape: list[int]
+
+    def __init__(self, shape: list[int], dtype: torch.dtype) -> None:
+        super().__init__()
+        self.shape = shape
+        self.dtype = dtype
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x > 0).to(self.dtype).reshape(list(x.shape[:-1]) + self.shape)
+
+
+class ChoicesLayer(nn.Module):
+    """The numbers of the largest outputs, as integers of a shape and dtype."""
+
+    shape: list[int]
+    counts: list[int]
+    starts: list[int]
+
+    def __init__(self, shape: list[int], dtype: torch.dtype, counts: list[int], starts: list[int]) -> None:
+        super().__init__()
+        self.shape = shape
+        self.dtype = dtype
+        self.counts = counts
+        self.starts = starts
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        chosen = [
+            codes.argmax(dim=-1) + start
+            for codes, start in zip(torch.split(x, self.counts, dim=-1), self.starts)  # noqa: B905  # script has no strict
+        ]
+        return torch.stack(chosen, dim=-1).to(self.dtype).reshape(list(x.shape[:-1]) + self.shape)
+
+
+class DictLayer(nn.Module):
+    """A dictionary of what layers make of their parts of the outputs."""
+
+    keys: list[str]
+    sizes: list[int]
+
+    def __init__(self, keys: list[str], sizes: list[int], layers: list[nn.Module]) -> None:
+        super().__init__()
+        self.keys = keys
+        self.sizes = sizes
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        parts = torch.split(x, self.sizes, dim=-1)
+        made: dict[str, torch.Tensor] = {}
+        for i, layer in enumerate(self.layers):
+            made[self.keys[i]] = layer(parts[i])
+        return made
+
+
+class TupleLayer(nn.Module):
+    """A tuple of what layers make of their parts of the outputs; no form that torch.jit.script knows."""
+
+    def __init__(self, sizes: list[int], layers: list[nn.Module]) -> None:
+        super().__init__()
+        self.sizes = sizes
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, x: torch.Tensor) -> tuple:  # type: ignore[type-arg]
+        parts = torch.split(x, self.sizes, dim=-1)
+        return tuple(layer(part) for layer, part in zip(self.layers, parts))  # noqa: B905
+
+
+class NumberLayer(nn.Module):
+    """The least action for what is not a number; its buffer has shape (action_size,)."""
+
+    low: torch.Tensor
+
+    def __init__(self, low: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("low", low)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.where(torch.isnan(x), self.low, x)
+
+
+def make_action_layer(layout: Layout, low: torch.Tensor) -> nn.Module:
+    """What makes actions of outputs within the bounds of the action space, of which `low` is the lower one."""
+    return nn.Sequential(NumberLayer(low), _make_layer(layout))
+
+
+def _make_layer(layout: Layout) -> nn.Module:
+    if layout.parts:
+        sizes, layers = [part.size for part in layout.parts], [_make_layer(part) for part in layout.parts]
+        return DictLayer(list(layout.keys), sizes, layers) if layout.kind == "Dict" else TupleLayer(sizes, layers)  # type: ignore[arg-type]
+    shape, dtype = list(layout.shape), getattr(torch, layout.dtype, torch.float64)  # torch has no longdouble
+    if layout.kind == "Box":
+        return BoxLayer(shape, dtype, layout.dtype in WHOLE)
+    if layout.kind == "MultiBinary":
+        return BinaryLayer(shape, dtype)
+    return ChoicesLayer(shape, dtype, list(layout.counts), list(layout.starts))
+
+
 def torch_module(agent: Agent, norm_layer: bool, clip_layer: bool) -> Module:
     """See `restore.to_torch_module`."""
     layers: list[nn.Module] = []
@@ -114,7 +231,9 @@ def torch_module(agent: Agent, norm_layer: bool, clip_layer: bool) -> Module:
     if clip_layer:
         if space.low is not None and space.high is not None:
             layers.append(ClipLayer(_tensor(space.low), _tensor(space.high)))
-            if space.dtype in _CASTS:
+            if space.layout is not None:
+                layers.append(make_action_layer(space.layout, _tensor(space.low)))
+            elif space.dtype in _CASTS:
                 layers.append(_CASTS[space.dtype]())
         else:
             layers.append(ArgmaxLayer(space.start))

@@ -42,7 +42,8 @@ class Watched:
 
     def __init__(self, env: Environment, look: Look) -> None:
         self.env = env
-        self.observation_size, self.action_space = env.observation_size, env.action_space
+        self.observation_size, self.observation_layout = env.observation_size, env.observation_layout
+        self.action_space = env.action_space
         self.time_limit, self.frames_per_second, self.origin = env.time_limit, env.frames_per_second, env.origin
         self.frame, self.remake, self.close = env.frame, env.remake, env.close
         self.inside = env.inside

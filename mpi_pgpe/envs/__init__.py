@@ -4,6 +4,7 @@ check_name("HumanoidBulletEnv-v0")       # raises UnknownEnvironment with the ne
 env = make("HumanoidBulletEnv-v0", {})   # an Environment (see interface.py)
 
     interface, adapter, closing  what training needs of an environment, how it is had, and its end
+    spaces, layers               its observations and actions as flat arrays; its wrappers, and what is inside
     registry, registration       names and libraries; names of our own
     global_generators            random numbers that an environment's own seed does not reach
     patches, verified_versions   what is put right in simulators, and the versions that the fast paths are verified for

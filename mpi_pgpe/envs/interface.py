@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.envs.inside import Inside
+from mpi_pgpe.policies.layout import Layout
 from mpi_pgpe.policies.spaces import ActionSpace
 
 
@@ -46,10 +47,13 @@ class Environment(Protocol):
     `time_limit` is the number of steps after which the caller has to end an episode (truncate it), or
     None. `origin` holds the library and the simulator behind it, with their versions, such as
     {"gymnasium": "1.4.0", "mujoco": "4.0.0"}. `step` is an attribute rather than a method where that
-    saves a call for every step; `stretch`, where there is one, takes the same steps faster.
+    saves a call for every step; `stretch`, where there is one, takes the same steps faster. Observations and actions
+    are flat here, whatever they are in the environment: `observation_layout` and `action_space.layout` say how, None
+    for a flat Box.
     """
 
     observation_size: int
+    observation_layout: Layout | None
     action_space: ActionSpace
     time_limit: int | None
     frames_per_second: float  # of a film in real time, a frame after each step
@@ -64,7 +68,8 @@ class Environment(Protocol):
         """Take an action.
 
         Args:
-            action: of shape (n_actions,) in the dtype of the action space, or an int for discrete actions.
+            action: what a policy gives for `action_space`: of shape (n_actions,) in its dtype (float32 where it has a
+                layout), or an int for discrete actions.
 
         Returns:
             (observation of shape (observation_size,), reward, terminated, truncated, info that nobody reads).

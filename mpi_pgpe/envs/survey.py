@@ -66,7 +66,9 @@ def examine_environment(
         try:
             space = env.action_space
             env.reset(0)
-            env.step(space.start if space.discrete else np.zeros(space.size, np.float32))
+            env.step(
+                space.start if space.low is None else np.clip(np.zeros(space.size, np.float32), space.low, space.high)
+            )
         finally:
             env.close()
     except (UnknownEnvironment, UnsupportedEnvironment) as error:

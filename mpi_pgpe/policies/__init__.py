@@ -2,6 +2,7 @@
 
     network         linear and multilayer policies on one flat vector of parameters
     spaces          the actions that a policy can take
+    layout          observations and actions that are no flat array, as plain data
     normalization   running statistics of the observations, by which they are normalized
 
 May import: base; of third parties numpy alone.

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FLOATS = ("float16", "float32", "float64", "longdouble")
-"""Types of continuous actions."""
+from mpi_pgpe.policies.layout import FLOATS, Layout
 
 
 @dataclass(frozen=True)
@@ -17,7 +16,10 @@ class ActionSpace:
     """Continuous actions (`low` and `high` set, shape (size,), float32) or `size` discrete ones.
 
     The discrete actions are the integers start, start + 1, ..., start + size - 1. Continuous ones are computed in
-    float32 and given as `dtype`, a name of FLOATS; see `box`.
+    float32 and given as `dtype`, a name of layout.FLOATS; see `box`.
+
+    Other spaces have a `layout`. A policy gives `size` outputs within `low` and `high` for them, float32, of which
+    `to_action` makes the action.
     """
 
     size: int
@@ -25,10 +27,16 @@ class ActionSpace:
     high: NDArray[np.float32] | None = None
     start: int = 0
     dtype: str = "float32"
+    layout: Layout | None = None
+
+    def __str__(self) -> str:
+        if self.layout is not None:
+            return f"actions in {self.layout}"
+        return f"{self.size} {'discrete' if self.discrete else 'continuous'} actions"
 
     @property
     def discrete(self) -> bool:
-        """Whether the actions are integers."""
+        """Whether an action is one integer, which the policy gives as it is."""
         return self.low is None
 
     @classmethod
@@ -41,17 +49,7 @@ class ActionSpace:
             ValueError: there is no float32 between a lower bound and its upper one.
         """
         dtype = next(name for name in FLOATS if np.dtype(name) == low.dtype)
-        least, most = low, high
-        if dtype == "float16":  # a float32 beyond its range would become infinite
-            least, most = (np.clip(bound, *np.array([-65504, 65504], np.float16)) for bound in (low, high))
-        with np.errstate(over="ignore"):
-            least, most = least.astype(np.float32), most.astype(np.float32)
-        up, down = np.float32(np.inf), np.float32(-np.inf)
-        least = np.where(least < low, np.nextafter(least, up), least)
-        most = np.where(most > high, np.nextafter(most, down), most)
-        for i in np.flatnonzero(least > most)[:1]:
-            raise ValueError(f"expected a float32 between the bounds of an action, got {low[i]!r} and {high[i]!r}")
-        return cls(len(low), least, most, dtype=dtype)
+        return cls(len(low), *round_inwards(low, high), dtype=dtype)
 
     def within(self, other: ActionSpace) -> ActionSpace:
         """The part of these actions that lies in another space of the same size, in the dtype of that space.
@@ -62,4 +60,30 @@ class ActionSpace:
         if self.low is None or self.high is None or other.low is None or other.high is None:
             return other
         low, high = (np.clip(bound, other.low, other.high) for bound in (self.low, self.high))
-        return ActionSpace(self.size, low, high, dtype=other.dtype)
+        return ActionSpace(self.size, low, high, dtype=other.dtype, layout=other.layout)
+
+    def to_action(self, outputs: NDArray[np.float32]) -> Any:
+        """What `layout` makes of outputs within the bounds, shape (size,) or (n, size); NaN counts as the least."""
+        assert self.layout is not None
+        assert self.low is not None
+        return self.layout.make(np.fmax(outputs, self.low))
+
+
+def round_inwards(low: NDArray[Any], high: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Bounds of shape (size,) as float32, so that what is within them is within those that are given.
+
+    Raises:
+        ValueError: there is no float32 between a lower bound and its upper one.
+    """
+    least, most = low, high
+    if low.dtype == np.float16:  # a float32 beyond its range would become infinite
+        least, most = (np.clip(bound, *np.array([-65504, 65504], np.float16)) for bound in (low, high))
+    with np.errstate(over="ignore"):
+        least, most = least.astype(np.float32), most.astype(np.float32)
+    up, down = np.float32(np.inf), np.float32(-np.inf)
+    exact = low.dtype if low.dtype.kind == "f" else np.longdouble  # which holds all 64 bits of an integer
+    least = np.where(least < low.astype(exact), np.nextafter(least, up), least)
+    most = np.where(most > high.astype(exact), np.nextafter(most, down), most)
+    for i in np.flatnonzero(least > most)[:1]:
+        raise ValueError(f"expected a float32 between the bounds of an action, got {low[i]!r} and {high[i]!r}")
+    return least, most

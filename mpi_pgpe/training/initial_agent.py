@@ -43,10 +43,9 @@ def load_initial_agent(settings: Settings, shape: PolicyShape, space: ActionSpac
         BadSettings: see `read_initial_agent`; or it does not fit the environment.
     """
     agent = read_initial_agent(settings)
-    if agent is not None and (not agent.shape.computes_like(shape) or agent.action_space.discrete != space.discrete):
-        ours, its = ("discrete" if s.discrete else "continuous" for s in (space, agent.action_space))
+    if agent is not None and (not agent.shape.computes_like(shape) or str(agent.action_space) != str(space)):
         raise BadSettings(
-            f"init_from: expected a policy of shape {shape} with {ours} actions, as {settings.env_name} "
-            f"has them, got {agent.shape} with {its} actions in {settings.init_from}"
+            f"init_from: expected a policy of shape {shape} with {space}, as {settings.env_name} "
+            f"has them, got {agent.shape} with {agent.action_space} in {settings.init_from}"
         )
     return agent

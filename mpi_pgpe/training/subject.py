@@ -57,7 +57,7 @@ class PolicySubject:
     def __init__(self, settings: Settings, team: Team) -> None:
         self._settings = settings
         env = team.environment(TRAINING)
-        self.action_space = env.action_space
+        self.action_space, self.observation_layout = env.action_space, env.observation_layout
         self.origins: tuple[dict[str, str], dict[str, str]] = env.origin, team.environment(RE_EVALUATION).origin
         self.shape = settings.shape(env.observation_size, env.action_space.size)
         self._check_re_evaluation(team)
@@ -68,16 +68,14 @@ class PolicySubject:
 
     def _check_re_evaluation(self, team: Team) -> None:
         env, space = team.environment(RE_EVALUATION), self.action_space
-        found = (env.observation_size, env.action_space.size, env.action_space.discrete)
-        expected = (self.shape.observation_size, space.size, space.discrete)
+        found, expected = (
+            f"{size} observations and {actions}"
+            for size, actions in ((env.observation_size, env.action_space), (self.shape.observation_size, space))
+        )
         if found != expected:
-            described = [
-                f"{n_obs} observations and {n_act} {'discrete' if discrete else 'continuous'} actions"
-                for n_obs, n_act, discrete in (expected, found)
-            ]
             raise BadSettings(
-                f"re_eval_env_name: expected an environment with {described[0]} like "
-                f"{self._settings.env_name}, got {self._settings.re_evaluation[0]} with {described[1]}"
+                f"re_eval_env_name: expected an environment with {expected} like "
+                f"{self._settings.env_name}, got {self._settings.re_evaluation[0]} with {found}"
             )
 
     def describe(self) -> str:
@@ -101,7 +99,8 @@ class PolicySubject:
             "re_eval_env_origin": self.origins[1],
         }
         parameters = center.astype(np.float32)
-        return Agent(parameters, self.shape, self.action_space, moments, of_environment | metadata)
+        metadata = of_environment | metadata
+        return Agent(parameters, self.shape, self.action_space, moments, metadata, self.observation_layout)
 
 
 class FunctionSubject:

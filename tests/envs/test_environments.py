@@ -232,13 +232,13 @@ def test_actions_are_within_the_space(name):
         assert Rollout(env).run(random_policy(env), seed).steps >= 3
 
 
-@pytest.mark.parametrize("name", ["DictObservations", "ImageObservations", "MultiDiscreteActions", "MatrixActions"])
+@pytest.mark.parametrize("name", ["NoObservations", "NoActions"])
 def test_spaces_that_are_refused_by_name(name):
     kind = "actions" if "Actions" in name else "observations"
     space = getattr(small_envs, name).action_space if kind == "actions" else getattr(small_envs, name).observation_space
     with pytest.raises(UnsupportedEnvironment) as refusal:
         envs.make(f"small_envs:{name}", {})
-    for part in (f"small_envs:{name}", f"expected {kind} in a flat Box", str(space)):
+    for part in (f"small_envs:{name}", f"expected {kind} in Box, ", str(space)):
         assert part in str(refusal.value)
 
 

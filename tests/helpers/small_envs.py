@@ -264,18 +264,6 @@ class Mark(Slope):
         Path(file).touch()
 
 
-class DictObservations(Slope):
-    observation_space = gym.spaces.Dict({"x": Slope.observation_space})
-
-
-class ImageObservations(Slope):
-    observation_space = gym.spaces.Box(0, 255, (8, 8, 3), np.uint8)
-
-
-class MultiDiscreteActions(Slope):
-    action_space = gym.spaces.MultiDiscrete([2, 3])
-
-
 class NoEnvironment:
     """Has nothing that an environment needs."""
 
@@ -286,14 +274,6 @@ class NoObservations(Slope):
 
 class NoActions(Slope):
     action_space = gym.spaces.Box(-1, 1, (0,))
-
-
-class WholeActions(Slope):
-    action_space = gym.spaces.Box(0, 5, (2,), np.int64)
-
-
-class MatrixActions(Slope):
-    action_space = gym.spaces.Box(-1.0, 1.0, (2, 2), np.float32)
 
 
 class Lottery(Slope):

@@ -78,7 +78,7 @@ def test_a_run_that_begins_elsewhere_is_another_run(file):
         ({"obs_norm": False}, "has a normalization of observations, but obs_norm=False; set obs_norm=True"),
         (
             {"env_name": "CartPole-v1"},
-            r"of shape 4-3-2 \(tanh\) with discrete actions, as CartPole-v1 has them, got 3-3-1",
+            r"of shape 4-3-2 \(tanh\) with 2 discrete actions, as CartPole-v1 has them, got 3-3-1",
         ),
         ({"init_from": "missing.pickle"}, "init_from: missing.pickle: cannot be read"),
         ({"init_from": 7}, "init_from: expected None or a path, got 7"),
@@ -93,7 +93,7 @@ def test_discrete_and_continuous_actions_are_told_apart(file):
     agent = read_agent(file)
     space = type(agent.action_space)(1)  # one discrete action, in place of one continuous
     write_agent(file, Agent(agent.parameters, agent.shape, space, agent.moments, {}))
-    with pytest.raises(BadSettings, match=r"with continuous actions.*with discrete actions"):
+    with pytest.raises(BadSettings, match=r"with 1 continuous actions.*with 1 discrete actions"):
         run(init_from=str(file))
 
 
