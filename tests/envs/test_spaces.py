@@ -110,7 +110,7 @@ def test_agents_and_environments_of_other_spaces_do_not_go_together(tmp_path: Pa
         train(values | other)
 
 
-def test_a_resume_and_any_ranks_give_the_same_bits() -> None:
+def test_any_number_of_ranks_gives_the_same_bits() -> None:
     values = {"env_name": "spaced_envs:Spaced", "env_config": {"observations": "nested", "actions": "nested"}}
     trained = train(values)
     if trained is not None:
