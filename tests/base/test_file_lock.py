@@ -19,9 +19,12 @@ HOLDER = """
 import os, sys, time
 from mpi_pgpe.base.file_lock import try_lock
 lock = try_lock(sys.argv[1])
+begun, begins = os.pipe()
 if os.fork() == 0:  # as an environment does that starts a server of its own
     os.close(1)
+    os.write(begins, b".")
     time.sleep(600)
+os.read(begun, 1)
 print(os.getpid() if lock else "refused", flush=True)
 time.sleep(600)
 """
