@@ -32,7 +32,13 @@ def python(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedPr
 def test_the_package_lists_its_commands(tmp_path):
     done = python("-m", "mpi_pgpe", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    files = {path.stem for path in (ROOT / "mpi_pgpe").glob("*.py")} - {"__init__", "__main__", "restore"}
+    files = {path.stem for path in (ROOT / "mpi_pgpe").glob("*.py")} - {
+        "__init__",
+        "__main__",
+        "from_python",
+        "maximization",
+        "restore",
+    }
     assert set(COMMANDS) == files | {"agents", "runs"}
     assert all(f"  {name} " in done.stdout for name in COMMANDS)
 
