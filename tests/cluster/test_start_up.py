@@ -17,4 +17,3 @@ def test_a_rank_opens_few_files_beyond_its_libraries(slurm: Slurm):  # which ins
     assert 0 < rank["below sys.prefix"] <= bare["below sys.prefix"] + 20
     # The package's own, a folder and a file of each room among them. It was below 50 while all lay in one folder.
     assert rank["of mpi_pgpe"] < 100
-    assert rank["opened"] < bare["opened"] + 200  # and no look at every process of the host
