@@ -102,6 +102,7 @@ def test_an_observation_unlike_its_space_is_told() -> None:
         env.step(np.zeros(2, np.float32))
 
 
+@pytest.mark.serial  # rank 0 refuses it, for which the others would wait
 def test_agents_and_environments_of_other_spaces_do_not_go_together(tmp_path: Path) -> None:
     """Five outputs may be a MultiDiscrete's or a Box's."""
     values: dict[str, Any] = {"env_name": "spaced_envs:Spaced", "env_config": {"actions": "MultiDiscrete"}, "niters": 1}
