@@ -74,6 +74,7 @@ def test_every_rank_of_a_script_has_the_result(tmp_path: Path) -> None:
     assert len(set(lines)) == 1
 
 
+@pytest.mark.serial
 def test_the_result_of_a_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = mpi_pgpe.maximize(some_functions.counted, results="results", verbose=False, **SETTINGS)

@@ -26,7 +26,7 @@ SETTINGS = ["fast", "env_name=CartPole-v1", "niters=2", "popsize=4", "popsize_ma
 SETTINGS += ["re_eval_num_episodes=2", "re_eval_interval=1", "checkpoint_seconds=0"]
 FILES = [
     *("run.json", "config.json", "info.json", "metrics.json", "metrics.jsonl", "cout.txt", "completed.json"),
-    *("checksums.json", "best.pickle", "CartPole-v1_seed1_iter2.pickle", "checkpoint"),
+    *("checksums.json", "best.pickle", "best_solution.pickle", "CartPole-v1_seed1_iter2.pickle", "checkpoint"),
 ]
 SAMPLE = 30  # positions in a file, unless it is tried at each
 
