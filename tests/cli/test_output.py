@@ -136,7 +136,7 @@ def test_ranks_print_where_mpiexec_writes_to_a_socket():
     [
         (["mpiexec", "-n", "2", "python", "-m", "mpi_pgpe.train", "-l", "INFO"], True),
         (["mpiexec", "-n", "2", "mpi_pgpe", "train", "-l", "INFO"], True),
-        (["/opt/python3/mpiexec", "-wdir", "/home/python", "-l", "-n", "2", "python3.11", "x.py"], False),
+        (["/opt/python3/mpiexec", "-wdir", "/srv/python", "-l", "-n", "2", "python3.11", "x.py"], False),
         (["mpiexec", "-l", "python", "x.py"], False),
         (["mpiexec", "-prepend-rank", "-n", "2", "python", "x.py"], False),
         (["prterun", "--output", "tag", "-n", "2", "python", "x.py"], False),
