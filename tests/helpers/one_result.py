@@ -93,13 +93,13 @@ def slow_down(farm: Farm) -> None:
 
     def slowed(method: Any) -> Any:
         def call(*arguments: Any) -> Any:
-            *others, run = arguments
+            run = next(argument for argument in arguments if callable(argument))
 
             def slowly(task: int, poll: Any) -> Any:
                 time.sleep(0.003)
                 return run(task, poll)
 
-            return method(*others, slowly)
+            return method(*(slowly if argument is run else argument for argument in arguments))
 
         return call
 
