@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mpi_pgpe.training.team import Team
 
 Path_ = str | os.PathLike[str]
+Result = TypeVar("Result")
 
 
 class TrainedAgent(Agent):
@@ -134,20 +135,15 @@ def train_agent(
             from mpi_pgpe.envs.given import give_name  # here, so that a name alone loads nothing
 
             settings[name] = give_name(settings[name])
-    try:
-        outcome = run_settings(
-            settings,
-            results=results,
-            mongo_db=mongo_db,
-            configurations=configurations,
-            on_generation=on_generation,
-            verbose=verbose,
-        )
-    except Stopped as stop:
-        if stop.result is not None:
-            stop.result = _result(stop.result)
-        raise
-    return _result(outcome)
+    return run_settings(
+        settings,
+        _result,
+        results=results,
+        mongo_db=mongo_db,
+        configurations=configurations,
+        on_generation=on_generation,
+        verbose=verbose,
+    )
 
 
 def is_rank_0() -> bool:
@@ -158,14 +154,18 @@ def is_rank_0() -> bool:
 
 def run_settings(
     settings: Mapping[str, Any],
+    to_result: Callable[[Outcome], Result],
     *,
     results: Path_ | None = None,
     mongo_db: str | None = None,
     configurations: str | Sequence[str] = (),
     on_generation: Callable[[GenerationReport], object] | None = None,
     verbose: bool = True,
-) -> Outcome:
-    """All ranks: do the run that these settings describe; see `train_agent` for the arguments and errors.
+) -> Result:
+    """All ranks: do the run that these settings describe; see `train_agent` for the other arguments and the errors.
+
+    Args:
+        to_result: makes of what came of a run what the caller returns; the result of a Stopped, too.
 
     Returns:
         what came of it, on every rank.
@@ -191,7 +191,12 @@ def run_settings(
         )
         return run_from_python(call, team, requests, watch)
 
-    return do_together(work)
+    try:
+        return to_result(do_together(work))
+    except Stopped as stop:
+        if stop.result is not None:
+            stop.result = to_result(stop.result)
+        raise
 
 
 def _plain(value: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe.base.errors import Stopped, WrongInput
+from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.from_python import Path_, run_settings
 from mpi_pgpe.training.functions import give_function
 from mpi_pgpe.training.on_generation import GenerationReport
@@ -88,20 +88,15 @@ def maximize(
         raise WrongInput("function: expected the function as the first argument")
     if isinstance(settings.get("init"), np.ndarray):
         settings["init"] = settings["init"].tolist()
-    try:
-        outcome = run_settings(
-            {**settings, "function": name, "solution_length": solution_length},
-            results=results,
-            mongo_db=mongo_db,
-            configurations=configurations,
-            on_generation=on_generation,
-            verbose=verbose,
-        )
-    except Stopped as stop:
-        if stop.result is not None:
-            stop.result = _result(stop.result)
-        raise
-    return _result(outcome)
+    return run_settings(
+        {**settings, "function": name, "solution_length": solution_length},
+        _result,
+        results=results,
+        mongo_db=mongo_db,
+        configurations=configurations,
+        on_generation=on_generation,
+        verbose=verbose,
+    )
 
 
 def _result(outcome: Outcome) -> MaximizationResult:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
@@ -13,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from places import ROOT
-from programs import run_program, wait_until
+from programs import kill_with_descendants, run_program, wait_until
 
 from mpi_pgpe import compare, plot
 from mpi_pgpe.base.file_lock import try_lock
@@ -41,9 +39,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lines = results / "1/metrics.jsonl"
         wait_until(lambda: lines.exists() and lines.read_bytes().count(b"\n") >= 2)
         assert find_descendants(process.pid)
-        for pid in [*find_descendants(process.pid), process.pid]:
-            os.kill(pid, signal.SIGKILL)
-        process.wait()
+        kill_with_descendants(process)
     return results / "1"
 
 

