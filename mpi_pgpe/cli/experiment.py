@@ -31,9 +31,10 @@ from mpi_pgpe.cli.training_run import TrainingRun
 from mpi_pgpe.cli.updates import Updates
 from mpi_pgpe.runs.mongo.address import hide_secrets
 from mpi_pgpe.runs.recorder import Recorder
-from mpi_pgpe.runs.resume import Start, describe_completion, find_and_hold
+from mpi_pgpe.runs.resume import describe_completion, find_and_hold
 from mpi_pgpe.runs.run_lock import RunLocks
 from mpi_pgpe.runs.saved_agents import AGENTS
+from mpi_pgpe.runs.start import Start
 from mpi_pgpe.training.functions import find_function
 from mpi_pgpe.training.initial_agent import read_initial_agent
 from mpi_pgpe.training.on_generation import OnGeneration

@@ -16,9 +16,9 @@ from mpi_pgpe.agents.file import read_agent
 from mpi_pgpe.agents.solution import Solution, read_solution
 from mpi_pgpe.base.regular_file import read_regular
 from mpi_pgpe.base.state import digest
-from mpi_pgpe.runs.resume import Start
 from mpi_pgpe.runs.run_folder import BEST_SOLUTION, COMPLETED, LARGEST_JSON
 from mpi_pgpe.runs.saved_agents import name_agent_file
+from mpi_pgpe.runs.start import Start
 
 Columns = Mapping[str, tuple[Sequence[int], Sequence[float]]]
 """name -> (generations, values)."""

@@ -22,9 +22,9 @@ from mpi_pgpe.parallel.tasks import GivenUp
 from mpi_pgpe.runs.keeper import Keeper
 from mpi_pgpe.runs.recorded import Recorded, recorded
 from mpi_pgpe.runs.recorder import Recorder
-from mpi_pgpe.runs.resume import Start, check_versions
 from mpi_pgpe.runs.run_lock import RunLocks
 from mpi_pgpe.runs.saved_agents import make_agents_folder, save_agents
+from mpi_pgpe.runs.start import Start, check_versions
 from mpi_pgpe.training.best_solution import BestSolution
 from mpi_pgpe.training.metrics import Metrics, Report
 from mpi_pgpe.training.on_generation import GenerationReport, OnGeneration

@@ -2,7 +2,8 @@
 
     recorder -> mongo/delivery -> mongo/mirror      sync -> mongo/mirror
     run_id      place             run_folder        output_capture
-    saved_agents, checkpoint, keeper, resume        what a run saves, and going on with it
+    saved_agents, checkpoint, keeper                what a run saves
+    start, resume                                   the checkpoint that a run goes on from, and finding it
     run_lock, recorded                              by one program at a time, recording what is not recorded yet
     checksums, dead_runs                            what tells later damage of a record, and that its program is gone
     reader, summary, __main__                       recorded runs, for plot, compare and the command `runs`

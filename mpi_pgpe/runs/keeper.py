@@ -15,8 +15,9 @@ import numpy as np
 from mpi_pgpe.base.atomic_file import write_atomically
 from mpi_pgpe.base.text import shown
 from mpi_pgpe.runs.checkpoint import Folder, Schedule
-from mpi_pgpe.runs.resume import Start, make_key
+from mpi_pgpe.runs.resume import make_key
 from mpi_pgpe.runs.run_folder import COMPLETED
+from mpi_pgpe.runs.start import Start
 from mpi_pgpe.training.metrics import Report
 from mpi_pgpe.training.settings import Settings
 from mpi_pgpe.training.trainer import Trainer
