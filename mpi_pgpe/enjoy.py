@@ -13,7 +13,6 @@ if __name__ == "__main__":
 
 # isort: split
 import argparse
-import contextlib
 import importlib.util
 import json
 import os
@@ -23,22 +22,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe import envs
 from mpi_pgpe.agents.agent import Agent
-from mpi_pgpe.agents.file import AgentFileError, agent_from_bytes, read_agent, to_bytes
+from mpi_pgpe.agents.file import agent_from_bytes, read_agent, to_bytes
 from mpi_pgpe.base.arguments import Parser, add_json, make_minimum
-from mpi_pgpe.base.errors import UserError, WrongInput, describe_error
+from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.base.text import format_json_line
 from mpi_pgpe.cli import stop_requests
-from mpi_pgpe.cli.film import Film, Look, Pace, Watched, check_display, check_path
+from mpi_pgpe.cli.film import Film, Pace, check_display, check_path
+from mpi_pgpe.cli.viewer import Viewer
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.launcher import read_promised_rank
 from mpi_pgpe.parallel.rounds import Rounds
-from mpi_pgpe.parallel.tasks import Abandoned, Poll, Result, Run
+from mpi_pgpe.parallel.tasks import Poll, Result, Run
 from mpi_pgpe.parallel.world import World
-from mpi_pgpe.policies.network import Policy
-from mpi_pgpe.training.failures import make_failure
-from mpi_pgpe.training.rollout import LONGEST, Episode, Rollout
 
 _EPISODES, _STOP = range(2)  # commands to the other ranks
 _LARGEST_SEED = 2**31  # of environments
@@ -61,112 +57,6 @@ def make_parser() -> argparse.ArgumentParser:
     p.add_argument("--render", action="store_true", help="show the episodes in a window")
     add_json(p)
     return p
-
-
-def environment(data: dict[str, Any], wanted: str | None) -> tuple[str, dict[str, Any]]:
-    """(name, arguments) of the environment for an agent with these metadata: `wanted`, or that of its re-evaluation.
-
-    The file of a stranger must not choose code to run: of its names only the ids of installed environments count,
-    and a `module:` before them is not imported. `wanted` may be any name, and gets the arguments that the file has
-    for this name.
-
-    Raises:
-        AgentFileError: the file names none, or one that only `wanted` may name.
-    """
-    named = []
-    for prefix in ("re_eval_", ""):
-        name, config = data.get(f"{prefix}env_name"), data.get(f"{prefix}env_config") or {}
-        if name and not (
-            isinstance(name, str) and isinstance(config, dict) and all(isinstance(k, str) for k in config)
-        ):
-            raise AgentFileError(
-                "expected the name of the agent's environment and a dictionary of its arguments in the file"
-            )
-        if name:
-            named.append((name, config))
-    if wanted is not None:
-        return wanted, dict(named).get(wanted, {})
-    if not named:
-        raise AgentFileError("the file does not say which environment the agent is for; give it with --env")
-    name, config = named[0]
-    module, _, id = name.rpartition(":")
-    if not module:
-        return name, config
-    for known in (id, f"mpi_pgpe/{id}"):
-        with contextlib.suppress(envs.UnknownEnvironment):
-            envs.check_name(known)
-            return known, config
-    raise AgentFileError(
-        f"the agent's environment is {name}, which is code; a file does not choose what code is run here. "
-        f"If it is yours, or you trust it: --env {name}"
-    )
-
-
-class Viewer:
-    """An agent in an environment.
-
-    Args:
-        agent: the agent.
-        name: of the environment; None: that of the agent's re-evaluation. See `environment`.
-        render_mode: None, "human" or "rgb_array".
-        max_episode_length: most steps of an episode; None: the environment's own limit, and LONGEST at most.
-
-    Raises:
-        AgentFileError: `name` is None, and the file names no environment that may be made.
-        envs.UnknownEnvironment, envs.UnsupportedEnvironment: the environment cannot be made, or the
-            agent does not fit it.
-    """
-
-    def __init__(
-        self,
-        agent: Agent,
-        name: str | None,
-        render_mode: str | None = None,
-        max_episode_length: int | None = None,
-    ) -> None:
-        name, config = environment(agent.metadata, name)
-        if render_mode is not None:
-            config = config | {"render_mode": render_mode}
-        self.env_name = name
-        try:
-            self.env = envs.make(name, config)
-        except UserError:
-            raise
-        except (Exception, SystemExit) as error:  # an environment may raise anything
-            raise envs.UnsupportedEnvironment(
-                f"environment {name!r} cannot be made with the arguments {config}: {describe_error(error)}"
-            ) from error
-        shape, space = agent.shape, agent.action_space
-        expected, found = (
-            f"{size} observations and {actions}"
-            for size, actions in ((shape.observation_size, space), (self.env.observation_size, self.env.action_space))
-        )
-        if found != expected:
-            raise envs.UnsupportedEnvironment(
-                f"expected an environment with {expected}, as the agent has, got {name} with {found}"
-            )
-        self.policy = Policy(shape, space.within(self.env.action_space))
-        moments = agent.moments
-        self.policy.load(agent.parameters, *(() if moments is None else moments.normalization()))
-        self.max_episode_length = max_episode_length
-        self._rollout = self._play_in(self.env)
-
-    def _play_in(self, env: Any) -> Rollout:
-        # A file's arguments may give an episode no end.
-        return Rollout(env, self.max_episode_length, LONGEST)
-
-    def watch(self, look: Look) -> None:
-        """Call `look` after each step of the episodes to come."""
-        self._rollout = self._play_in(Watched(self.env, look))
-
-    def run(self, seed: int, poll: Poll | None = None) -> Episode:
-        """Run the episode that starts from `seed`."""
-        try:
-            return self._rollout.run(self.policy, seed, between_steps=poll)
-        except (Abandoned, UserError):
-            raise
-        except (Exception, SystemExit) as error:
-            raise make_failure(f"environment {self.env_name!r}", f"(seed {seed})", error) from error
 
 
 def share_episodes(

@@ -17,6 +17,7 @@ from mpi_pgpe import enjoy, envs
 from mpi_pgpe.agents import Agent, AgentFileError, write_agent
 from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.cli.film import Film, Watched, draw_caption
+from mpi_pgpe.cli.viewer import choose_environment
 from mpi_pgpe.policies.network import PolicyShape
 
 pytestmark = pytest.mark.launches
@@ -96,7 +97,7 @@ def test_a_file_does_not_choose_code_to_run(tmp_path, capsys, monkeypatch, prefi
 
 def test_what_the_names_in_a_file_stand_for():
     def chosen(name, wanted=None):
-        return enjoy.environment({"env_name": name, "env_config": {"a": 1}}, wanted)
+        return choose_environment({"env_name": name, "env_config": {"a": 1}}, wanted)
 
     assert chosen("CartPole-v1") == ("CartPole-v1", {"a": 1})
     # As agents of pgpelib have them:
@@ -107,10 +108,10 @@ def test_what_the_names_in_a_file_stand_for():
     assert chosen("pendulums:Balance", "pendulums:Balance") == ("pendulums:Balance", {"a": 1})
     assert chosen("pendulums:Balance", "CartPole-v1") == ("CartPole-v1", {})
     both = {"env_name": "A", "env_config": {"a": 1}, "re_eval_env_name": "B", "re_eval_env_config": None}
-    assert enjoy.environment(both, None) == ("B", {})
-    assert enjoy.environment(both, "A") == ("A", {"a": 1})
+    assert choose_environment(both, None) == ("B", {})
+    assert choose_environment(both, "A") == ("A", {"a": 1})
     with pytest.raises(AgentFileError, match="does not say which environment"):
-        enjoy.environment({}, None)
+        choose_environment({}, None)
 
 
 @pytest.mark.parametrize(

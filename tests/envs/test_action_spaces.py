@@ -15,7 +15,7 @@ from strict_envs import Strict
 
 from mpi_pgpe import envs
 from mpi_pgpe.agents import Agent, read_agent, write_agent
-from mpi_pgpe.enjoy import Viewer
+from mpi_pgpe.cli.viewer import Viewer
 from mpi_pgpe.policies.network import Policy, PolicyShape
 from mpi_pgpe.policies.spaces import FLOATS, ActionSpace
 from mpi_pgpe.restore import to_numpy_policy, to_torch_module

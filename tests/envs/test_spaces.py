@@ -17,7 +17,7 @@ from spaced_envs import REFUSED, SPACES, leaves
 from mpi_pgpe import envs
 from mpi_pgpe.agents import read_agent, write_agent
 from mpi_pgpe.cli.numbered_episodes import Cast, Order, Stage
-from mpi_pgpe.enjoy import Viewer
+from mpi_pgpe.cli.viewer import Viewer
 from mpi_pgpe.envs.survey import examine_environment
 from mpi_pgpe.restore import to_flat_observations, to_numpy_policy, to_torch_module
 from mpi_pgpe.training.rollout import Rollout
