@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,6 +117,21 @@ class Moments:
         return Moments(
             self.size, self.count, self.sum.copy(), self.sumsq.copy(), self.reference, self.stdev_floor, self.undecided
         )
+
+    def state(self) -> dict[str, Any]:
+        """Copies of what it has come to, for a checkpoint: count, sum, sumsq, and the reference if there is one."""
+        return {
+            "count": self.count,
+            "sum": self.sum.copy(),
+            "sumsq": self.sumsq.copy(),
+            **({} if self.reference is None else {"reference": self.reference}),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], stdev_floor: float) -> Moments:
+        """What `state()` returned, which may be among other things."""
+        total, squares = np.array(state["sum"]), np.array(state["sumsq"])
+        return cls(len(total), int(state["count"]), total, squares, state.get("reference"), stdev_floor)
 
     def is_finite(self) -> bool:
         """Whether every observation taken in was finite."""

@@ -7,7 +7,7 @@
     functions                 the problem "a function of a vector"
     subject, best_solution    what is trained, as rank 0 knows it, and what is saved of it
     settings                  the table of settings; setting and setting_checks are its rows and checks
-    initial_agent             of a run that begins with a saved one
+    initial_search, initial_agent   what a run begins with: by its settings, and from a saved agent
     metrics                   what a generation brought
 
 May import: search, policies, envs, parallel, agents, base; of third parties numpy alone.

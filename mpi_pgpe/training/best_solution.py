@@ -39,7 +39,6 @@ class BestSolution:
 
     def state(self) -> dict[str, Any]:
         """All of it as plain data and arrays, for a checkpoint."""
-        moments = self.moments
         return {
             "fitness": self.fitness,
             "generation": self.generation,
@@ -47,17 +46,12 @@ class BestSolution:
             "direction": self.direction,
             "sign": self.sign,
             "parameters": self.parameters,
-            **({} if moments is None else {"count": moments.count, "sum": moments.sum, "sumsq": moments.sumsq}),
-            **({} if moments is None or moments.reference is None else {"reference": moments.reference}),
+            **({} if self.moments is None else self.moments.state()),
         }
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any], stdev_floor: float) -> BestSolution:
         """What `state()` returned."""
-        moments = None
-        if "count" in state:
-            total, squares = np.array(state["sum"]), np.array(state["sumsq"])
-            moments = Moments(len(total), int(state["count"]), total, squares, state.get("reference"), stdev_floor)
         return cls(
             float(state["fitness"]),
             int(state["generation"]),
@@ -65,7 +59,7 @@ class BestSolution:
             int(state["direction"]),
             int(state["sign"]),
             np.array(state["parameters"]),
-            moments,
+            Moments.from_state(state, stdev_floor) if "count" in state else None,
         )
 
     def describe(self, settings: Settings) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
 
 from mpi_pgpe.base.errors import describe_error
 from mpi_pgpe.parallel.tasks import TaskFailed
@@ -25,3 +26,12 @@ def make_failure(what: str, where: str, error: BaseException, one_line: bool = F
     if len(lines) > _LONGEST:
         lines = f"{lines[: _LONGEST // 2]}\n...\n{lines[-_LONGEST // 2 :]}"
     return TaskFailed(f"{describe_failure(what, where)}: {describe_error(error)}\n\n{lines}")
+
+
+def check_failures(failures: Sequence[str], most: int) -> None:
+    """Raise TaskFailed if more than `most` (setting max_episode_errors) episodes of a generation failed."""
+    if len(failures) > most:
+        raise TaskFailed(
+            f"{len(failures)} episodes failed in a generation, more than max_episode_errors={most}; the last one:\n"
+            f"{failures[-1]}"
+        )

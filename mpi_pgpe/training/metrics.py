@@ -71,6 +71,15 @@ def summarize_population(fitness: NDArray[np.float64], interactions: NDArray[np.
     }
 
 
+def summarize_stdev(stdev: NDArray[np.float64]) -> Metrics:
+    """Metrics of the standard deviations of the search distribution; `stdev` has shape (parameters,)."""
+    return {
+        "stdev_min": float(stdev.min()),
+        "stdev_max": float(stdev.max()),
+        "stdev_mean": float(stdev.mean()),
+    }
+
+
 def summarize_re_evaluation(returns: NDArray[np.float64], generation: int) -> Metrics:
     """Metrics of the center's episodes; `returns` has shape (episodes,)."""
     return {

@@ -152,3 +152,8 @@ def read_initial_solution(settings: Settings) -> Solution:
             f"{len(solution.parameters)} in {settings.init_from}"
         )
     return solution
+
+
+def make_subject(settings: Settings, team: Team) -> Subject:
+    """What a run with these settings trains."""
+    return PolicySubject(settings, team) if settings.function is None else FunctionSubject(settings, team)

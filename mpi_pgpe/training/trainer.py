@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import itertools
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from mpi_pgpe.agents.agent import Agent, collect_versions
 from mpi_pgpe.agents.solution import Solution
 from mpi_pgpe.base.state import digest
 from mpi_pgpe.parallel.clock import UPDATE
 from mpi_pgpe.parallel.rounds import Rounds
-from mpi_pgpe.parallel.tasks import TaskFailed
 from mpi_pgpe.policies.normalization import Moments
-from mpi_pgpe.search.noise import weighted_sums
-from mpi_pgpe.search.pgpe import PGPE, SumDirections
 from mpi_pgpe.training.best_solution import BestSolution, find_best
+from mpi_pgpe.training.failures import check_failures
+from mpi_pgpe.training.initial_search import make_search
 from mpi_pgpe.training.job import RE_EVALUATION, TRAINING, Distribution, Job
 from mpi_pgpe.training.metrics import (
     HISTORY,
@@ -29,10 +27,11 @@ from mpi_pgpe.training.metrics import (
     add_to_history,
     summarize_population,
     summarize_re_evaluation,
+    summarize_stdev,
 )
 from mpi_pgpe.training.on_generation import adjust, read_adjustable
 from mpi_pgpe.training.settings import Settings
-from mpi_pgpe.training.subject import FunctionSubject, PolicySubject, Subject
+from mpi_pgpe.training.subject import Subject, make_subject
 from mpi_pgpe.training.team import Team
 
 Progress = Callable[[str, Rounds], None]
@@ -121,15 +120,9 @@ class Trainer:
 
     def _result(self) -> dict[str, Any]:
         # Without the re-evaluation that is made because a run ends: one that ends later does not make it.
-        moments = self.moments
         return {
             "search": self.search.state(),
-            "moments": {
-                "count": moments.count,
-                "sum": moments.sum.copy(),
-                "sumsq": moments.sumsq.copy(),
-                **({} if moments.reference is None else {"reference": moments.reference}),
-            },
+            "moments": self.moments.state(),
             "timesteps": self.timesteps,
             "best_re_eval": self._scheduled[1],
         }
@@ -141,9 +134,7 @@ class Trainer:
         self.search.restore(result["search"])
         self.moments = self._new_moments()
         if saved["count"]:
-            self.moments.count, self.moments.undecided = int(saved["count"]), False
-            self.moments.sum, self.moments.sumsq = saved["sum"].copy(), saved["sumsq"].copy()
-            self.moments.reference = saved.get("reference")  # none in 0.1.0, nor where nothing is far from zero
+            self.moments = Moments.from_state(saved, self.settings.obs_stdev_floor)
         self.history = {name: list(values) for name, values in state["history"].items()}
         self.timesteps = int(result["timesteps"])
         self._scheduled = dict(state["re_eval"]), float(result["best_re_eval"])
@@ -199,7 +190,6 @@ class Trainer:
         self.best_solution = find_best(
             self.best_solution, fitness, settings.seed, distribution, moments, self.timesteps
         )
-        stdev = search.stdev
         report = Report(
             search.generation,
             {
@@ -208,9 +198,7 @@ class Trainer:
                 "pop_elapsed": time.perf_counter() - began,
                 "elapsed": self.elapsed(),
                 "timesteps": self.timesteps,
-                "stdev_min": float(stdev.min()),
-                "stdev_max": float(stdev.max()),
-                "stdev_mean": float(stdev.mean()),
+                **summarize_stdev(search.stdev),
                 "ranks": self.team.world.size,
                 "idle_fraction": usage.idle_fraction(),
                 "dropped_fraction": usage.dropped_fraction(len(results)),
@@ -244,12 +232,8 @@ class Trainer:
 
     def _on_record(self, what: str) -> Callable[[Rounds], None]:
         def on_record(tasks: Rounds) -> None:
-            failures = tasks.failed_episodes() if tasks.remarks else []
-            if len(failures) > self.settings.max_episode_errors:
-                raise TaskFailed(
-                    f"{len(failures)} episodes failed in a generation, more than "
-                    f"max_episode_errors={self.settings.max_episode_errors}; the last one:\n{failures[-1]}"
-                )
+            if tasks.remarks:
+                check_failures(tasks.failed_episodes(), self.settings.max_episode_errors)
             if self._on_progress is not None:
                 self._on_progress(what, tasks)
 
@@ -311,32 +295,3 @@ class Trainer:
             "versions": self.versions,
         }
         return self.subject.make_saved(parameters, moments, {**metadata, **more})
-
-
-def make_subject(settings: Settings, team: Team) -> Subject:
-    """What a run with these settings trains."""
-    return PolicySubject(settings, team) if settings.function is None else FunctionSubject(settings, team)
-
-
-def make_search(
-    settings: Settings, solution_length: int, sum_directions: SumDirections = weighted_sums, center: ArrayLike = 0.0
-) -> PGPE:
-    """The search distribution that a run with these settings begins with, around `center`."""
-    radius = settings.max_speed * 15 if settings.radius is None else settings.radius
-    stdev = math.sqrt(radius**2 / solution_length) if settings.stdev is None else settings.stdev
-    return PGPE(
-        solution_length=solution_length,
-        popsize=settings.popsize,
-        popsize_max=settings.popsize_max,
-        num_interactions=settings.num_interactions,
-        optimizer=settings.optimizer,
-        optimizer_config=settings.optimizer_config,
-        center_learning_rate=settings.center_lr,
-        stdev_learning_rate=settings.stdev_lr,
-        center_init=center,
-        stdev_init=stdev,
-        solution_ranking=settings.solution_ranking,
-        tie_breaking=settings.tie_breaking,
-        seed=settings.seed,
-        sum_directions=sum_directions,
-    )

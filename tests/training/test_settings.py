@@ -9,10 +9,10 @@ from dataclasses import asdict
 import pytest
 
 from mpi_pgpe.policies.network import PolicyShape
+from mpi_pgpe.training.initial_search import make_search
 from mpi_pgpe.training.job import Job
 from mpi_pgpe.training.setting import ALWAYS_THERE, GROUPS, Follows
 from mpi_pgpe.training.settings import TABLE, BadSettings, RankSettings, Settings
-from mpi_pgpe.training.trainer import make_search
 
 GOOD = {"env_name": "Some-v0", "seed": 1}
 NAN, INF = math.nan, math.inf
