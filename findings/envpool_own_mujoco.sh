@@ -11,8 +11,8 @@
 #   mujoco 4.0.0: Hopper 9e-16 HalfCheetah 2e-14 Walker2d 6e-14 Swimmer 3e-16 Ant 2e-01 Humanoid 4e-05
 . "$(dirname "$0")/_common.sh"
 
-packages gymnasium==1.4.0 numpy==2.4.6 dm-env==1.6 optree==0.17.0 packaging==26.4 imageio==2.37.0 glfw==2.10.0 \
-  absl-py==2.5.1 etils==1.13.0 pyopengl==3.1.10
+packages gymnasium==1.4.0 numpy==2.4.6 dm-env==1.6 optree==0.17.0 packaging==26.4 imageio==2.37.0 glfw==2.10.0
+packages absl-py==2.5.1 etils==1.13.0 pyopengl==3.1.10
 packages --no-deps envpool==1.2.5 envpool-assets==0.3.0 mujoco==3.6.0 # without the packages of large models
 
 cat >tasks.py <<'P'
