@@ -47,6 +47,6 @@ assert all(value < 1e-9 for task, value in found.items() if old or task not in (
 assert old or (found["Ant"] > 1e-3 and found["Humanoid"] > 1e-6)
 P
 python tasks.py 2>err || { tail -n 3 err; verdict 1; }
-packages --no-deps --upgrade --target newer mujoco==4.0.0 mujoco-core==4.0.0
+packages --no-deps --upgrade --target=newer mujoco==4.0.0 mujoco-core==4.0.0
 PYTHONPATH=newer python tasks.py 2>err || { tail -n 3 err; false; }
 verdict $?
