@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import common
 import numpy as np
+from numpy.typing import NDArray
 
 from mpi_pgpe import envs
 from mpi_pgpe.base.arguments import make_minimum
@@ -18,7 +21,7 @@ WALKERS = [
 ]
 
 
-def play(env: envs.Environment, actions: np.ndarray, episodes: int, most_steps: int) -> int:
+def play(env: envs.Environment, actions: NDArray[Any], episodes: int, most_steps: int) -> int:
     """Run episodes with prepared actions; returns the number of steps."""
     steps = 0
     for seed in range(episodes):

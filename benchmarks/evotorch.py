@@ -105,7 +105,7 @@ def environment(folder: Path) -> Path:
 
 def evotorch(python: Path, name: str, ranks: int, generations: int) -> float:
     """Steps per second of EvoTorch."""
-    argv = [python, "-c", EVOTORCH, json.dumps([name, CASES[name], ranks, generations])]
+    argv = [str(python), "-c", EVOTORCH, json.dumps([name, CASES[name], ranks, generations])]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"EvoTorch failed:\n{done.stderr[-3000:]}")

@@ -18,12 +18,15 @@ import sys
 import tempfile
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import common
 import numpy as np
 import ranks
+from numpy.typing import NDArray
 
 from mpi_pgpe.base.arguments import make_minimum
 from mpi_pgpe.parallel.load import should_hold_two
@@ -140,7 +143,7 @@ def seconds_per_sum(count: int = 2000) -> float:
 def costs(repeats: int) -> Costs:
     """Measure them; medians."""
 
-    def measure(function, *args) -> float:
+    def measure(function: Callable[..., float], *args: int) -> float:
         return statistics.median(function(*args) for _ in range(repeats))
 
     sums = measure(seconds_per_sum)
@@ -156,7 +159,7 @@ def costs(repeats: int) -> Costs:
     )
 
 
-def hand_out(seconds: np.ndarray, size: int, message: float) -> float:
+def hand_out(seconds: NDArray[Any], size: int, message: float) -> float:
     """The model: seconds until the results of all directions, which take `seconds`, have reached rank 0."""
     tasks, mean = Rounds(len(seconds)), float(seconds.mean())
     queues: list[deque[int]] = [deque() for _ in range(size)]
@@ -188,7 +191,7 @@ def hand_out(seconds: np.ndarray, size: int, message: float) -> float:
     return free + size * message  # and tells them that it was the last
 
 
-def generation(seconds: np.ndarray, size: int, cost: Costs) -> float:
+def generation(seconds: NDArray[Any], size: int, cost: Costs) -> float:
     """The model: seconds of a whole generation."""
     count = len(seconds)
     alone = size == 1

@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--generations", metavar="N", type=make_minimum(1), default=20, help="how many")
     args = parser.parse_args()
     if args.wait:
-        trainer.Rounds = WaitingRounds
+        trainer.Rounds = WaitingRounds  # type: ignore[attr-defined]  # which it imports
     team = Team(Farm(World()))
     if team.world.rank > 0:
         sys.exit(team.serve())

@@ -15,6 +15,7 @@ from typing import Any
 
 import common
 
+from mpi_pgpe.base.arguments import make_minimum
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.world import World
 from mpi_pgpe.training.settings import Settings
@@ -53,13 +54,11 @@ def main() -> None:
     parser.add_argument("pairs", nargs="*", type=pair, metavar="NUM_INTERACTIONS:POPSIZE_MAX")
     parser.add_argument("--env", type=common.environment, default="CartPole-v1", help="environment")
     parser.add_argument("--target", type=float, default=475.0, help="mean return of a re-evaluation")
-    parser.add_argument("--popsize", type=common.make_minimum(2), default=40, help="of a round")
+    parser.add_argument("--popsize", type=make_minimum(2), default=40, help="of a round")
     parser.add_argument("--max-speed", type=float, default=0.3)
-    parser.add_argument("--hidden-size", type=common.make_minimum(0), default=8)
-    parser.add_argument(
-        "--generations", type=common.make_minimum(1), default=150, help="after which a training gives up"
-    )
-    parser.add_argument("--seeds", type=common.make_minimum(1), default=5)
+    parser.add_argument("--hidden-size", type=make_minimum(0), default=8)
+    parser.add_argument("--generations", type=make_minimum(1), default=150, help="after which a training gives up")
+    parser.add_argument("--seeds", type=make_minimum(1), default=5)
     args = parser.parse_args()
     rows: list[common.Row] = []
     for interactions, largest in common.each(args.pairs or [pair(text) for text in PAIRS]):

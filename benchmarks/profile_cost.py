@@ -8,6 +8,7 @@ Directions are evaluated as in training by one process. "Without" is the same pr
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
 
 import common
 from rollout import trainer_episodes
@@ -15,6 +16,7 @@ from rollout import trainer_episodes
 from mpi_pgpe.base.arguments import make_minimum
 from mpi_pgpe.parallel import world
 from mpi_pgpe.parallel.clock import Clock
+from mpi_pgpe.parallel.rounds import Rounds
 
 ENVIRONMENTS = ["CartPole-v1", "gymnasium/Walker2d-v5", "HumanoidBulletEnv-v0"]
 
@@ -34,20 +36,20 @@ class NoClock(Clock):
         return self._Nothing()
 
 
-def evaluation(name: str, directions: int, clock: type[Clock], each_step: bool):
+def evaluation(name: str, directions: int, clock: type[Clock], each_step: bool) -> Callable[[], Rounds]:
     """A function that evaluates the directions with this kind of account."""
-    world.Clock = clock  # type: ignore[misc]
+    world.Clock = clock  # type: ignore[attr-defined]  # which it imports
     try:
         _, evaluate = trainer_episodes(name, directions, (), profile=each_step)
     finally:
-        world.Clock = Clock  # type: ignore[misc]
+        world.Clock = Clock  # type: ignore[attr-defined]
     return evaluate
 
 
 def measure(name: str, steps: int, repeats: int) -> common.Row:
     """One environment."""
     _, evaluate = trainer_episodes(name, 2, ())
-    directions = max(1, round(2 * steps / evaluate().results()[:, 1::2].sum()))
+    directions = max(1, round(2 * steps / evaluate().results()["interactions"].sum()))
     kinds = [(NoClock, False), (Clock, False), (Clock, True)]
     without, with_it, each_step = common.interleaved([evaluation(name, directions, *k) for k in kinds], repeats)
     return {

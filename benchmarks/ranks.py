@@ -44,7 +44,7 @@ def steps_of_episode(seed: int) -> list[float]:
     return [rest] * (rest > 0) + [STEP] * int(whole)
 
 
-class Sleeper(gym.Env):
+class Sleeper(gym.Env):  # type: ignore[name-defined,misc]  # loaded above, not imported
     """Sleeps for the time that comes from its seed, in steps."""
 
     observation_space = gym.spaces.Box(-np.inf, np.inf, (44,), np.float32)  # those of PyBullet's humanoid

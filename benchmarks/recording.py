@@ -102,7 +102,8 @@ def main() -> None:
     recorder._record._metrics_next = float("inf")  # not while it is measured, but as a share of it below
     beat(recorder)
     if delivery:  # until the server has what is behind the run
-        while not deliveries or delivery._mirror.points < sum(map(len, map(metrics, range(1, args.generations + 1)))):
+        sent = sum(len(metrics(generation)) for generation in range(1, args.generations + 1))
+        while not deliveries or delivery._mirror is None or delivery._mirror.points < sent:
             time.sleep(1)
         print(
             f"the server has what is behind the run after {sum(wall for _, wall in deliveries):.0f} s", file=sys.stderr

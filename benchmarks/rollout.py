@@ -75,6 +75,11 @@ class Recorder:
         return self.episodes
 
 
+def _has_own_step(env: Any) -> bool:
+    """Whether a fast path has replaced the step of what the adapter serves."""
+    return "step" in vars(env._env)
+
+
 def replay(env: Any, episodes: list[Episode]) -> None:
     """The bare environment, with prepared actions."""
     reset, step = env.reset, env.step
@@ -136,7 +141,7 @@ def physics_alone(name: str, env: Any, episodes: list[Episode]) -> None:
 def measure(name: str, steps: int, hidden: tuple[int, ...], repeats: int, agent: Agent | None) -> common.Row:
     """The ratios of one environment."""
     _, evaluate = trainer_episodes(name, 2, hidden, agent=agent)
-    directions = max(1, round(2 * steps / evaluate().results()[:, 1::2].sum()))
+    directions = max(1, round(2 * steps / evaluate().results()["interactions"].sum()))
     team, evaluate = trainer_episodes(name, directions, hidden, agent=agent)
     env = team.environment(TRAINING)
     recorder = Recorder(env)
@@ -147,7 +152,7 @@ def measure(name: str, steps: int, hidden: tuple[int, ...], repeats: int, agent:
     library = next(iter(env.origin))
     plain = envs.make(name, {}, fast=False)
     others = {library: functools.partial(replay, plain, episodes)}
-    if "step" in vars(env._env) and "step" not in vars(plain._env):
+    if _has_own_step(env) and not _has_own_step(plain):
         others["fast path"] = functools.partial(replay, env, episodes)
     if "mujoco" in env.origin:
         others["physics"] = functools.partial(physics_alone, name, env, episodes)

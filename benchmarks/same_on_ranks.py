@@ -97,6 +97,7 @@ def _run_and_kill(argv: Sequence[str], place: Path, generation: int) -> None:
         try:
             while len(digests(place)) < generation:
                 if launched.poll() is not None:
+                    assert launched.stderr is not None
                     raise SystemExit(f"{launched.stderr.read().decode()[-3000:]}\nthe training ended by itself")
                 time.sleep(0.2)
         finally:
@@ -121,7 +122,7 @@ def main() -> None:
     settings = [f"{name}={value}" for name, value in entries.items()] + [f"niters={args.generations}"]
     trainings = [Training(f"ranks_{ranks}", ranks) for ranks in args.ranks]
     trainings.append(Training(f"killed_{args.killed[0]}_{args.killed[1]}", *args.killed))
-    rows = []
+    rows: list[common.Row] = []
     for training in trainings:
         seconds = train(training, args.folder, settings, args.generations)
         found, place = digests(args.folder / training.name), args.folder / training.name

@@ -20,8 +20,10 @@ from typing import Any
 
 import common
 import numpy as np
+from numpy.typing import NDArray
 
 from mpi_pgpe import PGPE
+from mpi_pgpe.base.arguments import make_minimum
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.world import World
 from mpi_pgpe.search.noise import GRID, weighted_sums
@@ -44,7 +46,7 @@ CAR = {
     "re_eval_num_episodes": 20,
 }
 
-Function = Callable[[np.ndarray], np.ndarray]
+Function = Callable[[NDArray[Any]], NDArray[Any]]
 
 
 def mountain_car(tie_breaking: str, seed: int, generations: int) -> float:
@@ -57,12 +59,12 @@ def mountain_car(tie_breaking: str, seed: int, generations: int) -> float:
     return float(trainer.re_eval["re_eval_mean"])
 
 
-def distances(x: np.ndarray) -> np.ndarray:
+def distances(x: NDArray[Any]) -> NDArray[Any]:
     """Of solutions from the optimum, which lies in a direction that no axis has."""
     return np.asarray(np.linalg.norm(x - DISTANCE / np.sqrt(LENGTH), axis=-1))
 
 
-def staircase(x: np.ndarray) -> np.ndarray:
+def staircase(x: NDArray[Any]) -> NDArray[Any]:
     """Minus the distance, in whole steps."""
     return -np.floor(distances(x))
 
@@ -122,14 +124,10 @@ def compare(task: str, measure: Callable[[str, int], float], seeds: int, digits:
 
 def main() -> None:
     parser = common.parser(__doc__, repeats=False)
-    parser.add_argument("--seeds", type=common.make_minimum(1), default=10, help="of the two functions")
-    parser.add_argument(
-        "--car-seeds", type=common.make_minimum(0), default=6, help="of MountainCar-v0; 0 leaves it out"
-    )
-    parser.add_argument("--generations", type=common.make_minimum(1), default=60, help="of all three")
-    parser.add_argument(
-        "--draws", type=common.make_minimum(1), default=2000, help="of populations for the gradient's noise"
-    )
+    parser.add_argument("--seeds", type=make_minimum(1), default=10, help="of the two functions")
+    parser.add_argument("--car-seeds", type=make_minimum(0), default=6, help="of MountainCar-v0; 0 leaves it out")
+    parser.add_argument("--generations", type=make_minimum(1), default=60, help="of all three")
+    parser.add_argument("--draws", type=make_minimum(1), default=2000, help="of populations for the gradient's noise")
     args = parser.parse_args()
     n, radius = args.generations, radius_of_success(0.05)
     rows: list[dict[str, Any]] = [

@@ -22,12 +22,12 @@ from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.parallel.world import World
 from mpi_pgpe.search.noise import Noise
 from mpi_pgpe.search.pgpe import PGPE
-from mpi_pgpe.training.job import RE_EVALUATION, Distribution, Job
+from mpi_pgpe.training.job import RE_EVALUATION, TRAINING, Distribution, Job
 from mpi_pgpe.training.settings import Settings
 from mpi_pgpe.training.team import Team
 
-# (directions, hidden units): CartPole's policies with one hidden layer have 7 * units + 2 parameters.
-CASES = {"40000x3985": (40_000, 569), "1000x1000001": (1000, 142_857)}
+CASES = {"40000x3985": (40_000, [569]), "1000x999987": (1000, [997, 995])}
+"""Directions, and the widths of the hidden layers of CartPole's policy."""
 
 
 class CountingWorld(World):
@@ -53,10 +53,12 @@ def measure(team: Team, name: str, repeats: int) -> common.Row:
     """One case, on rank 0."""
     world = team.world
     assert isinstance(world, CountingWorld)
-    directions, units = CASES[name]
-    size = 7 * units + 2
+    directions, hidden = CASES[name]
+    settings = Settings.check({"env_name": "CartPole-v1", "seed": 1, "hidden": hidden})
+    team.start(Job.from_settings(settings))
+    env = team.environment(TRAINING)
+    size = settings.shape(env.observation_size, env.action_space.size).num_parameters
     search = PGPE(solution_length=size, popsize=2 * directions, seed=1, sum_directions=team.sum_directions)
-    team.start(Job.from_settings(Settings.check({"env_name": "CartPole-v1", "seed": 1, "hidden_size": units})))
     own = search.seeds(0, directions)[: directions // world.size]
     fitness = np.random.default_rng(0).standard_normal(2 * directions)
     noise, out = Noise(size), np.empty(size, np.float32)

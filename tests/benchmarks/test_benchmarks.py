@@ -1,4 +1,4 @@
-"""What the benchmarks compare a rank with knows nothing of this package."""
+"""The benchmarks run, and what they compare a rank with knows nothing of this package."""
 
 from __future__ import annotations
 
@@ -74,6 +74,32 @@ def test_alone_counts_episodes_that_differ_and_goes_on_where_it_was(tmp_path: Pa
     lines = [line.split("|") for line in tame.stdout.splitlines() if line.startswith("| odd")]
     table = {line[1].strip(): line[-3].strip() for line in lines}
     assert table == {"odd_envs:Leaky": "8", "odd_envs:Walk": "0"}
+
+
+SMALLEST = [
+    "bullet.py --repeats 1 --env HopperBulletEnv-v0 --steps 100",
+    "first_normalization.py --env gymnasium/Hopper-v5 --seeds 1 --popsize 4 --steps 1000",
+    "idle.py --generations 1",
+    "num_interactions.py --generations 2 --seeds 1 2000:None",
+    "profile_cost.py --repeats 1 --env CartPole-v1 --steps 100",
+    "rollout.py --repeats 1 --env CartPole-v1 --steps 100",
+    "ties.py --seeds 1 --car-seeds 1 --generations 1 --draws 10",
+    "update.py --repeats 1 --cases 40000x3985",
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", SMALLEST, ids=lambda line: line.partition(".")[0])
+def test_a_benchmark_runs_and_shows_a_table(line: str) -> None:
+    if "Bullet" in line:
+        pytest.importorskip("pybullet")
+    program, *arguments = line.split()
+    command = [sys.executable, str(ROOT / "benchmarks" / program), *arguments]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": python_path()}
+    )
+    assert done.returncode == 0, done.stderr
+    assert any(row.startswith("|--") for row in done.stdout.splitlines())
 
 
 def same_on_ranks(folder: Path, env: str) -> tuple[int, list[dict[str, Any]]]:
