@@ -298,3 +298,19 @@ def test_a_script_that_is_killed_is_told_and_its_run_is_marked(tmp_path: Path) -
     assert read_json(tmp_path / "results/1/run.json")["status"] == "COMPLETED"
     code, _, errors = script("dies between runs", tmp_path)
     assert (code, errors.count("did not end in order")) == (-signal.SIGKILL, 0)
+
+
+@pytest.mark.serial
+@pytest.mark.parametrize("own", ["environment", "function"])
+def test_runs_without_a_seed_have_seeds_of_their_own(tmp_path: Path, own: str) -> None:
+    """Also those that begin alike: importing what is one's own seeds the global generators, and so does a run."""
+    settings: dict[str, Any] = {"niters": 1, "popsize": 2, "re_eval_num_episodes": 1}
+    for _ in range(2):
+        random.seed(1)
+        if own == "environment":
+            steps = {"popsize_max": None, "num_interactions": None}
+            mpi_pgpe.train_agent("small_envs:Slope", **settings, **steps, results=tmp_path, verbose=False)
+        else:
+            mpi_pgpe.maximize("some_functions:noisy", solution_length=2, **settings, results=tmp_path, verbose=False)
+    seeds = [read_json(tmp_path / number / "config.json")["seed"] for number in "12"]
+    assert seeds[0] != seeds[1]

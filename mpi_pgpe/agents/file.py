@@ -39,6 +39,7 @@ BEST_AGENT = "best.pickle"
 """Name of the file with the agent of a run that has the best re-evaluation."""
 
 FORMAT = "mpi_pgpe agent"
+FORMAT_OF_SOLUTIONS = "mpi_pgpe solution"  # of solution.py: no agent
 VERSION = 4
 """1 had no checksum. 3 has a reference or a floor of the statistics, 4 a network that 3 knows nothing of, or spaces
 that are not flat; each is written where it is needed alone."""
@@ -173,6 +174,10 @@ def _read(content: bytes) -> Agent:
             raise
         return Agent(**read_pgpelib(content))
     if not isinstance(data, dict) or data.get("format") != FORMAT:
+        if isinstance(data, dict) and data.get("format") == FORMAT_OF_SOLUTIONS:
+            raise AgentFileError(
+                "expected a saved agent, got a solution of a function; mpi_pgpe.agents.read_solution(path) reads it"
+            )
         raise AgentFileError("expected a saved agent of mpi_pgpe, got a pickle of something else")
     version = data["version"]
     if type(version) is not int or not 1 <= version <= VERSION:

@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpi_pgpe.agents.agent import Agent
-from mpi_pgpe.agents.file import AgentFileError, compute_checksum, write_agent
+from mpi_pgpe.agents.file import FORMAT_OF_SOLUTIONS, AgentFileError, compute_checksum, write_agent
 from mpi_pgpe.agents.plain_data import copy_plain_data
 from mpi_pgpe.agents.safe_pickle import load
 from mpi_pgpe.base.atomic_file import write_atomically
 from mpi_pgpe.base.regular_file import read_regular
 from mpi_pgpe.base.text import make_printable
 
-FORMAT = "mpi_pgpe solution"
 VERSION = 1
 _LARGEST_FILE = 2**33  # bytes
 
@@ -46,7 +45,7 @@ def write_saved(path: str | os.PathLike[str], saved: Agent | Solution) -> None:
         return
     content = pickle.dumps(
         {
-            "format": FORMAT,
+            "format": FORMAT_OF_SOLUTIONS,
             "version": VERSION,
             "parameters": saved.parameters.astype("<f8").tobytes(),
             "metadata": copy_plain_data(saved.metadata),
@@ -65,7 +64,7 @@ def read_solution(path: str | os.PathLike[str]) -> Solution:
     try:
         content = read_regular(path, _LARGEST_FILE)
         data, end = load(content)
-        if not isinstance(data, dict) or data.get("format") != FORMAT or data.get("version") != VERSION:
+        if not isinstance(data, dict) or data.get("format") != FORMAT_OF_SOLUTIONS or data.get("version") != VERSION:
             raise ValueError("it is a pickle of something else")
         if content[end:] != compute_checksum(memoryview(content)[:end]):
             raise ValueError("the file is damaged: its checksum is not that of its content")

@@ -35,12 +35,16 @@ from mpi_pgpe.runs.resume import describe_completion, find_and_hold
 from mpi_pgpe.runs.run_lock import RunLocks
 from mpi_pgpe.runs.saved_agents import AGENTS
 from mpi_pgpe.runs.start import Start
+from mpi_pgpe.search.seeds import draw_run_seed
 from mpi_pgpe.training.functions import find_function
 from mpi_pgpe.training.initial_agent import read_initial_agent
 from mpi_pgpe.training.on_generation import OnGeneration
 from mpi_pgpe.training.settings import TABLE, Settings
 from mpi_pgpe.training.subject import read_initial_solution
 from mpi_pgpe.training.team import Team
+
+SEEDS = 10**9
+"""A run that is given no seed gets one below this, as sacred's are."""
 
 
 def run(arguments: list[str], team: Team | None, requests: StopRequests, watch: EndWatch) -> int:
@@ -170,7 +174,10 @@ def _do(
                     nonlocal outcome
                     outcome = read_outcome(start)
                 raise _NothingToDo
-        return {} if start is None else {"seed": start.seed, **start.earlier_rules}
+        if start is not None:
+            return {"seed": start.seed, **start.earlier_rules}
+        # Not sacred's own, which is drawn from a global generator: importing an environment or a function has seeded it.
+        return {"seed": draw_run_seed() % SEEDS} if config.get("seed") is None else {}
 
     if options["--enforce_clean"]:  # else git, which is a process of its own, is not asked
         experiment.sources = {Source.create(source.filename) for source in experiment.sources}

@@ -16,6 +16,7 @@ from agents_to_save import BOX, make_agent
 
 from mpi_pgpe.agents import Agent, AgentFileError, read_agent, write_agent
 from mpi_pgpe.agents.file import compute_checksum, to_bytes
+from mpi_pgpe.agents.solution import Solution, read_solution, write_saved
 from mpi_pgpe.policies.network import PolicyShape
 from mpi_pgpe.policies.normalization import Moments
 from mpi_pgpe.policies.spaces import ActionSpace
@@ -232,6 +233,17 @@ def test_a_damaged_memo_takes_no_memory(path):
     path.write_bytes(b"\x80\x04Nr\xff\xff\xff\x7f.")
     with pytest.raises(AgentFileError, match="damaged"):
         read_agent(path)
+
+
+def test_the_solution_of_a_function_is_no_agent_and_the_other_way_round(path):
+    write_saved(path, Solution(np.zeros(2)))
+    with pytest.raises(
+        AgentFileError, match=r"got a solution of a function; mpi_pgpe.agents.read_solution\(path\) reads it"
+    ):
+        read_agent(path)
+    write_agent(path, make_agent())
+    with pytest.raises(AgentFileError, match="expected a saved solution, but it is a pickle of something else"):
+        read_solution(path)
 
 
 @pytest.mark.parametrize("content", [{}, [1, 2], "text", None, {"format": []}], ids=repr)
