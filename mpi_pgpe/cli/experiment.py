@@ -176,7 +176,7 @@ def _do(
                 raise _NothingToDo
         if start is not None:
             return {"seed": start.seed, **start.earlier_rules}
-        # Not sacred's own, which is drawn from a global generator: importing an environment or a function has seeded it.
+        # Not sacred's: it comes from a global generator, which importing an environment or a function has seeded.
         return {"seed": draw_run_seed() % SEEDS} if config.get("seed") is None else {}
 
     if options["--enforce_clean"]:  # else git, which is a process of its own, is not asked
