@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -107,6 +108,28 @@ def room(module: str) -> str:
 def test_every_module_has_its_room():
     assert {room(module) for module in MODULES} == set(ROOMS)
     assert {module for module in MODULES if not room(module)} == BESIDE | ROOMS_COMMANDS
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in ROOT.rglob("*/__init__.py") if "__pycache__" not in p.parts], ids=lambda p: p.parent.name
+)
+def test_a_room_names_all_that_lives_there(path):
+    said = ast.get_docstring(ast.parse(path.read_text())) or ""
+    here = [p.stem for p in path.parent.glob("*.py")] + [f"{p.parent.name}/" for p in path.parent.glob("*/__init__.py")]
+    assert [name for name in here if name != "__init__" and not re.search(rf"(?<![\w/]){name}(?!\w)", said)] == []
+
+
+@pytest.mark.parametrize("name", [name for name in ROOMS if name])
+def test_a_room_says_what_it_may_import(name):
+    said = ast.get_docstring(MODULES[f"{name}.__init__"]) or ""
+    rooms, third_parties = re.search(r"May import: (.*?); of third parties (.*)", said, re.DOTALL).groups()
+    allowed = ROOMS[name]
+    if rooms not in ("nothing else of this package", "all other rooms"):
+        assert set(rooms.split(", ")) == set(allowed.rooms.split())
+    else:
+        assert set(allowed.rooms.split()) == (set(ROOMS) - {"", name} if rooms == "all other rooms" else set())
+    for library in set(allowed.in_one_place) - {"bson", "gridfs", "imageio_ffmpeg", "PIL"}:
+        assert library in third_parties
 
 
 @every_module

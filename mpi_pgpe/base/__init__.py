@@ -1,5 +1,7 @@
 """What knows nothing of reinforcement learning: small tools that every room may use.
 
+    errors        what a user is told, and exit codes
+    output        printing that ends no program
     checks        numbers and flags that are refused in one line if they cannot be
     text          JSON in one line, text that is fit for a terminal
     arguments     of several command lines

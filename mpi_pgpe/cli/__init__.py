@@ -2,11 +2,15 @@
 
     entry, quiet_start, stop_requests   how a command begins and ends
     command_line, options, configs      what may be said to `train`, and the named configurations
+    updates, plain_yaml, help           settings behind `with`, files of settings, and the help
     experiment, sacred_entries, sacred_patches   the run as sacred has it
+    training_run, outcome, together     a run from its start to its end; runs that Python starts
     console, time_table                 what is printed meanwhile and at the end
-    film                                windows and films for `enjoy`
+    end_watch, leftovers                ends without a word, and processes that would prevent the end
+    viewer, film                        a saved agent in an environment, windows and films, for `enjoy`
+    installation, broken_packages, env_habits   what `doctor` tells of this installation and of an environment
     episode_leaks, numbered_episodes, other_process   what an environment keeps between episodes, for `doctor`
 
-May import: all other rooms; of third parties sacred, docopt, tqdm, imageio and Pillow, each in its one place.
+May import: all other rooms; of third parties sacred, docopt, tqdm, yaml, imageio and Pillow, each in its one place.
 The commands themselves are the files beside these rooms: train, enjoy, plot, compare, doctor, sync; and agents.
 """

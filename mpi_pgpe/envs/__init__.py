@@ -6,11 +6,14 @@ env = make("HumanoidBulletEnv-v0", {})   # an Environment (see interface.py)
     interface, adapter, closing  what training needs of an environment, how it is had, and its end
     spaces, layers               its observations and actions as flat arrays; its wrappers, and what is inside
     registry, registration       names and libraries; names of our own
+    given, in_gymnasium          classes and functions of a program; our names in gymnasium
     global_generators            random numbers that an environment's own seed does not reach
+    tiny_traj                    the environment of the default run
     patches, verified_versions   what is put right in simulators, and the versions that the fast paths are verified for
-    bullet_memory, _survivors    what PyBullet keeps of an episode: patches and a warning
+    bullet_memory, bullet_survivors, kuka   what PyBullet keeps of an episode: patches and a warning
     fast_bullet, mujoco/         the same episodes in less time
     rendering, quiet, survey     frames, silence, what is installed here
+    inside                       a block around an environment's code
     kept_state                   what an environment keeps from one episode to the next
 
 May import: policies, base; of third parties numpy, gym, gymnasium and the simulators, when they are asked for.

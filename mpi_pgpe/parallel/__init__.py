@@ -4,8 +4,10 @@
     rounds, load, tasks               which tasks are needed, how long they take, what may end one
     world                             what rank 0 tells all ranks, what they add up, and how they part
     fault_tolerance, host_watch       lost ranks and lost hosts
+    start_limit, leftovers            ranks that die as MPI starts, and what killed programs leave
     episode_timeout                   tasks that do not return
-    launcher, one_thread, clock       mpiexec and srun, threads of a rank, where its time goes
+    launcher, launcher_output         mpiexec and srun; printing when they no longer print
+    one_thread, clock                 threads of a rank, where its time goes
 
 May import: base; of third parties numpy and, in world alone, mpi4py.
 """

@@ -1,7 +1,7 @@
 """A run on disk: the folder of its record and a copy in MongoDB, its agents and checkpoints, and reading them again.
 
-    recorder -> mongo/delivery -> mongo/mirror      sync -> mongo/mirror
-    run_id      place             run_folder        output_capture
+    recorder -> growing_record, mongo/delivery -> mongo/mirror      sync -> mongo/mirror
+    run_folder, run_id, place, output_capture       the folder: its files, its number, where it is, what was printed
     saved_agents, checkpoint, keeper                what a run saves
     start, resume                                   the checkpoint that a run goes on from, and finding it
     run_lock, recorded                              by one program at a time, recording what is not recorded yet

@@ -2,6 +2,8 @@
 
     pgpe          the distribution, and its update from the fitness of a population
     optimizers    ClipUp, Adam and SGD, which move its center
+    stdev_limits  how far its stdev may go
+    arguments     checks of the arguments of these
     ranking       fitness as ranks
     noise         directions, rebuilt by any rank from one number, and exact sums of them
     seeds         all that is random in a run

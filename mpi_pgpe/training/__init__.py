@@ -6,9 +6,11 @@
     episodes, rollout         the problem "a policy in an environment"; one episode
     functions                 the problem "a function of a vector"
     subject, best_solution    what is trained, as rank 0 knows it, and what is saved of it
-    settings                  the table of settings; setting and setting_checks are its rows and checks
+    settings                  the table of settings; its rows are in policy_settings and function_settings, too
+    setting, setting_checks   what a row is, and the checks of values
     initial_search, initial_agent   what a run begins with: by its settings, and from a saved agent
-    metrics                   what a generation brought
+    metrics, failures         what a generation brought, and what is said of failed episodes
+    on_generation             what a user's function sees after each generation, and may set
 
 May import: search, policies, envs, parallel, agents, base; of third parties numpy alone.
 """
