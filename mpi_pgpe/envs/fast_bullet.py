@@ -15,7 +15,7 @@ import numpy as np
 from mpi_pgpe.base.fast_numpy import clip
 from mpi_pgpe.envs.verified_versions import explain_unverified
 
-VERIFIED = {"pybullet": {"3.2.7"}, "numpy": {"1"}}
+VERIFIED = {"pybullet": {"3.2.7"}, "numpy": {"1", "2"}}
 """The versions that the equality of bits was verified with (tests/envs/test_fast_bullet.py)."""
 
 # Exactly these classes, and the first of the `rewards` that their reward is the sum of.
@@ -91,6 +91,9 @@ class _Walker:
         motors, powers = getattr(robot, "motors", joints), getattr(robot, "motor_power", None)
         self._motors = [motor.jointIndex for motor in motors]
         self._gains = robot.power * np.array([motor.power_coef for motor in motors] if powers is None else powers)
+        # The humanoid multiplies one action, a scalar, by them: its type decides under numpy 2, as float64 did before.
+        # The others make a Python float of it first.
+        self._scalars_decide = powers is not None and type(1.0 * np.float32(1)) is np.float32
 
     def reset(self) -> Any:
         """WalkerBaseBulletEnv.reset, from the second one on."""
@@ -128,7 +131,8 @@ class _Walker:
         env, robot, pb, client = self._env, self._robot, self._pybullet, self._client
         a = np.asarray(a)
         assert np.isfinite(a).all()
-        torques = self._gains * np.minimum(np.maximum(a, -1), 1)
+        gains = self._gains.astype((1.0 * a.dtype.type(1)).dtype) if self._scalars_decide else self._gains
+        torques = gains * np.minimum(np.maximum(a, -1), 1)
         pb.setJointMotorControlArray(
             self._body, self._motors, pb.TORQUE_CONTROL, forces=torques.tolist(), physicsClientId=client
         )

@@ -109,6 +109,7 @@ def test_the_lander_scores_what_it_scored(launch):
     assert (result["env_name"], result["seed"], len(result["returns"])) == ("LunarLanderContinuous-v2", 0, 20)
 
 
+@pytest.mark.skipif(np.__version__ >= "2", reason="gym's own cannot step with numpy 2")
 def test_the_restored_module_scores_it_too():
     """In a plain loop over gym's environment, as a user would write it."""
     import gym

@@ -16,10 +16,7 @@ from mpi_pgpe.envs import fast_bullet
 from mpi_pgpe.training.job import TRAINING
 
 pytest.importorskip("pybullet")
-pytestmark = [
-    pytest.mark.serial,
-    pytest.mark.skipif(np.__version__ >= "2", reason="with numpy 2 the environments run as they are"),
-]
+pytestmark = pytest.mark.serial
 
 HUMANOID = "HumanoidBulletEnv-v0"
 TINY_TRAJ = "mpi_pgpe/TinyTrajHumanoidBulletEnv-v0"

@@ -21,6 +21,7 @@ from mpi_pgpe.envs.mujoco.step import (
     Parts,
     center_of_mass_x,
     clip_speeds,
+    costs_of_actions,
     install_parts,
     join_views,
     make_planar_parts,
@@ -78,7 +79,7 @@ def _swimmer(env: Any, version: int) -> Parts:
 
 
 def _crawler(env: Any, hidden: int) -> Parts:
-    weight, costs, dt = env._forward_reward_weight, _costs_of_actions(env), float(env.dt)
+    weight, costs, dt = env._forward_reward_weight, costs_of_actions(env._ctrl_cost_weight), float(env.dt)
     return make_planar_parts(
         _advance(env),
         env.data.qpos,
@@ -112,7 +113,7 @@ def _hopper(env: Any, version: int) -> Parts:
 
 
 def _walker(env: Any, version: int, healthy: Callable[[], bool]) -> Parts:
-    costs, x = _costs_of_actions(env), functools.partial(env.data.qpos.item, 0)
+    costs, x = costs_of_actions(env._ctrl_cost_weight), functools.partial(env.data.qpos.item, 0)
 
     def write(record: Any) -> None:
         record[1] = x()
@@ -149,10 +150,10 @@ def _ant(env: Any, version: int) -> Parts:
             clip(data.cfrc_ext, least, most, clipped)
         write_record(record)
 
-    costs_of_actions = _costs_of_actions(env)
+    of_actions = costs_of_actions(env._ctrl_cost_weight)
 
     def costs(records: Any, actions: Any) -> Any:
-        costs = costs_of_actions(actions)
+        costs = of_actions(actions)
         return costs + weight * sums_of_squares(records[:, 2:]) if forces_count else costs
 
     return Parts(
@@ -236,13 +237,6 @@ def _closed(bounds: Any) -> tuple[Any, Any]:
     """Bounds for fast_numpy.clip from those of np.clip, where None stands for no bound."""
     least, most = bounds
     return -math.inf if least is None else least, math.inf if most is None else most
-
-
-def _costs_of_actions(env: Any) -> Callable[[Any], Any]:
-    weight = env._ctrl_cost_weight
-    if type(weight * np.float32(1)) is np.float64:  # numpy 1
-        return lambda actions: weight * sums_of_squares(actions).astype(np.float64)
-    return lambda actions: weight * sums_of_squares(actions)
 
 
 _BONUS = np.zeros(1)  # its place in a record, which is the first

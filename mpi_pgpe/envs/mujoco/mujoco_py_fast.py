@@ -9,7 +9,7 @@ from mpi_pgpe.envs.mujoco import v2_tasks
 from mpi_pgpe.envs.mujoco.step import install_parts
 from mpi_pgpe.envs.verified_versions import explain_unverified
 
-VERIFIED = {"gym": {"0.26.2"}, "mujoco-py": {"2.1.2.14"}, "numpy": {"1"}}
+VERIFIED = {"gym": {"0.26.2"}, "mujoco-py": {"2.1.2.14"}, "numpy": {"1", "2"}}
 """The versions that the equality of bits was verified with (tests/envs/mujoco/test_*fast*.py)."""
 
 

@@ -37,7 +37,8 @@ def what_is_missing() -> str | None:
 def _what_is_wrong_with(extension: Path) -> str | None:
     """What would keep it from being imported; mujoco-py would compile anew then, for a minute and on every rank."""
     under = Path(f"{extension}.numpy")  # written by bin/install_mujoco_py
-    if under.exists() and under.read_text().partition(".")[0] != np.__version__.partition(".")[0]:
+    # What was compiled under numpy 2 also runs with 1, but not the other way round.
+    if under.exists() and int(under.read_text().partition(".")[0]) < int(np.__version__.partition(".")[0]):
         return f"it was compiled under numpy {under.read_text().strip()}, and here is numpy {np.__version__}"
     try:
         ctypes.CDLL(str(extension))

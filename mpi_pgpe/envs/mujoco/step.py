@@ -134,6 +134,16 @@ def sums_of_squares(values: Any) -> Any:
     return np.add.reduce(np.square(values), 1)
 
 
+def costs_of_actions(weight: Any) -> Callable[[Any], Any]:
+    """The costs of actions as rows: `weight` times the sum of squares, in the type that the libraries have it in.
+
+    They multiply one sum, a scalar: numpy 1 does that in float64, numpy 2 in the type of the actions.
+    """
+    if type(weight * np.float32(1)) is np.float64:
+        return lambda actions: weight * sums_of_squares(actions).astype(np.float64)
+    return lambda actions: weight * sums_of_squares(actions)
+
+
 def center_of_mass_x(
     masses: Any, xs: Any, moment: Callable[[], float]
 ) -> tuple[Any, Callable[[Any], Any], Callable[[], None] | None]:

@@ -16,6 +16,7 @@ from mpi_pgpe.envs.mujoco.step import (
     Parts,
     center_of_mass_x,
     clip_speeds,
+    costs_of_actions,
     join_views,
     make_planar_parts,
     moment_in_gym,
@@ -72,36 +73,36 @@ def hopper(env: Any, advance: Advance) -> Parts:
 
 
 def _walker(env: Any, advance: Advance, healthy: Callable[[], bool]) -> Parts:
-    data, dt = env.data, float(env.dt)
+    data, dt, costs = env.data, float(env.dt), costs_of_actions(1e-3)
     return make_planar_parts(
         advance,
         data.qpos,
-        lambda distances, records, actions: distances / dt + 1.0 - _cost(1e-3, actions),
+        lambda distances, records, actions: distances / dt + 1.0 - costs(actions),
         clip_speeds(data.qpos[1:], data.qvel),
         healthy,
     )
 
 
 def half_cheetah(env: Any, advance: Advance) -> Parts:
-    return _crawler(env, advance, hidden=1, cost=0.1)
+    return _crawler(env, advance, hidden=1, weight=0.1)
 
 
 def swimmer(env: Any, advance: Advance) -> Parts:
-    return _crawler(env, advance, hidden=2, cost=0.0001)
+    return _crawler(env, advance, hidden=2, weight=0.0001)
 
 
-def _crawler(env: Any, advance: Advance, hidden: int, cost: float) -> Parts:
-    data, dt = env.data, float(env.dt)
+def _crawler(env: Any, advance: Advance, hidden: int, weight: float) -> Parts:
+    data, dt, costs = env.data, float(env.dt), costs_of_actions(weight)
     return make_planar_parts(
         advance,
         data.qpos,
-        lambda distances, records, actions: distances / dt - _cost(cost, actions),
+        lambda distances, records, actions: distances / dt - costs(actions),
         join_views((data.qpos[hidden:], data.qvel)),
     )
 
 
 def ant(env: Any, advance: Advance) -> Parts:
-    data, dt = env.data, float(env.dt)
+    data, dt, costs = env.data, float(env.dt), costs_of_actions(0.5)
     qpos, qvel, forces = data.qpos, data.qvel, data.cfrc_ext
     clipped, least, most = (np.full_like(forces, value) for value in (0, -1, 1))
     of_mujoco_py = hasattr(data, "get_body_xpos")
@@ -116,7 +117,7 @@ def ant(env: Any, advance: Advance) -> Parts:
         return not healthy
 
     def rewards(distances: Any, records: Any, actions: Any) -> Any:
-        return distances / dt - _cost(0.5, actions) - 0.5 * 1e-3 * sums_of_squares(records[:, 1:]) + 1.0
+        return distances / dt - costs(actions) - 0.5 * 1e-3 * sums_of_squares(records[:, 1:]) + 1.0
 
     return Parts(
         advance=advance,
@@ -126,7 +127,3 @@ def ant(env: Any, advance: Advance) -> Parts:
         rewards=rewards,
         observe=join_views((qpos[2:], qvel, clipped.reshape(-1))),
     )
-
-
-def _cost(weight: float, actions: Any) -> Any:
-    return weight * sums_of_squares(actions).astype(np.float64)  # numpy 1 multiplies single numbers in float64
