@@ -11,8 +11,9 @@ if __name__ == "__main__":
 import argparse
 import ast
 import contextlib
+import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -22,6 +23,7 @@ from mpi_pgpe.base.arguments import Parser, add_json
 from mpi_pgpe.base.errors import FAILED, UserError, WrongInput, describe_error
 from mpi_pgpe.base.text import format_json_line
 from mpi_pgpe.cli import installation, stop_requests
+from mpi_pgpe.cli.broken_packages import Broken, find_broken_packages
 from mpi_pgpe.cli.env_habits import find_habits
 from mpi_pgpe.cli.episode_leaks import judge
 from mpi_pgpe.cli.installation import NOTE, OK, PROBLEM, Finding
@@ -50,22 +52,35 @@ def make_parser() -> argparse.ArgumentParser:
     return p
 
 
-def check_environments(wanted: list[str], config: dict[str, Any]) -> Iterator[Finding]:
-    """Whether environments can be made and take a step; of those that are asked for, whether they can be trusted."""
+def check_environments(wanted: list[str], config: dict[str, Any], broken: list[Broken]) -> Iterator[Finding]:
+    """Whether environments can be made and take a step; of those that are asked for, whether they can be trusted.
+
+    `broken` are the packages that cannot be imported: what needs one of them works when that is mended.
+    """
     for found in examine_families():
         if found.works:
             yield Finding(found.family, OK, f"{found.env} works ({found.detail})")
         else:
-            yield Finding(found.family, NOTE, found.detail.partition("; install it with: ")[0], found.install)
+            yield Finding(
+                found.family, NOTE, _without_advice(found.detail), _mend(found.packages, broken) or found.install
+            )
     for name in wanted:
         topic = f"environment {name}"
         found = examine_environment(topic, name, config)
         if not found.works:
-            wrong = found.detail.partition("; install it with: ")[0]
-            yield Finding(topic, PROBLEM, wrong, found.advice)
+            yield Finding(topic, PROBLEM, _without_advice(found.detail), _mend(found.packages, broken) or found.advice)
             continue
         yield _check_leaks(topic, name, config)
         yield from _check_habits(topic, name, config)
+
+
+def _without_advice(refusal: str) -> str:
+    return re.split("; install it with: |; `python -m mpi_pgpe.doctor`", refusal)[0]
+
+
+def _mend(packages: Collection[str], all_broken: list[Broken]) -> str:
+    """The commands that mend those of the packages that are broken."""
+    return " && ".join(broken.do for broken in all_broken if broken.package in packages)
 
 
 def _check_leaks(topic: str, name: str, config: dict[str, Any]) -> Finding:
@@ -94,11 +109,12 @@ def lead(argv: list[str], promised: tuple[int, int] | None, about_mpi: list[Find
         raise WrongInput(
             f"--env-config: expected a dictionary, such as {{'gravity': -5}}, got {args.env_config}"
         ) from None
+    broken = find_broken_packages()
     findings = [
-        *installation.check_packages(),
+        *installation.check_packages(broken),
         *about_mpi,
         *installation.check_path(promised),
-        *check_environments(args.env, config),
+        *check_environments(args.env, config, broken),
         *([] if args.mongo is None else installation.check_mongo(args.mongo)),
     ]
     for finding in findings:

@@ -147,10 +147,17 @@ def test_a_package_that_is_installed_and_cannot_be_imported_is_a_problem(launch,
         information.mkdir()
         name = package.replace("_", "-")
         (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 4.0.0\n{needs}")
-    found = doctor(launch, PYTHONPATH=python_path(tmp_path))["packages"]
+    environ = {"PYTHONPATH": python_path(tmp_path)}
+    findings = doctor(launch, "--env", "mpi_pgpe/Hopper-v2", **environ)
+    found = findings["packages"]
     assert found["status"] == "problem"
     assert "mujoco 4.0.0 is installed, but cannot be imported (ImportError: its library is gone" in found["finding"]
     assert found["do"] == "pip install --force-reinstall --no-deps mujoco==4.0.0 mujoco-core==4.0.0"
+    for topic in ("MuJoCo", "MuJoCo as v2 on today's", "environment mpi_pgpe/Hopper-v2"):
+        assert findings[topic]["do"] == found["do"], "one advice for one cause"
+    done = launch("-m", "mpi_pgpe.train", "with", "env_name=mpi_pgpe/Hopper-v2", env=CLEAN | environ)
+    assert done.returncode == 2
+    assert done.stderr.endswith("`python -m mpi_pgpe.doctor` tells whether a package is damaged, and what mends it\n")
 
 
 def test_a_job_of_slurm_with_more_tasks_than_ranks_is_a_problem(launch):

@@ -24,6 +24,7 @@ _HAS = {
 class Broken(NamedTuple):
     """What is wrong with a package, and the command that mends it."""
 
+    package: str
     finding: str
     do: str
 
@@ -42,6 +43,7 @@ def find_broken_packages() -> list[Broken]:
             family = [package, *(one for one in _needs(package) if one.startswith(f"{package}-") and _version(one))]
             found.append(
                 Broken(
+                    package,
                     f"{package} {version} is installed, but cannot be imported ({describe_error(error)}). An upgrade "
                     "in place can remove files that the new version brought; pip check does not see it",
                     f"pip install --force-reinstall --no-deps {' '.join(f'{one}=={_version(one)}' for one in family)}",

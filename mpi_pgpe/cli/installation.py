@@ -17,7 +17,7 @@ import numpy as np
 
 from mpi_pgpe import __version__
 from mpi_pgpe.base.errors import UserError
-from mpi_pgpe.cli.broken_packages import find_broken_packages
+from mpi_pgpe.cli.broken_packages import Broken
 from mpi_pgpe.parallel import one_thread
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.launcher import count_launcher_cores, read_promised_rank
@@ -129,14 +129,14 @@ def check_threads(neighbours: int, cores: int) -> Iterator[Finding]:
         yield Finding("threads", OK, f"{described or 'no variable is set'}; one a rank unless they say otherwise")
 
 
-def check_packages() -> Iterator[Finding]:
+def check_packages(all_broken: list[Broken]) -> Iterator[Finding]:
     """Versions, the optional packages that are missing, and the installed ones that cannot be imported."""
     versions = f"mpi_pgpe {__version__}, Python {platform.python_version()}, numpy {np.__version__}"
     yield Finding("versions", OK, versions)
     for module, (what, command) in _PACKAGES.items():
         if importlib.util.find_spec(module) is None:
             yield Finding("packages", NOTE, f"no {module}, so no {what}", command)
-    for broken in find_broken_packages():
+    for broken in all_broken:
         yield Finding("packages", PROBLEM, broken.finding, broken.do)
 
 

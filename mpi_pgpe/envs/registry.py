@@ -43,9 +43,18 @@ _DISTRIBUTIONS = {"mujoco_py": "mujoco-py"}  # of modules that are packaged unde
 def find_install_command(error: ImportError) -> str:
     """What to say of how to install what an environment turned out to lack, if the error tells."""
     if not isinstance(error, ModuleNotFoundError) or not error.name:
-        return ""  # the libraries' own errors name their command
+        if type(error) is ImportError:  # other kinds are the libraries' own, which name their command
+            return "; `python -m mpi_pgpe.doctor` tells whether a package is damaged, and what mends it"
+        return ""
     module = error.name.partition(".")[0]
     return f"; install it with: {INSTALL.get(module) or f'pip install {_PACKAGED_IN.get(module, module)}'}"
+
+
+def _how_to_mend(library: str, error: ImportError) -> str:
+    """What to say of how to get a library that cannot be imported: it is missing, lacks something, or is damaged."""
+    if importlib.util.find_spec(library) is None:
+        return f"; {INSTALL[library]}"
+    return find_install_command(error)
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ def load(library: str) -> Any:
     """Import gym or gymnasium, with the environments that this package adds to it.
 
     Raises:
-        UnknownEnvironment: it is not installed.
+        UnknownEnvironment: it is not installed, or cannot be imported.
     """
     try:
         with contextlib.redirect_stderr(io.StringIO()), defer_rendering():  # gym's notice of retirement, once per rank
@@ -74,7 +83,7 @@ def load(library: str) -> Any:
             if library == "gym":
                 importlib.import_module("gym.wrappers.compatibility")
     except ImportError as error:
-        raise UnknownEnvironment(f"{library} cannot be imported ({error}); {INSTALL[library]}") from None
+        raise UnknownEnvironment(f"{library} cannot be imported ({error}){_how_to_mend(library, error)}") from None
     module.logger.min_level = module.logger.ERROR
     if library == "gym":
         registration.register()
@@ -216,6 +225,24 @@ def find_simulator_of(served: Served) -> str | None:
     if served.library is None:
         return None
     return find_simulator(served.library, str(registry(served.library)[served.id].entry_point))
+
+
+def find_packages(name: str, refusal: str) -> frozenset[str]:
+    """The libraries and simulators that an environment needs, or that are named where it was refused.
+
+    Args:
+        name: of the environment.
+        refusal: what was said when it could not be made.
+    """
+    try:
+        served = resolve(name)
+    except UnknownEnvironment:
+        needed = set()
+    else:
+        needed = {served.library or "", find_simulator_of(served) or ""}
+        if served.library and served.id.startswith("mpi_pgpe/") and "mujoco" in needed:
+            needed.add("gymnasium")  # for its models
+    return frozenset(needed | set(re.findall(r"\w+", refusal)))
 
 
 def is_of_known_library(served: Served) -> bool:

@@ -12,7 +12,7 @@ from mpi_pgpe.base.errors import describe_error, find_own_line
 from mpi_pgpe.envs.adapter import make
 from mpi_pgpe.envs.interface import UnknownEnvironment, UnsupportedEnvironment
 from mpi_pgpe.envs.mujoco.mujoco_py_setup import INSTALL as INSTALL_MUJOCO_PY
-from mpi_pgpe.envs.registry import INSTALL
+from mpi_pgpe.envs.registry import INSTALL, find_packages
 
 # (family, one of its environments, how to install what it needs)
 FAMILIES = (
@@ -42,6 +42,7 @@ class Examination:
         detail: its library and simulator with their versions, or what went wrong.
         install: the command that installs what it needs; empty if it works.
         advice: what to do if it does not work and nothing is missing.
+        packages: the libraries and simulators that it needs, if it does not work.
     """
 
     family: str
@@ -50,6 +51,7 @@ class Examination:
     detail: str
     install: str = ""
     advice: str = ""
+    packages: frozenset[str] = frozenset()
 
 
 def examine_families() -> list[Examination]:
@@ -72,10 +74,12 @@ def examine_environment(
         finally:
             env.close()
     except (UnknownEnvironment, UnsupportedEnvironment) as error:
-        return Examination(family, name, False, str(error), install, _advice(str(error)))
+        said = str(error)
+        return Examination(family, name, False, said, install, _advice(said), find_packages(name, said))
     except Exception as error:  # whatever a broken installation may raise
         advice = _REPAIR if find_own_line(error) else _REINSTALL
-        return Examination(family, name, False, describe_error(error), install, advice)
+        said = describe_error(error)
+        return Examination(family, name, False, said, install, advice, find_packages(name, said))
     return Examination(family, name, True, ", ".join(f"{package} {version}" for package, version in env.origin.items()))
 
 
