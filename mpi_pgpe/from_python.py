@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.file import write_agent
+from mpi_pgpe.agents.numpy_policy import NumpyPolicy
 from mpi_pgpe.base.errors import Stopped, WrongInput
 from mpi_pgpe.parallel.launcher import read_promised_rank
 from mpi_pgpe.training.on_generation import GenerationReport
@@ -35,7 +36,7 @@ Result = TypeVar("Result")
 
 
 class TrainedAgent(Agent):
-    """An agent that is called with an observation, and acts.
+    """An agent that is called with an observation, and acts. A recurrent one keeps its state until `reset`.
 
     `mpi_pgpe.restore` takes it wherever it takes a file.
     """
@@ -47,12 +48,16 @@ class TrainedAgent(Agent):
 
     def __call__(self, observation: ArrayLike) -> Any:
         """The action for an observation, or the actions for a batch; see `restore.to_numpy_policy`."""
-        policy = self.__dict__.get("_policy")
-        if policy is None:
-            from mpi_pgpe.restore import to_numpy_policy  # here, because it is a module beside this one
+        return self._numpy_policy()(observation)
 
-            policy = self.__dict__["_policy"] = to_numpy_policy(self)
-        return policy(observation)
+    def reset(self) -> None:
+        """An episode begins: the state of a recurrent policy is zero again; others have none."""
+        self._numpy_policy().reset()
+
+    def _numpy_policy(self) -> NumpyPolicy:
+        if "_policy" not in self.__dict__:
+            self.__dict__["_policy"] = NumpyPolicy(self)
+        return self.__dict__["_policy"]
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_policy"}

@@ -12,15 +12,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.file import read_agent
-from mpi_pgpe.policies.activations import ACTIVATIONS
+from mpi_pgpe.agents.numpy_policy import NumpyPolicy
 from mpi_pgpe.policies.layout import flatten_observations
 
 if TYPE_CHECKING:
-    from mpi_pgpe.agents.torch_module import Module
+    from mpi_pgpe.agents.in_torch.module import Module
 
 File = str | os.PathLike[str] | Agent
 """The path of a saved agent; or an agent itself, such as `train_agent` returns."""
@@ -41,6 +41,10 @@ def to_torch_module(file: File, *, norm_layer: bool = True, clip_layer: bool = T
     space. It can be exported, moved to another device and trained further, and scripted if its actions are no tuple and
     no dictionary of dictionaries; normalization and bounds are buffers, in its `state_dict`.
 
+    The module of a recurrent policy has an explicit state: `module(observation, state)` gives `(action, next state)`,
+    of shape (state_size,) or (n, state_size). `module.initial_state()`, or `module.initial_state(n)`, is that in which
+    an episode begins.
+
     Args:
         file: path of the saved agent, or an agent.
         norm_layer: include the normalization of observations, if the agent has one.
@@ -50,12 +54,12 @@ def to_torch_module(file: File, *, norm_layer: bool = True, clip_layer: bool = T
     Raises:
         agents.AgentFileError: the file is missing, damaged or not a saved agent.
     """
-    from mpi_pgpe.agents.torch_module import torch_module  # here, so that the others need no torch
+    from mpi_pgpe.agents.in_torch.module import torch_module  # here, so that the others need no torch
 
     return torch_module(_read(file), norm_layer, clip_layer)
 
 
-def to_numpy_policy(file: File) -> Callable[[ArrayLike], Any]:
+def to_numpy_policy(file: File) -> NumpyPolicy:
     """The policy of a saved agent, as a function of numpy arrays.
 
     It maps an observation of shape (observation_size,), or a batch of shape (n, observation_size), to
@@ -64,29 +68,13 @@ def to_numpy_policy(file: File) -> Callable[[ArrayLike], Any]:
     observation as it comes (a dictionary, say), and gives actions in the action space; of a batch, a batch of each of
     their arrays. Use `policy_metadata` for the rest.
 
+    A recurrent policy keeps its state from call to call, for each observation of a batch its own. Call its `reset()`
+    where an episode begins, as those of a batch then do together; other policies have the method, too.
+
     Raises:
         agents.AgentFileError: the file is missing, damaged or not a saved agent.
     """
-    agent = _read(file)
-    shape, space = agent.shape, agent.action_space
-    layers = shape.split(agent.parameters)
-    names = [*[shape.activation] * len(shape.hidden), shape.output_activation]
-    activations = [ACTIVATIONS[name] for name in names]
-    normalization = agent.moments and [x.astype(np.float32) for x in (agent.moments.mean(), agent.moments.stdev())]
-
-    def policy(observations: ArrayLike) -> Any:
-        x = flatten_observations(observations, shape.observation_size, agent.observation_layout)
-        if normalization:
-            x = (x - normalization[0]) / normalization[1]
-        for (weights, bias), activate in zip(layers, activations, strict=True):
-            x = x @ weights.T if bias is None else x @ weights.T + bias
-            activate(x, x)
-        if space.low is None or space.high is None:
-            return np.argmax(x, axis=-1) + space.start
-        x = np.clip(x, space.low, space.high).astype(space.dtype, copy=False)
-        return x if space.layout is None else space.to_action(x)
-
-    return policy
+    return NumpyPolicy(_read(file))
 
 
 def to_flat_observations(file: File) -> Callable[[Any], NDArray[np.float32]]:

@@ -32,7 +32,7 @@ ROOMS = {
     "policies": Room("base"),
     "envs": Room("policies base", f"numpy {SIMULATORS}"),
     "parallel": Room("base", in_one_place={"mpi4py": "world"}),
-    "agents": Room("policies base", in_one_place={"torch": "torch_module"}),
+    "agents": Room("policies base", in_one_place={"torch": "in_torch"}),
     "training": Room("search policies envs parallel agents base"),
     "runs": Room("training agents base", "numpy sacred", dict.fromkeys(["pymongo", "bson", "gridfs"], "mongo")),
     "cli": Room(
@@ -180,7 +180,7 @@ LOADED = "import sys; {}; print(*(n for n in {!r} if n in sys.modules))"
         ("from mpi_pgpe import PGPE, ClipUp, Adam, SGD; PGPE(solution_length=2, popsize=2).ask()", ""),
         ("import mpi_pgpe.train, mpi_pgpe.training.trainer, mpi_pgpe.cli.console, mpi_pgpe.cli.configs", ""),
         ("import mpi_pgpe.envs, mpi_pgpe.enjoy, mpi_pgpe.plot, mpi_pgpe.doctor, mpi_pgpe.restore", ""),
-        ("import mpi_pgpe.agents.torch_module", "torch"),
+        ("import mpi_pgpe.agents.in_torch.module", "torch"),
         ("import mpi_pgpe.cli.experiment", "sacred"),
     ],
 )

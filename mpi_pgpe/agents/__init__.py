@@ -5,10 +5,11 @@
     solution                  what is saved of a function
     safe_pickle, plain_data   pickles as data
     pgpelib                   agents of pgpelib (2020)
-    torch_module              agents as torch modules; the only place that imports torch
+    numpy_policy              agents as functions of numpy arrays
+    in_torch                  agents as torch modules; the only place that imports torch
     __main__                  the command `python -m mpi_pgpe.agents`
 
-May import: policies, base; of third parties numpy and, in torch_module alone, torch.
+May import: policies, base; of third parties numpy and, in in_torch alone, torch.
 """
 
 from mpi_pgpe.agents.agent import Agent

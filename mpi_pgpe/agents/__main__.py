@@ -31,10 +31,12 @@ def describe_agent(agent: Agent) -> dict[str, Any]:
     """What `show` prints of an agent."""
     shape, space, moments = agent.shape, agent.action_space, agent.moments
     policy = {"parameters": shape.num_parameters} | asdict(shape)
-    if not shape.hidden:
+    if not shape.hidden or shape.cell in ("gru", "lstm"):
         del policy["activation"]
     if shape.bias:
         del policy["bias"]
+    if not shape.cell:
+        del policy["cell"]
     return {
         "policy": policy,
         "action_space": {"discrete": space.size, "start": space.start}

@@ -31,7 +31,7 @@ from mpi_pgpe.base.regular_file import read_regular
 from mpi_pgpe.base.text import make_printable
 from mpi_pgpe.policies.activations import ACTIVATIONS
 from mpi_pgpe.policies.layout import FLOATS, Layout
-from mpi_pgpe.policies.network import MOST_HIDDEN, PolicyShape
+from mpi_pgpe.policies.network import CELL_ACTIVATIONS, MOST_HIDDEN, PolicyShape
 from mpi_pgpe.policies.normalization import STDEV_FLOOR, Moments
 from mpi_pgpe.policies.spaces import ActionSpace
 
@@ -106,8 +106,8 @@ def _collect_moments_extras(moments: Moments) -> dict[str, Any]:
 
 def _collect_network_extras(shape: PolicyShape) -> dict[str, Any]:
     """Likewise of the network; its activations alone can need it, too."""
-    usual = shape.bias and {shape.activation, shape.output_activation} <= _ACTIVATIONS_OF_3
-    return {} if usual else {"bias": shape.bias}
+    usual = shape.bias and not shape.cell and {shape.activation, shape.output_activation} <= _ACTIVATIONS_OF_3
+    return {} if usual else {"bias": shape.bias} | ({"cell": shape.cell} if shape.cell else {})
 
 
 def _collect_layouts(agent: Agent) -> dict[str, Any]:
@@ -222,7 +222,9 @@ def _agent(data: dict[str, Any]) -> Agent:
         _activation(data.get("activation", "tanh")),
         _activation(data.get("output_activation", "identity")),
         _flag("bias", data.get("bias", True)),
+        data.get("cell"),
     )
+    _check_cell(shape)
     parameters = _unpack("parameters", data["parameters"], shape.num_parameters)
     low, high = (
         None if data[name] is None else _unpack(name, data[name], shape.action_size)
@@ -253,6 +255,16 @@ def _agent(data: dict[str, Any]) -> Agent:
         raise AgentFileError("action_layout: expected bounds, and no start or dtype beside it")
     space = ActionSpace(shape.action_size, low, high, start, dtype, actions)
     return Agent(parameters, shape, space, moments, copy_plain_data(data["metadata"]), observations)
+
+
+def _check_cell(shape: PolicyShape) -> None:
+    cell: Any = shape.cell
+    if cell is None:
+        return
+    if type(cell) is not str or cell not in CELL_ACTIVATIONS:
+        raise AgentFileError(f"cell: expected one of {', '.join(CELL_ACTIVATIONS)}, got {reprlib.repr(cell)}")
+    if not shape.hidden or shape.activation not in CELL_ACTIVATIONS[cell]:
+        raise AgentFileError(f"expected a hidden layer and an activation that {cell} has, got {shape}")
 
 
 def _layout(data: dict[str, Any], name: str, size: int) -> Layout | None:

@@ -20,7 +20,9 @@ import numpy as np
 from mpi_pgpe import envs
 from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.file import read_agent
-from mpi_pgpe.policies.network import Policy, PolicyShape
+from mpi_pgpe.policies.interface import AnyPolicy
+from mpi_pgpe.policies.making import make_policy
+from mpi_pgpe.policies.network import PolicyShape
 from mpi_pgpe.search.noise import Noise
 from mpi_pgpe.search.seeds import episode_seed, seed_table
 from mpi_pgpe.training.rollout import Episode, Rollout
@@ -103,7 +105,7 @@ class Stage:
     def __init__(self, cast: Cast) -> None:
         self._cast = cast
         self._agents = [read_agent(path) for path in cast.agents]
-        self._policies: dict[PolicyShape, Policy] = {}
+        self._policies: dict[PolicyShape, AnyPolicy] = {}
         self.origin: dict[str, str] = {}
 
     def play(self, order: Order, reuse: bool = True) -> dict[int, Outcome]:
@@ -164,7 +166,7 @@ class Stage:
         seed = episode_seed(1, 0, number, 0, 0, 0)
         return rollout.run(self._policy(rollout, number), seed, collect_moments=True, between_steps=between_steps)
 
-    def _policy(self, rollout: Rollout, number: int) -> Policy:
+    def _policy(self, rollout: Rollout, number: int) -> AnyPolicy:
         env, noise_seed = rollout.env, seed_table(1, number, 1)[0]
         size = env.observation_size, env.action_space.size
         agent: Agent | None = None
@@ -178,7 +180,7 @@ class Stage:
                     f"got {self._cast.agents[which]}, which is one for {shape.observation_size} and {shape.action_size}"
                 )
         if shape not in self._policies:
-            self._policies[shape] = Policy(shape, env.action_space)
+            self._policies[shape] = make_policy(shape, env.action_space)
         policy, direction = self._policies[shape], Noise(shape.num_parameters).direction(noise_seed)
         if agent is None:
             policy.load(direction * np.float32(SCALES[number // 2 % len(SCALES)]))

@@ -11,7 +11,7 @@ from mpi_pgpe.agents.file import AgentFileError
 from mpi_pgpe.base.errors import UserError, describe_error
 from mpi_pgpe.cli.film import Look, Watched
 from mpi_pgpe.parallel.tasks import Abandoned, Poll
-from mpi_pgpe.policies.network import Policy
+from mpi_pgpe.policies.making import make_policy
 from mpi_pgpe.training.failures import make_failure
 from mpi_pgpe.training.rollout import LONGEST, Episode, Rollout
 
@@ -98,7 +98,7 @@ class Viewer:
             raise envs.UnsupportedEnvironment(
                 f"expected an environment with {expected}, as the agent has, got {name} with {found}"
             )
-        self.policy = Policy(shape, space.within(self.env.action_space))
+        self.policy = make_policy(shape, space.within(self.env.action_space))
         moments = agent.moments
         self.policy.load(agent.parameters, *(() if moments is None else moments.normalization()))
         self.max_episode_length = max_episode_length

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from mpi_pgpe.parallel.clock import OTHER, PHYSICS
 from mpi_pgpe.parallel.tasks import Poll
 from mpi_pgpe.parallel.world import World
-from mpi_pgpe.policies.network import Policy
+from mpi_pgpe.policies.interface import AnyPolicy
+from mpi_pgpe.policies.making import make_policy
 from mpi_pgpe.policies.normalization import Moments
 from mpi_pgpe.training.failures import make_failure
 from mpi_pgpe.training.job import TRAINING, Distribution, Job
@@ -35,7 +36,7 @@ class Episodes:
 
     def __init__(self, job: Job, world: World) -> None:
         self._job, self._world = job, world
-        self._rollouts: dict[int, tuple[Rollout, Policy]] = {}
+        self._rollouts: dict[int, tuple[Rollout, AnyPolicy]] = {}
 
     def _name(self, purpose: int) -> str:
         return self._job.env_name if purpose == TRAINING else self._job.re_evaluation[0]
@@ -65,7 +66,7 @@ class Episodes:
             where = f"on rank {self._world.members[self._world.rank]} when it was made"
             raise make_failure(self.describe(purpose), where, error) from error
 
-    def _rollout(self, purpose: int) -> tuple[Rollout, Policy]:
+    def _rollout(self, purpose: int) -> tuple[Rollout, AnyPolicy]:
         if purpose not in self._rollouts:
             from mpi_pgpe import envs  # here, so that importing this module loads no simulator
 
@@ -84,7 +85,7 @@ class Episodes:
             rollout = Rollout(env, limit, None if purpose == TRAINING else LONGEST)
             if job.profile:
                 rollout.timed = functools.partial(self._world.clock.timed, PHYSICS)
-            self._rollouts[purpose] = rollout, Policy(shape, env.action_space)
+            self._rollouts[purpose] = rollout, make_policy(shape, env.action_space)
         return self._rollouts[purpose]
 
     def prepare(

@@ -24,8 +24,8 @@ def read_initial_agent(settings: Settings) -> Agent | None:
     expected = settings.shape(agent.shape.observation_size, agent.shape.action_size)
     if not agent.shape.computes_like(expected):
         raise BadSettings(
-            f"init_from: expected a policy {expected}, as the settings (hidden, num_hidden, hidden_size, activation, "
-            f"output_activation, bias) say, got {agent.shape} in {settings.init_from}"
+            f"init_from: expected a policy {expected}, as the settings (policy, hidden, num_hidden, hidden_size, "
+            f"activation, output_activation, bias) say, got {agent.shape} in {settings.init_from}"
         )
     if (agent.moments is not None) != settings.obs_norm:
         has = "no normalization" if agent.moments is None else "a normalization"

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from mpi_pgpe.base.checks import check_flag
 from mpi_pgpe.policies.activations import ACTIVATIONS, HIDDEN_ACTIVATIONS
-from mpi_pgpe.policies.network import PolicyShape
+from mpi_pgpe.policies.network import CELL_ACTIVATIONS, CELLS, PolicyShape
 from mpi_pgpe.training import setting_checks as checks
 from mpi_pgpe.training.setting import Follows, make_field
+
+MLP = "mlp"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +19,11 @@ class PolicySettings:
     """The settings that describe the policy's network."""
 
     # fmt: off
+    policy: str = make_field(
+        MLP, checks.one_of(MLP, *CELLS), "policy",
+        "kind of the hidden layers: mlp, or recurrent ones: rnn, gru, lstm", before=MLP,
+        aliases=("network", "policy_type"),
+    )
     hidden: Sequence[int] | None = make_field(
         None, checks.or_none(checks.layer_sizes), "policy",
         "units in each hidden layer, such as 64,32; []: a linear policy; None: num_hidden layers of hidden_size",
@@ -52,9 +59,9 @@ class PolicySettings:
 
     def shape(self, observation_size: int, action_size: int) -> PolicyShape:
         """The network for observations and actions of these sizes."""
-        return PolicyShape(
-            observation_size, action_size, self.widths, self.activation, self.output_activation, self.bias
-        )
+        cell = None if self.policy == MLP else self.policy
+        network = self.widths, self.activation, self.output_activation, self.bias, cell
+        return PolicyShape(observation_size, action_size, *network)
 
     def check_policy(self) -> None:
         """Refuse what contradicts itself.
@@ -76,6 +83,17 @@ class PolicySettings:
                 )
                 raise ValueError(
                     f"hidden: expected widths that agree with {other}, got {list(self.hidden)}; set one alone"
+                )
+        if self.policy != MLP:
+            if not self.widths:
+                raise ValueError(
+                    f"policy: expected a hidden layer that can be of the kind {self.policy}, got a linear policy; "
+                    "set hidden=WIDTH,..."
+                )
+            usual = CELL_ACTIVATIONS[self.policy]
+            if self.activation not in usual:
+                raise ValueError(
+                    f"activation: expected {' or '.join(usual)} with policy={self.policy}, got {self.activation!r}"
                 )
         if not self.widths and self.activation != "tanh":
             raise ValueError(

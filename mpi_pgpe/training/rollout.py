@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe.policies.network import Policy
+from mpi_pgpe.policies.interface import AnyPolicy
 from mpi_pgpe.policies.normalization import Moments
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Rollout:
 
     def run(
         self,
-        policy: Policy,
+        policy: AnyPolicy,
         seed: int,
         *,
         collect_moments: bool | Moments = False,
@@ -112,7 +112,7 @@ class Rollout:
         """Run one episode from `env.reset(seed)` to its end.
 
         Args:
-            policy: loaded with parameters.
+            policy: loaded with parameters; it is reset first.
             seed: of the environment.
             collect_moments: whether to return the moments of the observations; or the new moments that take them in.
             between_steps: called every millisecond or so; what it raises ends the episode.
@@ -130,12 +130,13 @@ class Rollout:
         return episode
 
     def _play(
-        self, policy: Policy, seed: int, moments: Moments | None, between_steps: Callable[[], None] | None
+        self, policy: AnyPolicy, seed: int, moments: Moments | None, between_steps: Callable[[], None] | None
     ) -> Episode:
         started = time.perf_counter()
         total, steps, terminated, truncated = 0.0, 0, False, False
         play = self._one_by_one if self.env.stretch is None else self._in_a_stretch
         observed = self.timed(self.env.reset)(seed)
+        policy.reset()
         if np.shape(observed) != (self.env.observation_size,):
             raise _unlike_declared(self.env, observed)
         self._observations[0, :-1] = observed

@@ -12,10 +12,10 @@ import random
 import numpy as np
 import pytest
 import torch
-from agents_to_save import BOX, make_agent
+from agents_to_save import BOX, make_agent, repickled
 
 from mpi_pgpe.agents import Agent, AgentFileError, read_agent, write_agent
-from mpi_pgpe.agents.file import compute_checksum, to_bytes
+from mpi_pgpe.agents.file import to_bytes
 from mpi_pgpe.agents.solution import Solution, read_solution, write_saved
 from mpi_pgpe.policies.network import PolicyShape
 from mpi_pgpe.policies.normalization import Moments
@@ -23,12 +23,6 @@ from mpi_pgpe.policies.spaces import ActionSpace
 from mpi_pgpe.runs.saved_agents import save_agents
 from mpi_pgpe.training.metrics import Report
 from mpi_pgpe.training.settings import Settings
-
-
-def repickled(data: dict) -> bytes:
-    """A file with other entries, and the checksum that belongs to them."""
-    content = pickle.dumps(data, protocol=4)
-    return content + compute_checksum(content)
 
 
 @pytest.fixture

@@ -157,7 +157,7 @@ before, sacreds_before = state(), sacreds()
 import mpi_pgpe
 for module in pkgutil.walk_packages(mpi_pgpe.__path__, "mpi_pgpe."):
     # Those of envs are loaded with their simulator, when an environment is made.
-    if module.name not in SKIPPED and not module.name.startswith("mpi_pgpe.envs."):
+    if not module.name.startswith((*SKIPPED, "mpi_pgpe.envs.")):
         __import__(module.name)
 assert state() == before, "the process was changed"
 assert sacreds() == sacreds_before, "sacred was changed"
@@ -168,7 +168,7 @@ print("imported", sum(name.startswith("mpi_pgpe.") for name in sys.modules))
 
 @pytest.mark.launches
 def test_importing_changes_nothing(tmp_path):
-    skipped = ["mpi_pgpe.cli.plain_yaml", "mpi_pgpe.agents.torch_module"]  # need what may not be installed
+    skipped = ["mpi_pgpe.cli.plain_yaml", "mpi_pgpe.agents.in_torch"]  # need what may not be installed
     done = python("-W", "ignore", "-c", f"SKIPPED = {skipped}\n{IMPORT_ALL}", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout.split()[1]) > 80

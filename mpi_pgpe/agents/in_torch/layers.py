@@ -1,19 +1,12 @@
-"""Policies as torch modules; the only place that imports torch.
+"""Layers around the networks: normalization, activations, and what makes actions of outputs.
 
 Without `from __future__ import annotations`: torch.jit.script takes types, and not their names.
 """
 
-from typing import Any
-
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
-from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.policies.layout import WHOLE, Layout
-
-Module = nn.Sequential
-"""What `torch_module` gives."""
 
 
 class ObsNormLayer(nn.Module):
@@ -60,7 +53,7 @@ class HalfLayer(nn.Module):
         return x.half()
 
 
-_CASTS = {"float16": HalfLayer, "float64": DoubleLayer, "longdouble": DoubleLayer}
+CASTS = {"float16": HalfLayer, "float64": DoubleLayer, "longdouble": DoubleLayer}
 
 
 class Sin(nn.Module):
@@ -70,7 +63,7 @@ class Sin(nn.Module):
         return torch.sin(x)
 
 
-_ACTIVATIONS = {
+ACTIVATIONS = {
     "tanh": nn.Tanh,
     "relu": nn.ReLU,
     "elu": nn.ELU,
@@ -206,39 +199,3 @@ def _make_layer(layout: Layout) -> nn.Module:
     if layout.kind == "MultiBinary":
         return BinaryLayer(shape, dtype)
     return ChoicesLayer(shape, dtype, list(layout.counts), list(layout.starts))
-
-
-def torch_module(agent: Agent, norm_layer: bool, clip_layer: bool) -> Module:
-    """See `restore.to_torch_module`."""
-    layers: list[nn.Module] = []
-    if norm_layer and agent.moments is not None:
-        layers.append(ObsNormLayer(_tensor(agent.moments.mean()), _tensor(agent.moments.stdev())))
-    shape = agent.shape
-    for weights, bias in shape.split(agent.parameters):
-        # Made without memory first, so that nothing draws from torch's random generator.
-        linear = nn.Linear(
-            weights.shape[1], weights.shape[0], bias=bias is not None, device="meta", dtype=torch.float32
-        ).to_empty(device="cpu")
-        with torch.no_grad():
-            linear.weight.copy_(_tensor(weights))
-            if bias is not None:
-                linear.bias.copy_(_tensor(bias))
-        layers += [linear, _ACTIVATIONS[shape.activation]()]
-    layers.pop()
-    if shape.output_activation != "identity":
-        layers.append(_ACTIVATIONS[shape.output_activation]())
-    space = agent.action_space
-    if clip_layer:
-        if space.low is not None and space.high is not None:
-            layers.append(ClipLayer(_tensor(space.low), _tensor(space.high)))
-            if space.layout is not None:
-                layers.append(make_action_layer(space.layout, _tensor(space.low)))
-            elif space.dtype in _CASTS:
-                layers.append(_CASTS[space.dtype]())
-        else:
-            layers.append(ArgmaxLayer(space.start))
-    return Module(*layers)
-
-
-def _tensor(array: NDArray[Any]) -> torch.Tensor:
-    return torch.tensor(array, dtype=torch.float32, device="cpu")
