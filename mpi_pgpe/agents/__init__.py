@@ -6,7 +6,7 @@
     safe_pickle, plain_data   pickles as data
     pgpelib                   agents of pgpelib (2020)
     numpy_policy              agents as functions of numpy arrays
-    in_torch                  agents as torch modules; the only place that imports torch
+    in_torch/                 agents as torch modules; the only place that imports torch
     __main__                  the command `python -m mpi_pgpe.agents`
 
 May import: policies, base; of third parties numpy and, in in_torch alone, torch.

@@ -91,6 +91,11 @@ def test_widths_beside_settings_that_say_the_same(others):
         ({"activation": "identity"}, "activation: expected one of tanh"),
         ({"output_activation": None}, "output_activation: expected one of tanh"),
         ({"bias": 0}, "bias: expected True or False, got 0"),
+        ({"policy": "transformer"}, "policy: expected one of mlp, rnn, gru, lstm, got 'transformer'"),
+        ({"policy": None}, "policy: expected one of mlp, rnn, gru, lstm"),
+        ({"policy": "gru", "num_hidden": 0}, "policy: expected a hidden layer that can be of the kind gru, got a lin"),
+        ({"policy": "gru", "activation": "relu"}, "activation: expected tanh with policy=gru, got 'relu'"),
+        ({"policy": "rnn", "activation": "elu"}, "activation: expected tanh or relu with policy=rnn, got 'elu'"),
         ({"activation": "relu", "num_hidden": 0}, "activation: expected a hidden layer that relu can follow, got a li"),
     ],
     ids=str,
@@ -103,6 +108,7 @@ def test_a_network_of_the_settings():
     changes = {"hidden": [4, 3], "activation": "elu", "output_activation": "tanh", "bias": False}
     assert Settings.check(GOOD | changes).shape(5, 2) == PolicyShape(5, 2, (4, 3), "elu", "tanh", False)
     assert Settings.check(GOOD).shape(5, 2) == PolicyShape(5, 2, (64,))
+    assert Settings.check(GOOD | {"policy": "gru"}).shape(5, 2) == PolicyShape(5, 2, (64,), cell="gru")
 
 
 def test_a_stdev_that_is_kept():

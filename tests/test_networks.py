@@ -1,0 +1,82 @@
+"""Each kind of network through a whole run: recorded, killed and resumed, on two ranks, compared, restored, enjoyed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from places import HELPERS, python_path
+from programs import kill_with_descendants, run_program
+
+from mpi_pgpe import compare, enjoy, envs
+from mpi_pgpe.restore import to_numpy_policy
+
+pytestmark = [pytest.mark.launches, pytest.mark.slow]
+
+NETWORKS = {"gru": ["policy=gru", "hidden=5"]}
+TRAIN = ["-m", "mpi_pgpe.train", "-l", "ERROR", "-F", "results", "with", "fast", "env_name=odd_envs:Slow", "seed=3"]
+SIZE = ["popsize=8", "popsize_max=8", "num_interactions=None", "niters=8", "re_eval_num_episodes=3"]
+ENVIRONMENT = os.environ | {"PYTHONPATH": python_path(HELPERS)}
+SLOWLY = ENVIRONMENT | {"SECONDS_OF_A_STEP": "0.002"}
+
+
+def command(network: list[str], **more: Any) -> list[str]:
+    return [*TRAIN, *SIZE, *network, "checkpoint_seconds=0", *(f"{name}={value}" for name, value in more.items())]
+
+
+def ended(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 0, done.stderr
+    (digest,) = [line for line in done.stdout.splitlines() if "state_digest=" in line]
+    return digest.partition("state_digest=")[2].split()[0]
+
+
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+def test_a_whole_run(network: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = ended(run_program(*command(network), cwd=tmp_path, env=ENVIRONMENT))
+    assert ended(run_program(*command(network), ranks=2, cwd=tmp_path, env=ENVIRONMENT)) == whole
+    runs = [str(tmp_path / "results" / number) for number in ("1", "2")]
+    assert compare.main(runs) == 0
+    assert capsys.readouterr().out.startswith("the same: every metric of 8 generations")
+
+    resumed = command(network, resume="auto", checkpoint="checkpoints")
+    with subprocess.Popen(
+        [sys.executable, *resumed], cwd=tmp_path, env=SLOWLY, stdout=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout is not None
+        generations = 0
+        while generations < 4:
+            line = run.stdout.readline()
+            assert line, "the run ended by itself"
+            generations += line.startswith("generation=")
+        kill_with_descendants(run)
+    done = run_program(*resumed, cwd=tmp_path, env=ENVIRONMENT, ranks=2)
+    assert "going on from" in done.stdout
+    assert ended(done) == whole
+
+    (file,) = tmp_path.glob("results/1/*_iter8.pickle")
+    check_agent(network, tmp_path, file, capsys)
+
+
+def check_agent(network: list[str], folder: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """enjoy, in one order and another, gives the returns that the restored agent has; a run begins at it."""
+    assert enjoy.main([str(file), "--env", "odd_envs:Slow", "--episodes", "4", "--seed", "5", "--json"]) == 0
+    returns = json.loads(capsys.readouterr().out.splitlines()[-1])["returns"]
+    assert enjoy.main([str(file), "--env", "odd_envs:Slow", "--episodes", "1", "--seed", "7", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["returns"] == returns[2:3]
+    policy, env = to_numpy_policy(file), envs.make("odd_envs:Slow", {})
+    for seed in (5, 6, 7, 8):
+        policy.reset()
+        observation, total, over = env.reset(seed), 0.0, False
+        while not over:
+            observation, reward, terminated, truncated, _ = env.step(policy(observation))
+            total, over = total + reward, terminated or truncated
+        assert total == pytest.approx(returns[seed - 5], rel=1e-4)
+    assert len(set(np.round(returns, 6))) == 4
+    begun = run_program(*command(network, init_from=file, niters=1), cwd=folder, env=ENVIRONMENT)
+    assert begun.returncode == 0, begun.stderr
