@@ -6,6 +6,12 @@ Nothing is delivered twice, however often this is run. A run whose program was k
 
 from __future__ import annotations
 
+from mpi_pgpe.cli import entry
+
+if __name__ == "__main__":
+    entry.begin()  # before numpy is loaded
+
+# isort: split
 import argparse
 import logging
 import os
@@ -15,7 +21,6 @@ from pathlib import Path
 from mpi_pgpe.base.arguments import Parser
 from mpi_pgpe.base.errors import FAILED, UserError, WrongInput
 from mpi_pgpe.base.text import make_printable
-from mpi_pgpe.cli import entry
 from mpi_pgpe.runs import run_folder
 from mpi_pgpe.runs.mongo.address import FORMS, VARIABLE, BadTarget, Unreachable, connect, find_target, hide_secrets
 from mpi_pgpe.runs.mongo.earlier_runs import deliver

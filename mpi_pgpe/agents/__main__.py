@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from mpi_pgpe.cli import entry
+
+if __name__ == "__main__":
+    entry.begin()  # before numpy is loaded
+
+# isort: split
 import argparse
 from dataclasses import asdict
 from typing import Any
@@ -11,7 +17,6 @@ from mpi_pgpe.agents.file import read_agent, write_agent
 from mpi_pgpe.base.arguments import Parser, add_json
 from mpi_pgpe.base.errors import UserError
 from mpi_pgpe.base.text import format_json_line, make_printable
-from mpi_pgpe.cli import entry
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from mpi_pgpe.cli import entry
+
+if __name__ == "__main__":
+    entry.begin()  # before numpy is loaded
+
+# isort: split
 import os
 from collections.abc import Callable
 from dataclasses import asdict
@@ -11,7 +17,6 @@ from typing import Any
 from mpi_pgpe.base.arguments import Parser, add_json
 from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.base.text import format_json_line, make_printable
-from mpi_pgpe.cli import entry
 from mpi_pgpe.runs.mongo.access import open_database
 from mpi_pgpe.runs.reader import add_arguments
 from mpi_pgpe.runs.summary import Summary, summarize_documents, summarize_folders

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 
 import pytest
+from places import python_path
 
+from mpi_pgpe.__main__ import COMMANDS
 from mpi_pgpe.train import only_prints
 
 
@@ -44,6 +47,26 @@ def test_interrupt_while_the_program_is_loaded_is_quiet():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+NUMPY = """
+import os, signal
+print("numpy is loaded", flush=True)
+os.kill(os.getpid(), signal.SIGINT)
+signal.pause()
+"""
+
+
+@pytest.mark.launches
+@pytest.mark.parametrize("name", COMMANDS)
+def test_interrupt_while_a_command_loads_numpy_is_quiet(tmp_path, name):
+    (tmp_path / "numpy.py").write_text(NUMPY)
+    command = [sys.executable, "-m", COMMANDS[name][0].removesuffix(".__main__"), "-h"]
+    path = python_path(tmp_path)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, check=False, env=os.environ | {"PYTHONPATH": path}
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "numpy is loaded\n", "")
 
 
 @pytest.mark.launches
