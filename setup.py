@@ -25,6 +25,14 @@ EXTRAS["all"] = sorted({package for packages in EXTRAS.values() for package in p
 EXTRAS["all"] = [p + ' ; python_version < "3.12"' if p.startswith("pybullet") else p for p in EXTRAS["all"]]
 # What `all` leaves out: it also needs MuJoCo 2.1 and a compiler, which bin/install_mujoco_py sees to.
 EXTRAS["mujoco-py"] = ["mujoco-py==2.1.2.14", "cython<3"]
+# Nor what fits MuJoCo 3 alone (bin/test --mujoco3 runs its tests).
+EXTRAS["robotics"] = [
+    "gymnasium>=1.2",
+    "mujoco==3.3.7",
+    "gymnasium-robotics==1.4.2",
+    "shimmy[dm-control]==2.0.1",
+    "dm_control==1.0.34",
+]
 EXTRAS["docs"] = ["mkdocs>=1.6,<2", "mkdocs-material>=9.5", "mkdocstrings[python]>=0.27"]
 EXTRAS["test"] = [
     *EXTRAS["docs"],

@@ -27,6 +27,7 @@ from mpi_pgpe.cli.broken_packages import Broken, find_broken_packages
 from mpi_pgpe.cli.env_habits import find_habits
 from mpi_pgpe.cli.episode_leaks import judge
 from mpi_pgpe.cli.installation import NOTE, OK, PROBLEM, Finding
+from mpi_pgpe.cli.wrapper_option import add_wrappers, read_wrappers
 from mpi_pgpe.envs.survey import examine_environment, examine_families
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.world import World
@@ -47,12 +48,15 @@ def make_parser() -> argparse.ArgumentParser:
         "--env", action="append", default=[], metavar="ID", help="an environment that has to work (repeatable)"
     )
     p.add_argument("--env-config", default="{}", metavar="DICT", help="its arguments, e.g. \"{'gravity': -5}\"")
+    add_wrappers(p, "none")
     add_arguments(p, "also try this MongoDB")
     add_json(p)
     return p
 
 
-def check_environments(wanted: list[str], config: dict[str, Any], broken: list[Broken]) -> Iterator[Finding]:
+def check_environments(
+    wanted: list[str], config: dict[str, Any], wrappers: list[Any], broken: list[Broken]
+) -> Iterator[Finding]:
     """Whether environments can be made and take a step; of those that are asked for, whether they can be trusted.
 
     `broken` are the packages that cannot be imported: what needs one of them works when that is mended.
@@ -66,12 +70,12 @@ def check_environments(wanted: list[str], config: dict[str, Any], broken: list[B
             )
     for name in wanted:
         topic = f"environment {name}"
-        found = examine_environment(topic, name, config)
+        found = examine_environment(topic, name, config, wrappers=wrappers)
         if not found.works:
             yield Finding(topic, PROBLEM, _without_advice(found.detail), _mend(found.packages, broken) or found.advice)
             continue
-        yield _check_leaks(topic, name, config)
-        yield from _check_habits(topic, name, config)
+        yield _check_leaks(topic, name, config, wrappers)
+        yield from _check_habits(topic, name, config, wrappers)
 
 
 def _without_advice(refusal: str) -> str:
@@ -83,20 +87,20 @@ def _mend(packages: Collection[str], all_broken: list[Broken]) -> str:
     return " && ".join(broken.do for broken in all_broken if broken.package in packages)
 
 
-def _check_leaks(topic: str, name: str, config: dict[str, Any]) -> Finding:
+def _check_leaks(topic: str, name: str, config: dict[str, Any], wrappers: list[Any]) -> Finding:
     """Whether the same episodes come out the same wherever they are played."""
     try:
-        verdict = judge(name, config)
+        verdict = judge(name, config, wrappers)
     except Exception as error:  # whatever an environment may raise
         finding = f"takes a step, but breaks in whole episodes, or beside another one: {describe_error(error)}"
         return Finding(topic, PROBLEM, finding, "repair it; a training with env_name shows where it breaks")
     return Finding(topic, PROBLEM if verdict.leaks else NOTE if verdict.do else OK, verdict.finding, verdict.do)
 
 
-def _check_habits(topic: str, name: str, config: dict[str, Any]) -> Iterator[Finding]:
+def _check_habits(topic: str, name: str, config: dict[str, Any], wrappers: list[Any]) -> Iterator[Finding]:
     """What else its user should know; of one that breaks `_check_leaks` has told."""
     with contextlib.suppress(Exception):
-        for habit in find_habits(name, config):
+        for habit in find_habits(name, config, wrappers):
             yield Finding(topic, NOTE, habit.finding, habit.do)
 
 
@@ -114,7 +118,7 @@ def lead(argv: list[str], promised: tuple[int, int] | None, about_mpi: list[Find
         *installation.check_packages(broken),
         *about_mpi,
         *installation.check_path(promised),
-        *check_environments(args.env, config, broken),
+        *check_environments(args.env, config, read_wrappers(args.wrappers) or [], broken),
         *([] if args.mongo is None else installation.check_mongo(args.mongo)),
     ]
     for finding in findings:

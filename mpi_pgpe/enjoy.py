@@ -30,6 +30,7 @@ from mpi_pgpe.base.text import format_json_line
 from mpi_pgpe.cli import stop_requests
 from mpi_pgpe.cli.film import Film, Pace, check_display, check_path
 from mpi_pgpe.cli.viewer import Viewer
+from mpi_pgpe.cli.wrapper_option import add_wrappers, read_wrappers
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.launcher import read_promised_rank
 from mpi_pgpe.parallel.rounds import Rounds
@@ -51,6 +52,7 @@ def make_parser() -> argparse.ArgumentParser:
     p.add_argument("--seed", type=make_minimum(0), default=0, metavar="S",
                    help="episode i, from 0, starts from seed S + i (default 0)")  # fmt: skip
     p.add_argument("--env", metavar="ID", help="environment (default: that of the agent's re-evaluation)")
+    add_wrappers(p, "those that the agent was trained with")
     p.add_argument("--max-episode-length", type=make_minimum(1), metavar="STEPS",
                    help="most steps of an episode (default: the environment's own limit, and 100,000)")  # fmt: skip
     p.add_argument("--video", metavar="OUT", help="write a film of the episodes: OUT.mp4 or OUT.gif; needs no display")
@@ -63,8 +65,10 @@ def share_episodes(
     farm: Farm, agent: Agent, viewer: Viewer, env: str | None, episodes: int, seed: int
 ) -> NDArray[np.float64]:
     """Rank 0: have the ranks run the episodes; returns (return, length) of each, shape (episodes, 2)."""
-    order = json.dumps({"env": env, "seed": seed, "max_episode_length": viewer.max_episode_length}).encode()
-    farm.world.tell(_EPISODES, np.frombuffer(order, np.uint8), np.frombuffer(to_bytes(agent), np.uint8))
+    order = {"env": env, "seed": seed, "max_episode_length": viewer.max_episode_length, "wrappers": viewer.wrappers}
+    farm.world.tell(
+        _EPISODES, np.frombuffer(json.dumps(order).encode(), np.uint8), np.frombuffer(to_bytes(agent), np.uint8)
+    )
     tasks = Rounds(episodes)
     farm.hand_out(tasks, _episode_of(viewer, seed))
     results = tasks.results()
@@ -79,9 +83,8 @@ def serve(farm: Farm) -> int:
             farm.world.goodbye()
             return int(arrays[0][0])
         order = json.loads(arrays[0].tobytes())
-        viewer = Viewer(
-            agent_from_bytes(arrays[1].tobytes()), order["env"], max_episode_length=order["max_episode_length"]
-        )
+        agent = agent_from_bytes(arrays[1].tobytes())
+        viewer = Viewer(agent, order["env"], None, order["max_episode_length"], order["wrappers"])
         farm.take(_episode_of(viewer, order["seed"]))
 
 
@@ -139,6 +142,7 @@ def lead(farm: Farm | None, argv: list[str]) -> int:
         args.env,
         "human" if args.render else None if args.video is None else "rgb_array",
         args.max_episode_length,
+        read_wrappers(args.wrappers),
     )
     if args.video is not None:
         results = run_filmed(viewer, episodes, args.seed, args.video)

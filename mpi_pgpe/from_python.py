@@ -117,7 +117,8 @@ def train_agent(
         on_generation: called after each generation with a `GenerationReport`, on rank 0 alone; it ends the run if it
             returns False, and may set the report's `max_speed`, `center_lr`, `stdev_lr` and `momentum`.
         verbose: whether to print what the command prints.
-        settings: by their names, as docs/configuration.md lists them.
+        settings: by their names, as docs/configuration.md lists them. `wrappers` may have classes and functions among
+            the names; like `env` they are recorded by their names, and taken by each rank from its own call.
 
     Raises:
         WrongInput: the settings cannot be; before any work.
@@ -140,6 +141,10 @@ def train_agent(
             from mpi_pgpe.envs.given import give_name  # here, so that a name alone loads nothing
 
             settings[name] = give_name(settings[name])
+    if isinstance(settings.get("wrappers"), (list, tuple)) and any(map(callable, settings["wrappers"])):
+        from mpi_pgpe.envs.given import give_name
+
+        settings["wrappers"] = [give_name(each) if callable(each) else each for each in settings["wrappers"]]
     return run_settings(
         settings,
         _result,

@@ -2,6 +2,7 @@
 
     entry, quiet_start, stop_requests   how a command begins and ends
     command_line, options, configs      what may be said to `train`, and the named configurations
+    wrapper_option                      what may be said of wrappers to `enjoy` and `doctor`
     updates, plain_yaml, help           settings behind `with`, files of settings, and the help
     experiment, sacred_entries, sacred_patches   the run as sacred has it
     training_run, outcome, together     a run from its start to its end; runs that Python starts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,13 +32,13 @@ class _GoesOn(Exception):
     pass
 
 
-def find_habits(name: str, config: Mapping[str, Any]) -> list[Habit]:
+def find_habits(name: str, config: Mapping[str, Any], wrappers: Sequence[Any] = ()) -> list[Habit]:
     """Play some episodes and look.
 
     Raises:
         what the environment raises.
     """
-    env = envs.make(name, config)
+    env = envs.make(name, config, wrappers=wrappers)
     drawn_from: set[str] = set()
     goes_on = ""
     try:

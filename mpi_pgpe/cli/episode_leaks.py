@@ -10,7 +10,7 @@ has to be the same bits each time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,11 +65,12 @@ def measure(
     episodes: int = 12,
     reuse: bool = True,
     longest: int = _LONGEST,
+    wrappers: Sequence[Any] = (),
 ) -> list[Situation]:
     """Play episodes of environment `name` in all situations.
 
     Args:
-        name, config: as for envs.make.
+        name, config, wrappers: as for envs.make.
         episodes: in each situation, each with a policy and a seed of its own.
         reuse: False makes the environment anew for every episode, as `env_reuse=False` does.
         longest: steps of an episode: most leaks show in the first ones.
@@ -77,7 +78,7 @@ def measure(
     Raises:
         envs.UnknownEnvironment, envs.UnsupportedEnvironment: as envs.make.
     """
-    cast = Cast(name, config, longest=longest)
+    cast = Cast(name, config, longest=longest, wrappers=wrappers)
     stage, numbers, others = Stage(cast), range(episodes), range(OTHERS, OTHERS + 2)
     right = stage.play(Order("", numbers, fresh=True))
     shuffled = np.random.default_rng(0).permutation(episodes).tolist()
@@ -110,15 +111,15 @@ class Verdict:
     do: str = ""
 
 
-def judge(name: str, config: Mapping[str, Any]) -> Verdict:
+def judge(name: str, config: Mapping[str, Any], wrappers: Sequence[Any] = ()) -> Verdict:
     """Measure an environment, and say what to do.
 
     Raises:
         what the environment raises, and as `measure`.
     """
-    found = measure(name, config)
+    found = measure(name, config, wrappers=wrappers)
     leaks = [str(situation) for situation in found if situation.different]
-    keeps = tuple(Stage(Cast(name, config, longest=_LONGEST)).kept())
+    keeps = tuple(Stage(Cast(name, config, longest=_LONGEST, wrappers=wrappers)).kept())
     kept = f"{', '.join(keeps)} (other values after the same reset and steps)"
     if not leaks and not keeps:
         return Verdict(False, keeps, "works, and an episode depends on its policy and its seed alone")
@@ -130,7 +131,7 @@ def judge(name: str, config: Mapping[str, Any]) -> Verdict:
     finding = f"an episode depends on what was played before ({'; '.join(leaks)})"
     finding += f"; from one episode to the next it keeps {kept}" if keeps else ""
     advice = [words for part, words in _ADVICE.items() if any(part in kept.split(".") for kept in keeps)]
-    if any(situation.different for situation in measure(name, config, reuse=False)):
+    if any(situation.different for situation in measure(name, config, reuse=False, wrappers=wrappers)):
         finding += ", even when it is made anew for every episode"
         return Verdict(True, keeps, finding, "; ".join(["seed all that is random in it in reset(seed)", *advice]))
     return Verdict(

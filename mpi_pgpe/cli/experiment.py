@@ -257,8 +257,9 @@ def check_config(
     """
     settings = read_settings(config)
     if settings.function is None:
-        envs.check_name(settings.env_name)
-        envs.check_name(settings.re_evaluation[0])
+        for name in (settings.env_name, settings.re_evaluation[0]):
+            envs.check_name(name)
+            envs.check_wrappers(name, settings.wrappers)
         read_initial_agent(settings)
     else:
         find_function(settings.function)

@@ -85,7 +85,7 @@ class Cast:
     Odd numbers are an agent's with noise, if there are agents; the others random linear policies'.
 
     Attributes:
-        name, config, fast: as for envs.make.
+        name, config, fast, wrappers: as for envs.make.
         agents: files of saved agents whose sizes are the environment's.
         longest: steps after which episodes end; None: the environment's own limit.
         neighbour: the environment that is open beside it where an order wants one; None: another of the same.
@@ -97,6 +97,7 @@ class Cast:
     agents: tuple[str, ...] = ()
     longest: int | None = None
     neighbour: str | None = None
+    wrappers: Sequence[Any] = ()
 
 
 class Stage:
@@ -152,14 +153,14 @@ class Stage:
             rollout.env.close()
 
     def _rollout(self) -> Rollout:
-        env = envs.make(self._cast.name, self._cast.config, self._cast.fast)
+        env = envs.make(self._cast.name, self._cast.config, self._cast.fast, self._cast.wrappers)
         self.origin = env.origin
         return Rollout(env, self._cast.longest)
 
     def _neighbour(self) -> _Neighbour:
         cast = self._cast
         if cast.neighbour is None:
-            return _Neighbour(envs.make(cast.name, cast.config, cast.fast))
+            return _Neighbour(envs.make(cast.name, cast.config, cast.fast, cast.wrappers))
         return _Neighbour(envs.make(cast.neighbour, {}, cast.fast))
 
     def _run(self, rollout: Rollout, number: int, between_steps: Callable[[], None] | None = None) -> Episode:

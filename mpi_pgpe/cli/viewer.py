@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import shlex
 from typing import Any
 
 from mpi_pgpe import envs
@@ -12,6 +14,7 @@ from mpi_pgpe.base.errors import UserError, describe_error
 from mpi_pgpe.cli.film import Look, Watched
 from mpi_pgpe.parallel.tasks import Abandoned, Poll
 from mpi_pgpe.policies.making import make_policy
+from mpi_pgpe.training import setting_checks
 from mpi_pgpe.training.failures import make_failure
 from mpi_pgpe.training.rollout import LONGEST, Episode, Rollout
 
@@ -55,6 +58,29 @@ def choose_environment(data: dict[str, Any], wanted: str | None) -> tuple[str, d
     )
 
 
+def choose_wrappers(data: dict[str, Any], wanted: list[Any] | None) -> list[Any]:
+    """The wrappers around the environment of an agent with these metadata: `wanted`, or those of its training.
+
+    Again a file names those of gym and gymnasium alone.
+
+    Raises:
+        AgentFileError: the file names others, or none that can be.
+    """
+    if wanted is not None:
+        return wanted
+    try:
+        found = setting_checks.wrappers("wrappers", data.get("wrappers", []))
+    except ValueError as error:
+        raise AgentFileError(f"the agent's {error}") from None
+    own = [item for item in found if isinstance(item, str) and ":" in item]
+    if own:
+        raise AgentFileError(
+            f"the agent's environment is wrapped in {' and '.join(own)}, which is code; a file does not choose what "
+            f"code is run here. If it is yours, or you trust it: --wrappers {shlex.quote(json.dumps(found))}"
+        )
+    return found
+
+
 class Viewer:
     """An agent in an environment.
 
@@ -63,9 +89,10 @@ class Viewer:
         name: of the environment; None: that of the agent's re-evaluation. See `choose_environment`.
         render_mode: None, "human" or "rgb_array".
         max_episode_length: most steps of an episode; None: the environment's own limit, and LONGEST at most.
+        wrappers: around the environment; None: those that the agent was trained with. See `choose_wrappers`.
 
     Raises:
-        AgentFileError: `name` is None, and the file names no environment that may be made.
+        AgentFileError: `name` or `wrappers` is None, and the file names none that may be made.
         envs.UnknownEnvironment, envs.UnsupportedEnvironment: the environment cannot be made, or the
             agent does not fit it.
     """
@@ -76,13 +103,15 @@ class Viewer:
         name: str | None,
         render_mode: str | None = None,
         max_episode_length: int | None = None,
+        wrappers: list[Any] | None = None,
     ) -> None:
         name, config = choose_environment(agent.metadata, name)
+        wrappers = choose_wrappers(agent.metadata, wrappers)
         if render_mode is not None:
             config = config | {"render_mode": render_mode}
-        self.env_name = name
+        self.env_name, self.wrappers = name, wrappers
         try:
-            self.env = envs.make(name, config)
+            self.env = envs.make(name, config, wrappers=wrappers)
         except UserError:
             raise
         except (Exception, SystemExit) as error:  # an environment may raise anything

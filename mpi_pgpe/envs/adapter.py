@@ -6,13 +6,14 @@ import contextlib
 import importlib
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe.envs import bullet_survivors, closing, fast_bullet, patches, registry, spaces
+from mpi_pgpe.base.errors import describe_error
+from mpi_pgpe.envs import bullet_survivors, closing, fast_bullet, patches, registry, spaces, wrapping
 from mpi_pgpe.envs.global_generators import OtherGenerators, seed_while_importing
 from mpi_pgpe.envs.inside import Inside
 from mpi_pgpe.envs.interface import Stretch, UnknownEnvironment, UnsupportedEnvironment
@@ -27,19 +28,21 @@ def check_name(name: str) -> None:
     registry.resolve(name)
 
 
-def make(name: str, config: Mapping[str, Any], fast: bool = True) -> AdaptedEnvironment:
+def make(name: str, config: Mapping[str, Any], fast: bool = True, wrappers: Sequence[Any] = ()) -> AdaptedEnvironment:
     """Make an environment.
 
     Args:
         name: see `registry.resolve`.
         config: keyword arguments for the environment (for gym.make or gymnasium.make, or the class).
         fast: whether to use a fast path with the same results, where there is one.
+        wrappers: around it, the innermost first; see `wrapping`.
 
     Raises:
-        UnknownEnvironment: no such name, or its simulator is not installed.
-        UnsupportedEnvironment: it refuses these arguments, cannot be seeded, or has a space that no policy can serve.
+        UnknownEnvironment: no such name or wrapper, or its simulator is not installed.
+        UnsupportedEnvironment: it refuses these arguments or wrappers, cannot be seeded, or has a space that no policy
+            can serve.
     """
-    return AdaptedEnvironment(name, config, fast)
+    return AdaptedEnvironment(name, config, fast, wrappers)
 
 
 def warn_of_survivors(env: Any) -> None:
@@ -49,7 +52,7 @@ def warn_of_survivors(env: Any) -> None:
     """
     if not isinstance(env, AdaptedEnvironment) or not bullet_survivors.may_use_bullet(innermost(env._env)):
         return
-    if bullet_survivors.has_surviving_bodies(lambda: AdaptedEnvironment(env.name, env._config, fast=False)):
+    if bullet_survivors.has_surviving_bodies(lambda: AdaptedEnvironment(env.name, env._config, False, env._wrappers)):
         warnings.warn(
             f"environment {env.name!r} keeps its PyBullet simulation from one episode to the next: contacts, "
             "velocities and motors of earlier episodes may decide later ones, and then results depend on the number "
@@ -62,10 +65,11 @@ def warn_of_survivors(env: Any) -> None:
 class AdaptedEnvironment:
     """An environment of gym or gymnasium, of the present API or the old one; see `interface.Environment`."""
 
-    def __init__(self, name: str, config: Mapping[str, Any], fast: bool = True) -> None:
+    def __init__(self, name: str, config: Mapping[str, Any], fast: bool = True, wrappers: Sequence[Any] = ()) -> None:
         self.name = name
         self._fast = fast
         self._config = dict(config)
+        self._wrappers = list(wrappers)
         self._served = registry.resolve(name)
         self._close: Callable[[], Any] = lambda: None
         left_slow = self._make()
@@ -86,7 +90,8 @@ class AdaptedEnvironment:
         self.inside = Inside(self._served.folder)
         with self.inside, silent_output(), warnings.catch_warnings(), drawing, seed_while_importing():
             warnings.simplefilter("ignore")  # pkg_resources, np.bool8: old news of old packages
-            env, self.time_limit = unwrap(self._create(), keep_rendering=rendering)
+            env = wrapping.wrap(self.name, self._create(), self._wrappers)
+            env, self.time_limit = unwrap(env, keep_rendering=rendering)
             check_parts(self.name, env)
             inside = innermost(env)
             if self._config.get("render_mode") == "human" and hasattr(inside, "isRender"):
@@ -149,6 +154,12 @@ class AdaptedEnvironment:
                 raise
             raise UnsupportedEnvironment(
                 f"environment {self.name!r} cannot be made with the arguments {self._config}: {error}"
+            ) from error
+        except Exception as error:
+            if (versions := registry.explain_versions(served)) is None:
+                raise
+            raise UnsupportedEnvironment(
+                f"environment {self.name!r} cannot be made ({describe_error(error)}): {versions}"
             ) from error
 
     def remake(self) -> None:

@@ -1,4 +1,4 @@
-"""Environments that a program gives as classes or functions of its own, and the names that stand for them."""
+"""Environments and wrappers that a program gives as classes or functions, and the names that stand for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _given: dict[str, Callable[..., Any]] = {}
 
 
 def give_name(creator: Callable[..., Any]) -> str:
-    """The name of a class or function that makes environments: from now on it stands for that in this process.
+    """The name of a class or function that makes or wraps environments: from now on it stands for it in this process.
 
     Returns:
         `module:name`; of a lambda or a function within a function it is that which Python gives it.

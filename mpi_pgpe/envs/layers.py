@@ -47,10 +47,10 @@ def innermost(env: Any) -> Any:
 def seeded_reset(name: str, env: Any) -> Callable[[int], Any]:
     """What resets `env` with a seed, by the present API or the old one."""
     innermost = getattr(env, "unwrapped", env)  # as far as its reset decides on the API
-    if _takes_seed(innermost):
+    if takes_seed(innermost):
         layer = env
         while layer is not innermost:
-            if not _takes_seed(layer):
+            if not takes_seed(layer):
                 raise UnsupportedEnvironment(
                     f"environment {name!r}: expected all its wrappers to hand reset(seed=...) on, but that of "
                     f"{type(layer).__name__} takes no seed; give it `def reset(self, **keywords)` and call "
@@ -73,6 +73,7 @@ def seeded_reset(name: str, env: Any) -> Callable[[int], Any]:
     )
 
 
-def _takes_seed(env: Any) -> bool:
+def takes_seed(env: Any) -> bool:
+    """Whether its reset takes a seed, as it does since gym 0.26."""
     parameters = inspect.signature(env.reset).parameters
     return "seed" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())

@@ -31,6 +31,8 @@ INSTALL = {
     "pybullet": "pip install pybullet==3.2.7",
     "Box2D": "pip install Box2D==2.3.10 pygame-ce",
     "mujoco": "pip install gymnasium==1.4.0 mujoco imageio",
+    "gymnasium_robotics": "pip install gymnasium-robotics==1.4.2 mujoco==3.3.7",
+    "shimmy": 'pip install "shimmy[dm-control]==2.0.1" dm_control==1.0.34 mujoco==3.3.7',
     "google": 'pip install "protobuf<3.21"',  # which the Minitaurs of pybullet_envs need
 }
 """What installs a library or simulator, by the name of its module."""
@@ -144,7 +146,8 @@ def resolve(name: str) -> Served:
             break
     module_name, _, rest = rest.rpartition(":")
     if module_name:
-        creator = getattr(_import(name, module_name), rest, None)
+        module = load_module(f"environment {name!r}", "`module:ID` or `module:Class`", module_name)
+        creator = getattr(module, rest, None)
         if callable(creator):
             return Served(None, rest, creator, _folders.get(module_name))
     refusals = []
@@ -162,7 +165,15 @@ def resolve(name: str) -> Served:
 _folders: dict[str, str] = {}  # that modules changed to when they were imported
 
 
-def _import(name: str, module_name: str) -> Any:
+def load_module(what: str, expected: str, module_name: str) -> Any:
+    """Import the module of a user's environment or wrapper.
+
+    Args:
+        what, expected: is imported, and in which form it may be named; for the message of a refusal.
+
+    Raises:
+        UnknownEnvironment: it cannot be imported.
+    """
     for library in ("gym", "gymnasium"):  # first and quietly, in case that the module imports them
         registry(library)
     try:
@@ -176,14 +187,15 @@ def _import(name: str, module_name: str) -> Any:
     except (Exception, SystemExit) as error:  # what a module raises when it is imported may be anything
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if module_name.startswith(".") or (missing and f"{module_name}.".startswith(f"{missing}.")):
+            install = INSTALL.get(module_name)
+            do = f"; install it with: {install}" if install else "; is it on PYTHONPATH?"
             raise UnknownEnvironment(
-                f"environment {name!r}: expected `module:ID` or `module:Class`, but module {module_name!r} cannot "
-                f"be imported ({error}); is it on PYTHONPATH?"
+                f"{what}: expected {expected}, but module {module_name!r} cannot be imported ({error}){do}"
             ) from None
         install = find_install_command(error) if isinstance(error, ImportError) else ""
         said = describe_error(error)
         raise UnknownEnvironment(
-            f"environment {name!r}: module {module_name!r} raised when it was imported: {said}{install}"
+            f"{what}: module {module_name!r} raised when it was imported: {said}{install}"
         ) from error
 
 
@@ -206,6 +218,8 @@ _SIMULATORS = [
     ("gym", r"gym\.envs\.mujoco(:|\.\w+_v3)", "mujoco_py"),
     ("gym", r"gym\.envs\.mujoco\.\w+_v4", "mujoco"),
     ("gymnasium", r"gymnasium\.envs\.mujoco", "mujoco"),
+    ("gymnasium", r"gymnasium_robotics\.", "mujoco"),
+    ("gymnasium", r"functools\.partial\(<function _register_dm_control", "mujoco"),  # by shimmy
     ("", r"mpi_pgpe\.envs\.mujoco\.v2", "mujoco"),
     ("", r"(gym|gymnasium)\.envs\.box2d", "Box2D"),
     ("", r"pybullet_envs|mpi_pgpe\.envs\.tiny_traj", "pybullet"),
@@ -255,6 +269,30 @@ def is_of_known_library(served: Served) -> bool:
     return re.split(r"[.:]", module)[0] in KNOWN
 
 
+_BESIDE_MUJOCO = {"gymnasium_robotics": "gymnasium_robotics", "functools": "shimmy dm_control"}
+"""Packages between gymnasium and mujoco, by what the entry points of their environments begin with."""
+_MUJOCO_BESIDE = "3.3.7"  # which they were tried with
+
+
+def find_packages_of(served: Served) -> list[str]:
+    """The packages between gymnasium and the simulator, if they are of those known here."""
+    if find_simulator_of(served) != "mujoco":
+        return []
+    assert served.library is not None
+    first = re.split(r"[.:]", str(registry(served.library)[served.id].entry_point))[0]
+    return _BESIDE_MUJOCO.get(first, "").split()
+
+
+def explain_versions(served: Served) -> str | None:
+    """Why an environment cannot be made, if that may be due to versions that do not fit each other, or None."""
+    packages = find_packages_of(served)
+    _, mujoco = find_distribution("mujoco") if packages else ("", _MUJOCO_BESIDE)
+    if mujoco == _MUJOCO_BESIDE:
+        return None
+    here = " and ".join(f"{name} {version}" for name, version in map(find_distribution, packages))
+    return f"{here} fit mujoco {_MUJOCO_BESIDE}, but here is {mujoco}; install it with: {INSTALL[packages[0]]}"
+
+
 def _what_is_missing(library: str, id: str, entry_point: str) -> str | None:
     """What keeps an environment from being made, and what to do about it; None if nothing is known to."""
     if library == "gymnasium" and "_raise_mujoco_py_error" in entry_point:
@@ -298,5 +336,5 @@ def find_origin(served: Served, env: Any) -> dict[str, str]:
         modules = [m for m in (*libraries, *dict.fromkeys(m for _, _, m in _SIMULATORS)) if m in sys.modules]
     else:
         needed = find_simulator_of(served)
-        modules = [served.library, *([needed] if needed else [])]
+        modules = [served.library, *find_packages_of(served), *([needed] if needed else [])]
     return dict(find_distribution(_DISTRIBUTIONS.get(m, m)) for m in modules)

@@ -134,7 +134,7 @@ def _advise(what: str, kind: str) -> str:
         wanted = f"an observation_space of these kinds alone{padded}"
     else:
         wanted = f"an action_space of these kinds alone, which makes the {kind} of it"
-    return f"wrap it by a function, env_name=module:function, in a wrapper with {wanted}"
+    return f"wrap it: wrappers=\"['module:Wrapper']\" names a wrapper of your own with {wanted}"
 
 
 def _find_bounds(space: Any) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,11 +60,15 @@ def examine_families() -> list[Examination]:
 
 
 def examine_environment(
-    family: str, name: str, config: Mapping[str, Any] | None = None, install: str = ""
+    family: str,
+    name: str,
+    config: Mapping[str, Any] | None = None,
+    install: str = "",
+    wrappers: Sequence[Any] = (),
 ) -> Examination:
     """Make and step one environment; `install` is how to get it if that fails."""
     try:
-        env = make(name, config or {})
+        env = make(name, config or {}, wrappers=wrappers)
         try:
             space = env.action_space
             env.reset(0)

@@ -78,7 +78,7 @@ class Episodes:
             with self._world.clock.during(OTHER), warnings.catch_warnings():
                 if self._world.rank > 0:
                     warnings.simplefilter("ignore")  # rank 0 says it for all
-                env = envs.make(name, config, job.env_fast)
+                env = envs.make(name, config, job.env_fast, job.wrappers)
                 if self._world.rank == 0 and job.env_reuse:
                     envs.warn_of_survivors(env)
             shape = job.shape(env.observation_size, env.action_space.size)

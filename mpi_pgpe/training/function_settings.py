@@ -68,7 +68,7 @@ class FunctionSettings:
 
 
 OF_ENVIRONMENTS = (
-    *("env_name", "re_eval_env_name", "env_config", "re_eval_env_config", "env_fast", "env_reuse"),
+    *("env_name", "re_eval_env_name", "env_config", "re_eval_env_config", "wrappers", "env_fast", "env_reuse"),
     *("max_episode_length", "re_eval_max_episode_length", "obs_norm", "obs_stdev_floor"),
 )
 """Settings without a meaning for a function, beside those of the group "policy"."""

@@ -70,6 +70,24 @@ def keywords(name: str, value: Any) -> dict[str, Any]:
     return copied
 
 
+def wrappers(name: str, value: Any) -> list[Any]:
+    """Names of wrappers, the innermost first, each with a dictionary of its arguments behind it if it has some."""
+    form = (
+        "a list of wrappers, each with its arguments behind it if it has some, such as ['FrameStack', {'num_stack': 4}]"
+    )
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f"{name}: expected {form}, got {value!r:.200}")
+    found: list[Any] = []
+    for item in value:
+        if isinstance(item, str) and item.strip():
+            found.append(item)
+        elif isinstance(item, Mapping) and found and isinstance(found[-1], str):
+            found.append(keywords(name, item))
+        else:
+            raise ValueError(f"{name}: expected {form}, got {item!r:.200} in it, at place {len(found) + 1}")
+    return found
+
+
 def check_keys(name: str, value: Any) -> None:
     """Refuse keys that would not arrive as they are written: sacred's records and JSON would change them."""
     if isinstance(value, Mapping):

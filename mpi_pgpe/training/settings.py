@@ -6,7 +6,7 @@ docs/configuration.md (docs/settings_table.py writes it).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -46,6 +46,11 @@ class RankSettings(PolicySettings, FunctionSettings):
     )
     env_config: Mapping[str, Any] = make_field(
         {}, checks.keywords, "environment", "keyword arguments for the environment", aliases=("env_kwargs", "env_args"),
+    )
+    wrappers: Sequence[Any] = make_field(
+        [], checks.wrappers, "environment",
+        "wrappers of gym or gymnasium, or module:name, innermost first; a dictionary behind one holds its arguments",
+        aliases=("wrapper", "env_wrappers", "wrapper_class"), before=[],
     )
     re_eval_env_name: str | None = make_field(
         Follows("'HumanoidBulletEnv-v0' if env_name == 'mpi_pgpe/TinyTrajHumanoidBulletEnv-v0' else None"),

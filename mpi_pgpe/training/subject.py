@@ -80,9 +80,10 @@ class PolicySubject:
 
     def describe(self) -> str:
         """The environment, its libraries, and the layers of the policy."""
+        wrapped = "".join(f" in {item}" for item in self._settings.wrappers if isinstance(item, str))
         served = dict.fromkeys(", ".join(f"{name} {version}" for name, version in o.items()) for o in self.origins)
         return (
-            f"training {self._settings.env_name} ({'; re-evaluation: '.join(served)}): {self.num_parameters} "
+            f"training {self._settings.env_name}{wrapped} ({'; re-evaluation: '.join(served)}): {self.num_parameters} "
             f"parameters ({self.shape.summarize()})"
         )
 
@@ -98,6 +99,8 @@ class PolicySubject:
             "re_eval_env_config": config,
             "re_eval_env_origin": self.origins[1],
         }
+        if settings.wrappers:
+            of_environment["wrappers"] = list(settings.wrappers)
         parameters = center.astype(np.float32)
         metadata = of_environment | metadata
         return Agent(parameters, self.shape, self.action_space, moments, metadata, self.observation_layout)

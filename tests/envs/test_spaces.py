@@ -90,7 +90,7 @@ def test_the_saved_agent_of_flat_spaces_is_as_before(tmp_path: Path) -> None:
 def test_what_cannot_be_is_refused_by_name(what: str, name: str) -> None:
     kind = name.partition(" ")[0]
     with pytest.raises(
-        envs.UnsupportedEnvironment, match=rf"expected {what} in Box, .* got {kind}.*; wrap it by a function"
+        envs.UnsupportedEnvironment, match=rf"expected {what} in Box, .* got {kind}.*; wrap it: wrappers="
     ):
         envs.make("spaced_envs:Spaced", {what: name})
 

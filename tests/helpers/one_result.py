@@ -67,6 +67,11 @@ KINDS: dict[str, dict[str, Any]] = {
     "three episodes": {"num_episodes": 3, "common_random_numbers": True},
     "failing": {"env_name": "odd_envs:Failing", "on_episode_error": "worst", "max_episode_errors": 1000},
     "global generators": {"env_name": "drawing_envs:FromNumpy", "num_interactions": 100},
+    "wrapped": {
+        "env_name": "families:Wanderer",
+        "wrappers": ["StickyAction", {"repeat_action_probability": 0.3}, "FrameStackObservation", {"stack_size": 3}],
+        "max_episode_length": 30,
+    },
     "no reuse": {"env_name": "odd_envs:Leaky", "env_reuse": False},
 }
 

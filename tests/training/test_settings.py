@@ -45,6 +45,23 @@ def test_what_pgpelib_calls_none_is_none(name, value):
     assert getattr(Settings.check(GOOD | {name: value}), name) is None
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["FlattenObservation", {"a": 1}, 5, None, [5], [""], [{"a": 1}], ["A", {"a": 1}, {"b": 1}], ["A", ["B", {}]]],
+    ids=str,
+)
+def test_wrappers_are_a_flat_list_of_names_and_arguments(value):
+    form = "expected a list of wrappers, each with its arguments behind it if it has some, such as ['FrameStack', {'"
+    assert refused(wrappers=value).startswith(f"wrappers: {form}")
+
+
+def test_arguments_of_wrappers_arrive_as_they_are_written():
+    good = ["A", "m:B", {"stack_size": 4, "shape": [2, 2]}, "C"]
+    assert Settings.check(GOOD | {"wrappers": tuple(good)}).wrappers == good
+    assert "keys without a dot" in refused(wrappers=["A", {"a.b": 1}])
+    assert "expected numbers, text, lists and dictionaries" in refused(wrappers=["A", {"dtype": object()}])
+
+
 def test_layers_without_units_are_none():
     assert Settings.check(GOOD | {"hidden_size": 0, "num_hidden": 2}).widths == ()
 
