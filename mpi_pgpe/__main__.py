@@ -25,7 +25,7 @@ COMMANDS = {
 def main(arguments: list[str]) -> int:
     """Run the command that the first argument names; returns its exit code."""
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(listing())
+        print(format_commands())
         return 0
     name, *rest = arguments
     if name not in COMMANDS:
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     return importlib.import_module(COMMANDS[name][0]).main(rest)
 
 
-def listing() -> str:
+def format_commands() -> str:
     """The commands with what they do."""
     width = max(map(len, COMMANDS))
     lines = [f"  {name.ljust(width)}  {what}" for name, (_, what) in COMMANDS.items()]

@@ -16,7 +16,7 @@ from places import DATA, python_path
 from mpi_pgpe import enjoy, envs
 from mpi_pgpe.agents import Agent, AgentFileError, write_agent
 from mpi_pgpe.base.errors import WrongInput
-from mpi_pgpe.cli.film import Film, Watched, draw_caption
+from mpi_pgpe.cli.film import Film, ViewedEnvironment, draw_caption
 from mpi_pgpe.cli.viewer import choose_environment
 from mpi_pgpe.policies.network import PolicyShape
 
@@ -241,7 +241,7 @@ def test_a_film_of_a_walker(tmp_path):
     """PyBullet without a display; frame() through the wrapper that films."""
     env = envs.make("AntBulletEnv-v0", {"render_mode": "rgb_array"})
     with Film(tmp_path / "ant.mp4", env.frames_per_second) as film:
-        watched = Watched(env, film)
+        watched = ViewedEnvironment(env, film)
         watched.reset(0)
         for _ in range(30):
             watched.step(np.ones(8, np.float32))

@@ -129,7 +129,7 @@ def test_what_a_run_leaves_of_the_program(
     assert capfd.readouterr().out == ""
     assert (random.random(), np.random.rand()) == expected
     assert handlers == {number: signal.getsignal(number) for number in handlers}
-    assert env in envs.opened()
+    assert env in envs.list_open()
     env.close()
     assert {len(column) for column in result.history.values()} == {2}
     assert np.isnan(result.history["re_eval_mean"][0])

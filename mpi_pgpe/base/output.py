@@ -150,7 +150,7 @@ def tell_on_the_other(sentence: str) -> None:
             os.write(other, f"{sentence}\n".encode())
 
 
-def lost(name: str) -> OSError | None:
+def find_loss(name: str) -> OSError | None:
     """The first error of a stream, if there was one; after what is buffered has been written."""
     stream = sys.stdout if name == OUTPUT else sys.stderr
     if stream is not None:

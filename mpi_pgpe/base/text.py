@@ -34,7 +34,7 @@ def make_printable(text: str, longest: int = _LONGEST_MESSAGE) -> str:
     return "".join(character if character.isprintable() else "?" for character in short)
 
 
-def shown(path: str | os.PathLike[str]) -> str:
+def format_path(path: str | os.PathLike[str]) -> str:
     """A path as people write it: from the working folder on, where it is below that."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith(os.pardir) else relative

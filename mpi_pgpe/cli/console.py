@@ -12,7 +12,7 @@ from typing import IO, Any
 from tqdm import tqdm
 
 from mpi_pgpe.base.output import lossy_text
-from mpi_pgpe.base.text import shown
+from mpi_pgpe.base.text import format_path
 from mpi_pgpe.parallel.launcher import find_launchers
 from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.runs.run_folder import BEST_AGENT
@@ -71,7 +71,7 @@ class Console:
             f"{described}, popsize {settings.popsize}, "
             f"{settings.niters} generation{'s' * (settings.niters > 1)}, seed {settings.seed}, "
             f"{ranks} rank{'s' * (ranks > 1)}\n"
-            f"{'agents' if settings.function is None else 'solutions'} are saved in {shown(folder)}"
+            f"{'agents' if settings.function is None else 'solutions'} are saved in {format_path(folder)}"
         )
         if settings.num_interactions is not None and settings.popsize_max and settings.popsize_max % settings.popsize:
             rounds = settings.popsize_max // settings.popsize
@@ -159,12 +159,12 @@ class Console:
             )
         what = "agent" if self._settings.function is None else "center"
         if recorded:
-            self.say(f"run: {shown(folder)}")
+            self.say(f"run: {format_path(folder)}")
         if agent is not None:
-            self.say(f"{what}: {shown(agent)}")
+            self.say(f"{what}: {format_path(agent)}")
         best = folder / BEST_AGENT
         if best.exists():
-            self.say(f"best {what}: {shown(best)}")
+            self.say(f"best {what}: {format_path(best)}")
 
     def digest(self, digest: int) -> None:
         """The number that stands for all that the run has come to."""

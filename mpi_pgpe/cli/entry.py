@@ -58,7 +58,7 @@ def guard(command: str, work: Callable[[], int]) -> int:
 
 def _all_printed(command: str, exit_code: int) -> int:
     """The exit code of a command whose result is what it prints, unless somebody stopped reading."""
-    error = None if command == "train" else output.lost(output.OUTPUT)
+    error = None if command == "train" else output.find_loss(output.OUTPUT)
     if error is None or exit_code or error.errno in (errno.EPIPE, errno.EBADF):
         return exit_code
     print(f"{command}: what it found could not be printed: {error.strerror}", file=sys.stderr, flush=True)

@@ -166,7 +166,7 @@ def _do(
             command_line.check_names(config)
         if command_name == "main":
             nonlocal start
-            start = check_config(config, options["--file_storage"], locks, updates.given())
+            start = check_config(config, options["--file_storage"], locks, updates.list_settings())
             if start is not None and (complete := describe_completion(start, read_settings(config))):
                 if call is None or call.verbose:
                     print(complete, flush=True)

@@ -35,7 +35,7 @@ class FilmError(UserError):
     """A film cannot be made; the message says why, and what to do."""
 
 
-class Watched:
+class ViewedEnvironment:
     """An environment that calls `look` after each step; see `envs.Environment`."""
 
     stretch: Stretch | None = None  # which would pass `look` by

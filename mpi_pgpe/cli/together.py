@@ -128,9 +128,9 @@ def _begin() -> tuple[World, EndWatch]:
 def _open_environments() -> list[Any]:
     if "mpi_pgpe.envs.adapter" not in sys.modules:
         return []
-    from mpi_pgpe.envs import opened  # here, because it may not be needed
+    from mpi_pgpe.envs import list_open  # here, because it may not be needed
 
-    return opened()
+    return list_open()
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 from sacred.run import Run
 
 from mpi_pgpe.base.errors import Interrupted, Stopped, WrongInput
-from mpi_pgpe.base.text import make_printable, shown
+from mpi_pgpe.base.text import format_path, make_printable
 from mpi_pgpe.cli import time_table
 from mpi_pgpe.cli.console import Console
 from mpi_pgpe.cli.outcome import Outcome, make_history
@@ -20,7 +20,7 @@ from mpi_pgpe.cli.stop_requests import StopRequests
 from mpi_pgpe.parallel.clock import RECORDING
 from mpi_pgpe.parallel.tasks import GivenUp
 from mpi_pgpe.runs.keeper import Keeper
-from mpi_pgpe.runs.recorded import Recorded, recorded
+from mpi_pgpe.runs.recorded_generations import RecordedGenerations, find_recorded
 from mpi_pgpe.runs.recorder import Recorder
 from mpi_pgpe.runs.run_lock import RunLocks
 from mpi_pgpe.runs.saved_agents import make_agents_folder, save_agents
@@ -114,12 +114,12 @@ class TrainingRun:
         self._keeper = Keeper(settings, self.folder, record, self._start)
         self._locks.hold(self._keeper.path, self._keeper.key)
         self._console.start(self.trainer.subject.describe(), team.world.size, self.folder)
-        self._recorded = Recorded() if self._start is None else self._go_on(self._start)
+        self._recorded = RecordedGenerations() if self._start is None else self._go_on(self._start)
         if other_versions:
             print(other_versions, file=sys.stderr, flush=True)
         self._console.begin(self.trainer.search.generation)
 
-    def _go_on(self, start: Start) -> Recorded:
+    def _go_on(self, start: Start) -> RecordedGenerations:
         """Set the trainer where the checkpoint was; returns the generations whose metrics are recorded.
 
         The record of a run that was killed may end before its checkpoint or after it, and be damaged: what is
@@ -128,7 +128,7 @@ class TrainingRun:
         self.trainer.restore(start.content["trainer"])
         self._keeper.begin()
         recorder = self._recorder
-        found = recorded(
+        found = find_recorded(
             start.runs,
             start.generation,
             recorder.last_step if recorder else lambda run: None,
@@ -144,7 +144,7 @@ class TrainingRun:
         self._run.info["continues"] = {**before, "generation": start.generation, "checkpoint": str(start.path)}
         self._console.say(
             make_printable(
-                f"going on from {shown(start.path)}: generation {start.generation} of run {before['folder']}"
+                f"going on from {format_path(start.path)}: generation {start.generation} of run {before['folder']}"
             )
         )
         kept = {name: value for name, value in start.earlier_rules.items() if value != TABLE[name].default}
@@ -236,10 +236,11 @@ class TrainingRun:
         same = (
             f"call with resume={str(keeper.path)!r}"
             if self._from_python
-            else f"command with resume={shown(keeper.path)}"
+            else f"command with resume={format_path(keeper.path)}"
         )
         error = (Interrupted if self._requests.by_ctrl_c else Stopped)(
-            f"stopped after generation {generation}: {self._requests.reason}. The run is in {shown(self.folder)}. "
+            f"stopped after generation {generation}: {self._requests.reason}. "
+            f"The run is in {format_path(self.folder)}. "
             + (f"To go on: the same {same}" if keeper.has_checkpoint else "There is no checkpoint yet: start it again")
         )
         error.result = self.outcome()

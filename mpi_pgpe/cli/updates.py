@@ -31,7 +31,7 @@ class Updates:
     names: list[str] = field(default_factory=list)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def given(self) -> set[str]:
+    def list_settings(self) -> set[str]:
         """Names of the settings that are given one by one or in a file, not by a prepared configuration."""
         return set(self.settings).union(*self.files.values())
 

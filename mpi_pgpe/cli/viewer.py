@@ -11,7 +11,7 @@ from mpi_pgpe import envs
 from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.file import AgentFileError
 from mpi_pgpe.base.errors import UserError, describe_error
-from mpi_pgpe.cli.film import Look, Watched
+from mpi_pgpe.cli.film import Look, ViewedEnvironment
 from mpi_pgpe.parallel.tasks import Abandoned, Poll
 from mpi_pgpe.policies.making import make_policy
 from mpi_pgpe.training import setting_checks
@@ -139,7 +139,7 @@ class Viewer:
 
     def watch(self, look: Look) -> None:
         """Call `look` after each step of the episodes to come."""
-        self._rollout = self._play_in(Watched(self.env, look))
+        self._rollout = self._play_in(ViewedEnvironment(self.env, look))
 
     def run(self, seed: int, poll: Poll | None = None) -> Episode:
         """Run the episode that starts from `seed`."""

@@ -28,7 +28,7 @@ def forget(env: Any) -> None:
     _open.discard(env)
 
 
-def opened() -> list[Any]:
+def list_open() -> list[Any]:
     """The environments of this process that are open."""
     return list(_open)
 

@@ -4,7 +4,7 @@
     run_folder, run_id, place, output_capture       the folder: its files, its number, where it is, what was printed
     saved_agents, checkpoint, keeper                what a run saves
     start, resume                                   the checkpoint that a run goes on from, and finding it
-    run_lock, recorded                              by one program at a time, recording what is not recorded yet
+    run_lock, recorded_generations                  by one program at a time, recording what is not recorded yet
     checksums, dead_runs                            what tells later damage of a record, and that its program is gone
     reader, summary, __main__                       recorded runs, for plot, compare and the command `runs`
 

@@ -25,7 +25,7 @@ from mpi_pgpe.base.atomic_file import write_atomically
 from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.base.regular_file import open_regular
 from mpi_pgpe.base.state import State, digest
-from mpi_pgpe.base.text import shown
+from mpi_pgpe.base.text import format_path
 
 FORMAT = "mpi_pgpe checkpoint"
 VERSION = 1
@@ -74,12 +74,12 @@ def read(path: str | os.PathLike[str]) -> State:
             arrays = {info.filename.removesuffix(_MEMBER): _array(archive, info) for info in archive.infolist()}
         return _state(json.loads(arrays.pop("json").tobytes()), arrays)
     except CheckpointError as error:
-        raise CheckpointError(f"{shown(path)}: {error}") from None
+        raise CheckpointError(f"{format_path(path)}: {error}") from None
     except OSError as error:
-        raise CheckpointError(f"{shown(path)}: cannot be read: {error.strerror or error}") from None
+        raise CheckpointError(f"{format_path(path)}: cannot be read: {error.strerror or error}") from None
     except Exception as error:  # a damaged archive can raise almost anything
         raise CheckpointError(
-            f"{shown(path)}: expected a checkpoint, but the file is damaged, truncated or of another kind "
+            f"{format_path(path)}: expected a checkpoint, but the file is damaged, truncated or of another kind "
             f"({type(error).__name__}: {error})"
         ) from None
 

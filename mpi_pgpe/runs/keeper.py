@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mpi_pgpe.base.atomic_file import write_atomically
-from mpi_pgpe.base.text import shown
+from mpi_pgpe.base.text import format_path
 from mpi_pgpe.runs.checkpoint import Folder, Schedule
 from mpi_pgpe.runs.resume import make_key
 from mpi_pgpe.runs.run_folder import COMPLETED
@@ -143,8 +143,8 @@ class Keeper:
             self._refused = True
             if not told:
                 print(
-                    f"cannot write to {shown(path)}: {error.strerror or error}; the run goes on, and what was there "
-                    "before is as it was. Make room or give permission, or what comes after the last checkpoint "
+                    f"cannot write to {format_path(path)}: {error.strerror or error}; the run goes on, and what was "
+                    "there before is as it was. Make room or give permission, or what comes after the last checkpoint "
                     "may be lost",
                     file=sys.stderr,
                     flush=True,

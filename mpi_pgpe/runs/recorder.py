@@ -20,7 +20,7 @@ from sacred.serializer import flatten
 from mpi_pgpe.base.atomic_file import replace_atomically
 from mpi_pgpe.base.errors import UserError
 from mpi_pgpe.base.file_lock import FileLock
-from mpi_pgpe.base.text import make_printable, shown
+from mpi_pgpe.base.text import format_path, make_printable
 from mpi_pgpe.runs import run_folder
 from mpi_pgpe.runs.checksums import write_checksums
 from mpi_pgpe.runs.growing_record import GrowingRecord
@@ -272,8 +272,8 @@ class Recorder(FileStorageObserver):
         if target is not None and self._delivery is not None and (why := self._delivery.finish(hurry=failed)):
             print(
                 f"MongoDB {target.shown} has not got all of this run ({why}). "
-                f"The record is complete in {shown(self.dir)}; to deliver the rest:\n"
-                f"  python -m mpi_pgpe.sync {shown(self.dir)}{target.option}",
+                f"The record is complete in {format_path(self.dir)}; to deliver the rest:\n"
+                f"  python -m mpi_pgpe.sync {format_path(self.dir)}{target.option}",
                 file=sys.stderr,
                 flush=True,
             )

@@ -14,7 +14,7 @@ from typing import Any
 
 from mpi_pgpe.base.regular_file import read_regular
 from mpi_pgpe.base.state import digest
-from mpi_pgpe.base.text import make_printable, shown
+from mpi_pgpe.base.text import format_path, make_printable
 from mpi_pgpe.runs.checkpoint import CheckpointError, Folder, generation_in
 from mpi_pgpe.runs.run_folder import COMPLETED
 from mpi_pgpe.runs.run_lock import RunLocks
@@ -41,14 +41,14 @@ def describe_completion(start: Start, settings: Settings) -> str | None:
         mean = f"mean return {end['re_eval_mean']:.1f} " if "re_eval_mean" in end else ""
         longer = "With a larger niters" if reached else f"Its {end['stopped_by']} ended it; with resume={start.path}"
         return make_printable(
-            f"complete already, as {shown(marker)} says: {mean}after generation {end['generation']}, in "
+            f"complete already, as {format_path(marker)} says: {mean}after generation {end['generation']}, in "
             f"{end['folder']}. {longer} the run goes on"
         )
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         print(
-            make_printable(f"{shown(marker)}: cannot be read, and is written anew: {error}"),
+            make_printable(f"{format_path(marker)}: cannot be read, and is written anew: {error}"),
             file=sys.stderr,
             flush=True,
         )
@@ -195,7 +195,7 @@ def _compare(settings: Settings, seed: int | None, start: Start) -> None:
     ]
     if different:
         raise CannotResume(
-            f"resume: {shown(start.path)} is of another configuration: {'; '.join(different)}. "
+            f"resume: {format_path(start.path)} is of another configuration: {'; '.join(different)}. "
             "Set these as they were there, or start a new run without resume"
         )
 

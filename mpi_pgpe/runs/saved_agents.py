@@ -11,7 +11,7 @@ from pathlib import Path
 from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.solution import Solution, write_saved
 from mpi_pgpe.base.errors import UserError
-from mpi_pgpe.base.text import shown
+from mpi_pgpe.base.text import format_path
 from mpi_pgpe.runs.run_folder import BEST_AGENT, BEST_SOLUTION
 from mpi_pgpe.training.metrics import Report
 from mpi_pgpe.training.settings import Settings
@@ -47,7 +47,11 @@ def save_agents(
             write_saved(path, agent)
             add_artifact(str(path), name)  # the recorder finds it in its place already
         except OSError as error:
-            print(f"cannot save {shown(path)}: {error.strerror or error}; the run goes on", file=sys.stderr, flush=True)
+            print(
+                f"cannot save {format_path(path)}: {error.strerror or error}; the run goes on",
+                file=sys.stderr,
+                flush=True,
+            )
         return path
 
     if report.best is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.base.state import State, digest
-from mpi_pgpe.base.text import make_printable, shown
+from mpi_pgpe.base.text import format_path, make_printable
 from mpi_pgpe.runs.checkpoint import CheckpointError, read
 from mpi_pgpe.training.setting import ALWAYS_THERE
 from mpi_pgpe.training.settings import TABLE
@@ -74,12 +74,12 @@ def load(path: Path) -> Start:
         )
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(
-            f"{shown(path)}: expected the checkpoint of a run, but something in it is missing or odd "
+            f"{format_path(path)}: expected the checkpoint of a run, but something in it is missing or odd "
             f"({type(error).__name__}: {error})"
         ) from None
     if wrong or not complete or not start.runs:
         raise CheckpointError(
-            f"{shown(path)}: damaged: its state is not that of generation {start.generation} in its metrics"
+            f"{format_path(path)}: damaged: its state is not that of generation {start.generation} in its metrics"
         )
     return start
 
@@ -94,8 +94,8 @@ def check_versions(start: Start, versions: Mapping[str, str], strict: bool) -> s
     if not there:
         if strict:
             raise CannotResume(
-                f"resume_strict: {shown(start.path)} does not say with which versions it was made, as 0.1.0 did not; "
-                "without resume_strict=True the run goes on"
+                f"resume_strict: {format_path(start.path)} does not say with which versions it was made, as 0.1.0 did "
+                "not; without resume_strict=True the run goes on"
             )
         return None
     different = [
@@ -107,8 +107,8 @@ def check_versions(start: Start, versions: Mapping[str, str], strict: bool) -> s
         return None
     if strict:
         raise CannotResume(
-            f"resume_strict: {shown(start.path)} was made with other versions: {'; '.join(different)}. Install those "
-            "of then, or go on without resume_strict=True"
+            f"resume_strict: {format_path(start.path)} was made with other versions: {'; '.join(different)}. "
+            "Install those of then, or go on without resume_strict=True"
         )
     return make_printable(
         f"going on with other versions: {'; '.join(different)}. From here on the results may be others, to the last "

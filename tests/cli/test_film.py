@@ -10,7 +10,7 @@ import pytest
 from families import random_policy
 
 from mpi_pgpe import envs
-from mpi_pgpe.cli.film import Film, Watched
+from mpi_pgpe.cli.film import Film, ViewedEnvironment
 from mpi_pgpe.training.rollout import Rollout
 
 pytestmark = pytest.mark.serial
@@ -20,7 +20,7 @@ def filmed(path: Path, fps: float, steps: int) -> tuple[list[float], float]:
     """(brightness of each frame, seconds) of a film of an episode."""
     env = envs.make("faulty_envs:Painted", {"fps": fps, "length": steps, "render_mode": "rgb_array"})
     with Film(path, env.frames_per_second) as film:
-        Rollout(Watched(env, film)).run(random_policy(env), 1)
+        Rollout(ViewedEnvironment(env, film)).run(random_policy(env), 1)
     reader = imageio.get_reader(path)
     frames = [float(np.asarray(frame)[40:, 40:].mean()) for frame in reader]  # away from the caption
     meta = reader.get_meta_data()

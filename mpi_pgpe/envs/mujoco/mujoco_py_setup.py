@@ -28,7 +28,7 @@ def what_is_missing() -> str | None:
         return "it is not installed"
     if not (folder() / "bin" / "libmujoco210.so").exists():
         return f"MuJoCo 2.1 is not in {folder()}"
-    extension = compiled()
+    extension = find_compiled()
     if extension is None:
         return f"it is not compiled for Python {sys.version_info.major}.{sys.version_info.minor}"
     return _what_is_wrong_with(extension)
@@ -47,7 +47,7 @@ def _what_is_wrong_with(extension: Path) -> str | None:
     return None
 
 
-def compiled() -> Path | None:
+def find_compiled() -> Path | None:
     """What bin/install_mujoco_py had compiled for this Python."""
     spec = importlib.util.find_spec("mujoco_py")
     if spec is None or spec.origin is None:

@@ -36,7 +36,7 @@ def give_masses_of_2_1(model: mujoco.MjModel, density: float, total_mass: float 
             position = sum(part[0] * model.geom_pos[geom] for part, geom in zip(parts, geoms, strict=True)) / mass
             tensor = np.zeros((3, 3))
             for (own_mass, own), geom in zip(parts, geoms, strict=True):
-                tensor += _turned(own, model.geom_quat[geom]) + _of_point(own_mass, model.geom_pos[geom] - position)
+                tensor += _turn(own, model.geom_quat[geom]) + _of_point(own_mass, model.geom_pos[geom] - position)
             inertia, rotation = _principal(tensor)
         model.body_mass[body], model.body_inertia[body] = mass, inertia
         model.body_ipos[body], model.body_iquat[body] = position, rotation
@@ -69,7 +69,7 @@ def _mass_and_inertia(model: mujoco.MjModel, geom: int, density: float) -> tuple
     raise ValueError(f"expected a sphere or a capsule, got {mujoco.mjtGeom(kind).name} (geom {geom})")
 
 
-def _turned(inertia: FloatArray, quaternion: FloatArray) -> FloatArray:
+def _turn(inertia: FloatArray, quaternion: FloatArray) -> FloatArray:
     """The inertia tensor, shape (3, 3), of something with principal moments `inertia` that is turned."""
     matrix = np.empty(9)
     mujoco.mju_quat2Mat(matrix, quaternion)

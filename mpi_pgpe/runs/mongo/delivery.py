@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mpi_pgpe.base.text import shown
+from mpi_pgpe.base.text import format_path
 from mpi_pgpe.runs.dead_runs import NotNow
 from mpi_pgpe.runs.mongo.address import Target, Unreachable, connect, describe_refusal
 from mpi_pgpe.runs.mongo.earlier_runs import deliver
@@ -137,7 +137,7 @@ class Delivery(threading.Thread):
         if self._trouble is None:
             _log.warning(
                 "MongoDB %s does not take the record of this run (%s). Training goes on; what it lacks waits in %s",
-                self._target.shown, trouble, shown(self._folder),
+                self._target.shown, trouble, format_path(self._folder),
             )  # fmt: skip
         self._trouble = trouble
 

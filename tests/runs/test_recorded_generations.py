@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mpi_pgpe.runs.recorded import Recorded, recorded
+from mpi_pgpe.runs.recorded_generations import RecordedGenerations, find_recorded
 
 LINES = [
     json.dumps({"step": g, "timestamp": "t", "generation": g, "pop_mean": 1.5}).encode() + b"\n" for g in range(1, 7)
@@ -24,7 +24,7 @@ def make(folder: Path, lines: list[bytes]) -> dict[str, str]:
 
 def found(*runs: dict[str, str], generation: int = 4, last_elsewhere: int | None = None) -> tuple[list[int], list[str]]:
     told: list[str] = []
-    steps = recorded(runs, generation, lambda run: last_elsewhere, told.append)
+    steps = find_recorded(runs, generation, lambda run: last_elsewhere, told.append)
     return [g for g in range(1, 10) if g in steps], told
 
 
@@ -75,4 +75,4 @@ def test_where_a_record_is_gone_what_it_held_is_not_wanted(tmp_path: Path) -> No
     assert found(gone, later) == ([1, 2, 3, 4, 5, 6], [])
     assert found(later) == ([3, 4, 5, 6], [])
     assert found(gone, last_elsewhere=2) == ([1, 2], [])
-    assert 1 not in Recorded()
+    assert 1 not in RecordedGenerations()

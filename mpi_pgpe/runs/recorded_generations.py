@@ -17,7 +17,7 @@ _MOST_NAMED = 5  # damaged lines that a message names
 
 
 @dataclass
-class Recorded:
+class RecordedGenerations:
     """Generations that are recorded: all up to `until`, and `steps`."""
 
     until: int = 0
@@ -27,12 +27,12 @@ class Recorded:
         return generation <= self.until or generation in self.steps
 
 
-def recorded(
+def find_recorded(
     runs: Iterable[Mapping[str, Any]],
     generation: int,
     elsewhere: Callable[[Mapping[str, Any]], int | None],
     tell: Callable[[str], None],
-) -> Recorded:
+) -> RecordedGenerations:
     """The generations that the records of `runs` hold.
 
     What cannot be read of a record counts as missing, so that it is recorded again.
@@ -43,7 +43,7 @@ def recorded(
         elsewhere: the last generation of a run whose folder is gone, if a database has it.
         tell: what is damaged.
     """
-    found, some_gone = Recorded(), False
+    found, some_gone = RecordedGenerations(), False
     for run in runs:
         folder = Path(run["folder"])
         if mark_what_is_dead(folder):
