@@ -23,11 +23,12 @@ from mpi_pgpe.base.checks import (
     check_whole,
 )
 from mpi_pgpe.search.arguments import Vector, check_float_type, compute_max_rounds, is_minus_one, make_list, make_vector
-from mpi_pgpe.search.noise import GRID, Noise, weighted_sums
+from mpi_pgpe.search.noise import GRID, Noise
 from mpi_pgpe.search.optimizers import make_optimizer
 from mpi_pgpe.search.ranking import TIE_BREAKING, centered_ranks, raw_weights
 from mpi_pgpe.search.seeds import draw_run_seed, seed_table
 from mpi_pgpe.search.stdev_limits import StdevLimits
+from mpi_pgpe.search.threads import share, shared_sums
 
 SumDirections = Callable[[int, NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]
 """A function with the arguments and the result of `noise.weighted_sums`."""
@@ -71,7 +72,7 @@ class PGPE:
         tie_breaking: with ranking, "average": equal fitnesses share the mean of their ranks; where all are equal,
             nothing moves but momentum. "order": they are ranked in their order, as version 0.1.0 did.
         seed: non-negative integer; None: a random one. It fixes all that is random here.
-        sum_directions: computes noise.weighted_sums; a trainer puts in one that shares the work.
+        sum_directions: computes noise.weighted_sums; the default in threads, a trainer's on all ranks.
 
     Raises:
         ValueError: for any argument out of range, saying what was expected.
@@ -98,7 +99,7 @@ class PGPE:
         solution_ranking: bool = True,
         tie_breaking: str = "average",
         seed: int | None = None,
-        sum_directions: SumDirections = weighted_sums,
+        sum_directions: SumDirections = shared_sums,
     ) -> None:
         self.solution_length = check_whole("solution_length", solution_length)
         self.symmetric = check_flag("symmetric", symmetric)
@@ -167,8 +168,12 @@ class PGPE:
         count = self.popsize // per_direction
         seeds = self.seeds(len(self._rounds) * count, count)
         pairs = solutions.reshape(count, per_direction, self.solution_length)
-        for _ in self._fill(pairs, seeds, self._center, self._stdev):
-            pass
+
+        def fill(part: slice) -> None:
+            for _ in self._fill(pairs[part], seeds[part], self._center, self._stdev):
+                pass
+
+        share(fill, count, self.solution_length)
         return _read_only(solutions)
 
     def _fill(
