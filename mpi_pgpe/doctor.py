@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from mpi_pgpe.base.arguments import Parser, add_json
-from mpi_pgpe.base.errors import FAILED, UserError, WrongInput, describe_error
+from mpi_pgpe.base.errors import FAILED, WrongInput, describe_error
 from mpi_pgpe.base.text import format_json_line
 from mpi_pgpe.cli import installation, stop_requests
 from mpi_pgpe.cli.broken_packages import Broken, find_broken_packages
@@ -30,7 +30,7 @@ from mpi_pgpe.cli.installation import NOTE, OK, PROBLEM, Finding
 from mpi_pgpe.cli.wrapper_option import add_wrappers, read_wrappers
 from mpi_pgpe.envs.survey import examine_environment, examine_families
 from mpi_pgpe.parallel.farm import Farm
-from mpi_pgpe.parallel.world import World
+from mpi_pgpe.parallel.world import NoMPI, World
 from mpi_pgpe.runs.reader import add_arguments
 
 _STOP = 0  # command to the other ranks
@@ -140,11 +140,10 @@ def _examine(arguments: list[str]) -> int:
     promised = installation.read_promise()
     try:
         farm = Farm(World())
-    except UserError as error:  # no MPI can be loaded
+    except NoMPI as error:
         if promised is not None and promised[0] > 0:
             return FAILED
-        finding, _, what_to_do = str(error).rpartition(": ")
-        return lead(arguments, promised, [Finding("MPI", PROBLEM, finding, what_to_do)])
+        return lead(arguments, promised, [Finding("MPI", PROBLEM, error.finding, error.what_to_do)])
     number, neighbours, cores = farm.world.neighbours()
     hosts = int(farm.world.sum_on_root(np.array([number == 0], np.int64))[0])
     most = float(farm.world.maximum(np.array([neighbours / cores]))[0])

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.file import read_agent
 from mpi_pgpe.agents.numpy_policy import NumpyPolicy
+from mpi_pgpe.base.errors import MissingPackage
+from mpi_pgpe.base.packages import INSTALL_TORCH
 from mpi_pgpe.policies.layout import flatten_observations
 
 if TYPE_CHECKING:
@@ -53,8 +55,14 @@ def to_torch_module(file: File, *, norm_layer: bool = True, clip_layer: bool = T
 
     Raises:
         agents.AgentFileError: the file is missing, damaged or not a saved agent.
+        MissingPackage: torch is not installed.
     """
-    from mpi_pgpe.agents.in_torch.module import torch_module  # here, so that the others need no torch
+    try:
+        from mpi_pgpe.agents.in_torch.module import torch_module  # here, so that the others need no torch
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise MissingPackage(f"to_torch_module needs torch, which is not installed; {INSTALL_TORCH}") from None
 
     return torch_module(_read(file), norm_layer, clip_layer)
 

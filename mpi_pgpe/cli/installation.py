@@ -17,6 +17,7 @@ import numpy as np
 
 from mpi_pgpe import __version__
 from mpi_pgpe.base.errors import UserError
+from mpi_pgpe.base.packages import INSTALL_TORCH
 from mpi_pgpe.cli.broken_packages import Broken
 from mpi_pgpe.parallel import one_thread
 from mpi_pgpe.parallel.farm import Farm
@@ -27,7 +28,7 @@ from mpi_pgpe.runs.mongo.access import open_database
 OK, NOTE, PROBLEM = "ok", "note", "problem"
 
 _PACKAGES = {
-    "torch": ("to_torch_module", "pip install torch"),
+    "torch": ("to_torch_module", INSTALL_TORCH),
     "matplotlib": ("learning curves", "pip install matplotlib"),
     "imageio_ffmpeg": ("films", "pip install imageio imageio-ffmpeg"),
     "pymongo": ("records in MongoDB", "pip install pymongo"),

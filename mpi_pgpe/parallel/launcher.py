@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -38,6 +39,40 @@ def find_launchers() -> list[int]:
             found.append(above)
         above = parent
     return found
+
+
+def find_own_launcher() -> Path | None:
+    """The mpirun that belongs to the MPI library of this process, as far as it is beside it; None if it is not found.
+
+    That is the library which is loaded, or else the one beside this Python.
+    """
+    libraries = [
+        Path(line.split()[-1]) for line in Path("/proc/self/maps").read_text().splitlines() if "/libmpi" in line
+    ]
+    for library in libraries[:1] or [Path(sys.prefix) / "lib/libmpi"]:
+        # Debian has a name for each MPI, as several may be installed.
+        names = ["mpirun.mpich" if "mpich" in library.name else "mpirun.openmpi", "mpirun", "mpiexec"]
+        for folder in list(library.parents)[:4]:
+            for name in names:
+                if os.access(folder / "bin" / name, os.X_OK):
+                    return folder / "bin" / name
+    return None
+
+
+def describe_own_launcher() -> str:
+    """Where it is, in words."""
+    found = find_own_launcher()
+    return str(found) if found else "the mpirun that came with that library"
+
+
+def is_foreign_to_mpich() -> bool:
+    """Whether Open MPI's mpirun has started this process for PyPI's MPICH, which cannot start then.
+
+    It ends the process in MPI_Init, with a message of its own ("unsupported PMI version PMIx") and no way to catch it.
+    """
+    folder = Path(sys.prefix) / "lib"
+    of_mpich = (folder / "libmpi.so.12").exists() and not (folder / "libmpi.so.40").exists()
+    return of_mpich and {"OMPI_COMM_WORLD_RANK", "PMIX_RANK"} <= os.environ.keys() and "PMI_RANK" not in os.environ
 
 
 def count_launcher_cores() -> int | None:

@@ -19,13 +19,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe.base.errors import UserError
+from mpi_pgpe.base.errors import FAILED, UserError
 from mpi_pgpe.parallel.clock import COMMUNICATION, WAITING, Clock
 from mpi_pgpe.parallel.fault_tolerance import RanksLost, detect_deaths, end_with_the_launcher, find_survivors, leave
 from mpi_pgpe.parallel.host_watch import HostWatch
+from mpi_pgpe.parallel.launcher import describe_own_launcher, is_foreign_to_mpich
 from mpi_pgpe.parallel.start_limit import limited_start
 
 _FIRST_NAP, _LONGEST_NAP = 1e-5, 2e-3  # seconds
+_SECONDS_TO_TELL = 10.0
 _SECONDS_TO_STOP, _LEAST_SECONDS_TO_STOP = 3.0, 0.5
 _LOOKS = 4  # without a message, until there is none
 _LONGEST_LOOK = 0.1  # seconds from one look at a Patience to the next that count
@@ -48,17 +50,39 @@ class Patience:
         return self._left < 0
 
 
+class NoMPI(UserError):
+    """MPI cannot be used here.
+
+    Attributes:
+        finding, what_to_do: the two halves of the message.
+    """
+
+    def __init__(self, finding: str, what_to_do: str) -> None:
+        super().__init__(f"{finding}; {what_to_do}")
+        self.finding, self.what_to_do = finding, what_to_do
+
+
 def _load_mpi() -> Any:
     """mpi4py's MPI; imported late, because that import starts MPI."""
+    if is_foreign_to_mpich():
+        if os.environ["OMPI_COMM_WORLD_RANK"] != "0":
+            time.sleep(_SECONDS_TO_TELL)  # mpirun ends all with the first, which is to be the one that tells
+            raise SystemExit(FAILED)
+        raise NoMPI(
+            "this mpirun is Open MPI's, and the MPI library here is MPICH",
+            f"start with {describe_own_launcher()}; one rank needs no mpirun",
+        )
     try:
         import mpi4py
 
         mpi4py.rc.thread_level = "funneled"
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
-        raise UserError(
-            f"no MPI library can be loaded ({error}); expected mpi4py with MPICH, Open MPI or another one: "
-            "pip install mpi4py mpich, or load your cluster's MPI module"
+        # mpi4py names a dozen places where it looked; what counts is a library that is there and does not load.
+        said = [line for line in str(error).splitlines() if "No such file" not in line]
+        raise NoMPI(
+            f"no MPI library can be loaded ({'; '.join(said)})",
+            "pip install mpi4py mpich, or load your cluster's MPI module",
         ) from None
     return MPI
 
