@@ -6,11 +6,8 @@ env = make("HumanoidBulletEnv-v0", {})   # an Environment (see interface.py)
     interface, adapter, closing  what training needs of an environment, how it is had, and its end
     spaces, layers               its observations and actions as flat arrays; its wrappers, and what is inside
     registry, registration       names and libraries; names of our own
-<<<<<<< HEAD
     given, in_gymnasium          classes and functions of a program; our names in gymnasium
-=======
     wrapping                     wrappers that a setting names
->>>>>>> 470d95c (wrappers: a setting; robotics and dm_control with the MuJoCo that fits)
     global_generators            random numbers that an environment's own seed does not reach
     tiny_traj                    the environment of the default run
     patches, verified_versions   what is put right in simulators, and the versions that the fast paths are verified for
