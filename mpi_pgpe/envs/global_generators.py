@@ -9,12 +9,15 @@ made.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import random
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+
+from mpi_pgpe.envs.inside import Inside
 
 DRAW_FROM_THEIR_OWN = ("gym.envs.classic_control.", "gymnasium.envs.classic_control.")
 """Modules whose environments draw from the generator alone that their reset seeds, and from none before. Their episodes
@@ -25,21 +28,57 @@ _OF_NUMPY = 0x6A09E667  # numpy.random.RandomState(seed), which environments hav
 
 
 def seed_global_generators(seed: int) -> None:
-    """Set numpy's, Python's and, where it is imported, torch's global generator to a state that follows from `seed`.
+    """Set numpy's, Python's and torch's global generator to a state that follows from `seed`.
+
+    torch is not imported for that: where it is not yet, its generator is set if an environment imports it.
 
     Args:
         seed: from 0 to 2**32 - 1.
     """
     np.random.seed(seed ^ _OF_NUMPY)  # forgets the second number of a Gaussian pair, too
     random.seed(seed)
-    torch = sys.modules.get("torch")
-    if torch is not None and hasattr(torch, "default_generator"):
+    _torch_to_come.seed = seed
+    if "torch" in sys.modules:
+        _seed_torch(seed)
+    elif _torch_to_come not in sys.meta_path:
+        sys.meta_path.insert(0, _torch_to_come)
+
+
+def _seed_torch(seed: int) -> None:
+    torch = sys.modules["torch"]
+    if hasattr(torch, "default_generator"):  # else it is being imported
         if torch.cuda.is_available():
             torch.manual_seed(seed)
         else:  # what that does for devices that are not here takes a hundred times as long
             torch.default_generator.manual_seed(seed)
 
 
+class _TorchToCome:
+    """Seeds torch's generator where an environment imports torch after its reset: its first draws count, too.
+
+    Python asks it, as one of sys.meta_path, for each module that is imported from now on.
+    """
+
+    seed = 0
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name != "torch":
+            return None
+        sys.meta_path.remove(self)  # type: ignore[arg-type]
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def execute_and_seed(module: Any) -> None:
+                execute(module)
+                if Inside.depth:  # else it is nobody's environment that imports it
+                    _seed_torch(self.seed)
+
+            spec.loader.exec_module = execute_and_seed  # type: ignore[method-assign]
+        return spec
+
+
+_torch_to_come = _TorchToCome()
 _making = False
 
 

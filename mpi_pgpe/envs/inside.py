@@ -22,7 +22,12 @@ class Inside:
 
     Args:
         folder: of the first block; None: where the process is.
+
+    Attributes:
+        depth: how many blocks of this process are being run, one inside the other.
     """
+
+    depth = 0
 
     def __init__(self, folder: str | None = None) -> None:
         self.folder = folder
@@ -33,9 +38,11 @@ class Inside:
         if self.folder is not None:
             os.chdir(self.folder)
         guard_exit()
+        Inside.depth += 1
         return self
 
     def __exit__(self, *error: object) -> None:
+        Inside.depth -= 1
         here = working_folder()
         global _program
         before, os._exit, _program = self._before.pop()  # type: ignore[assignment]

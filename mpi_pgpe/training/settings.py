@@ -203,7 +203,7 @@ class Settings(RankSettings):
         resume="may change", aliases=("target_fitness", "solved_at"),
     )
     max_walltime: str | None = make_field(
-        None, checks.or_none(checks.walltime), "stopping",
+        None, checks.or_none(checks.walltime, -1, 0, "UNLIMITED", "INFINITE"), "stopping",
         "HH:MM:SS (or another form of Slurm's) from the program's start: checkpoint and exit code 75 before then",
         resume="not of the run", aliases=("time_limit", "walltime", "max_time"),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import os
 import pkgutil
 import random
 import re
@@ -16,6 +17,8 @@ import gym
 import numpy as np
 import pytest
 import torch
+from places import HELPERS, python_path
+from programs import run_program
 
 from mpi_pgpe import envs
 from mpi_pgpe.envs import global_generators
@@ -77,6 +80,28 @@ def assert_seeded(name: str, config: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_episode_depends_on_its_seed_alone(name: str) -> None:
     assert_seeded(name, {})
+
+
+LATE = """
+import sys
+import numpy as np
+from mpi_pgpe import envs
+
+def play(env, seed):
+    with env.inside:
+        env.reset(seed)
+        return [env.step(np.ones(1, np.float32))[1] for _ in range(3)]
+
+env = envs.make("drawing_envs:LateTorch", {})
+assert "torch" not in sys.modules
+print(play(env, 5) == play(env, 5) != play(env, 6), "torch" in sys.modules)
+"""
+
+
+@pytest.mark.launches
+def test_so_does_the_episode_that_imports_torch() -> None:
+    done = run_program("-c", LATE, env=os.environ | {"PYTHONPATH": python_path(HELPERS)})
+    assert (done.stdout, done.stderr) == ("True True\n", "")
 
 
 @pytest.mark.parametrize(("name", "config"), WINDY)

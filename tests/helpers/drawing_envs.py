@@ -52,6 +52,13 @@ class FromTorch(Draws):
         return float(torch.randn(()))
 
 
+class LateTorch(FromTorch):
+    """Imports torch in its first step, long after the generators were seeded."""
+
+    def draw(self) -> float:
+        return super().draw() if self.steps else 0.0
+
+
 class FromSpaces(Draws):
     """Draws from a space in the place of one of its wrapper's, and from one of its parts."""
 
@@ -95,4 +102,4 @@ class WhenMade(Draws):
         return float(sum(self.map) + self.np_random.random())
 
 
-ALL = [FromNumpy, FromPython, FromTorch, FromSpaces, NeverSeeded, NeverSeededOfGymnasium, WhenMade]
+ALL = [FromNumpy, FromPython, FromTorch, LateTorch, FromSpaces, NeverSeeded, NeverSeededOfGymnasium, WhenMade]

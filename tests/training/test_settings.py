@@ -223,6 +223,9 @@ def test_re_evaluation_follows_training_unless_set():
         ("100:00:00", 360_000),
         ("2-12", 216_000),
         ("2-12:30", 217_800),
+        (0, None),
+        ("UNLIMITED", None),
+        ("INFINITE", None),
     ],
 )
 def test_times_in_the_forms_of_slurm(time, seconds):
