@@ -14,6 +14,7 @@ COMMANDS = {
     "enjoy": ("mpi_pgpe.enjoy", "run a saved agent: its scores, a window or a film"),
     "runs": ("mpi_pgpe.runs.__main__", "list recorded runs: what has become of each"),
     "plot": ("mpi_pgpe.plot", "draw learning curves of recorded runs"),
+    "export": ("mpi_pgpe.export", "hand recorded runs to TensorBoard, MLflow, wandb or CSV files"),
     "compare": ("mpi_pgpe.compare", "tell whether two recorded runs are the same run"),
     "agents": ("mpi_pgpe.agents.__main__", "show what is in a saved agent, or convert one of pgpelib"),
     "sync": ("mpi_pgpe.sync", "deliver recorded runs to MongoDB"),

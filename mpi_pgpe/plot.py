@@ -10,9 +10,7 @@ if __name__ == "__main__":
 # isort: split
 import errno
 import io
-import json
 import os
-from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -24,8 +22,8 @@ from mpi_pgpe.base.arguments import Parser, add_json
 from mpi_pgpe.base.atomic_file import write_atomically
 from mpi_pgpe.base.errors import describe_error
 from mpi_pgpe.base.text import format_json_line, make_printable
+from mpi_pgpe.runs.joined import group_runs
 from mpi_pgpe.runs.reader import RecordedRun, RunError, add_arguments, read_runs
-from mpi_pgpe.training.settings import TABLE
 
 X_AXES = {
     "timesteps": ("timesteps", 1.0, "environment steps"),
@@ -54,61 +52,6 @@ def make_parser() -> Parser:
     add_arguments(p)
     add_json(p)
     return p
-
-
-@dataclass
-class Group:
-    """Runs of one configuration, but for the seed."""
-
-    title: str
-    runs: list[RecordedRun]
-
-
-_NOT_COMPARED = {"seed", "notes", *(name for name, each in TABLE.items() if each.resume == "not of the run")}
-
-
-def _config(run: RecordedRun) -> str:
-    config = {key: value for key, value in run.config.items() if key not in _NOT_COMPARED}
-    return json.dumps(config, sort_keys=True, default=str)
-
-
-def join_runs(runs: list[RecordedRun]) -> list[RecordedRun]:
-    """The runs, with those that go on with an earlier one of the same configuration and seed added to it."""
-    found: list[RecordedRun] = []
-    for run in runs:
-        seed, config = run.config.get("seed"), _config(run)
-        same = [i for i, other in enumerate(found) if (other.config.get("seed"), _config(other)) == (seed, config)]
-        if run.generations[0] == 1 or not same:
-            found.append(run)
-        else:
-            before = found[same[-1]]
-            metrics = {name: before.metrics.get(name, {}) | values for name, values in run.metrics.items()}
-            found[same[-1]] = replace(before, metrics=before.metrics | metrics, status=run.status)
-    return found
-
-
-def group_runs(runs: list[RecordedRun]) -> list[Group]:
-    """The runs, gathered by configuration; titles tell the configurations apart."""
-    by_config: dict[str, list[RecordedRun]] = {}
-    for run in join_runs(runs):
-        by_config.setdefault(_config(run), []).append(run)
-    configs = [members[0].config for members in by_config.values()]
-    differing = [
-        key
-        for key in sorted(set().union(*configs) - _NOT_COMPARED - {"env_name"})
-        if len({json.dumps(config.get(key), default=str) for config in configs}) > 1
-    ]
-    found = []
-    for members in by_config.values():
-        config = members[0].config
-        parts = [
-            str(config.get("function") or config.get("env_name", members[0].name)),
-            *(f"{key}={config.get(key)}" for key in differing[:3]),
-        ]
-        seeds = [str(run.config.get("seed")) for run in members]
-        parts.append(f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds")
-        found.append(Group(", ".join(parts), members))
-    return found
 
 
 def compute_curve(run: RecordedRun, metric: str, x: str) -> Curve:

@@ -35,6 +35,10 @@ ROOMS = {
     "agents": Room("policies base", in_one_place={"torch": "in_torch"}),
     "training": Room("search policies envs parallel agents base"),
     "runs": Room("training agents base", "numpy sacred", dict.fromkeys(["pymongo", "bson", "gridfs"], "mongo")),
+    "exports": Room(
+        "runs agents base",
+        in_one_place={"tensorboard": "event_files", "mlflow": "mlflow_store", "wandb": "wandb_files"},
+    ),
     "cli": Room(
         "runs training agents parallel envs policies search base",
         "numpy sacred",
@@ -42,10 +46,10 @@ ROOMS = {
         | dict.fromkeys(["imageio", "imageio_ffmpeg", "PIL"], "film"),
     ),
     "": Room(  # the files beside the rooms: the commands, and the Python API
-        "cli runs training agents parallel envs policies search base", in_one_place={"matplotlib": "plot"}
+        "cli exports runs training agents parallel envs policies search base", in_one_place={"matplotlib": "plot"}
     ),
 }
-COMMANDS = {"train", "enjoy", "plot", "compare", "doctor", "sync"}
+COMMANDS = {"train", "enjoy", "plot", "compare", "doctor", "sync", "export"}
 ROOMS_COMMANDS = {"agents.__main__", "runs.__main__"}
 BESIDE = COMMANDS | {"__init__", "__main__", "from_python", "maximization", "restore"}
 

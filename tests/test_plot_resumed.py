@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mpi_pgpe.plot import group_runs
+from mpi_pgpe.runs.joined import group_runs
 from mpi_pgpe.runs.reader import RecordedRun
 
 

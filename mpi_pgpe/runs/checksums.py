@@ -59,12 +59,15 @@ def damage(folder: Path, names: Iterable[str] = COVERED) -> list[str]:
     return found
 
 
+def damage_lines(folder: Path, names: Iterable[str] = COVERED) -> list[str]:
+    """`damage`, for people; what is read all the same may be wrong."""
+    return [f"{line}, as {CHECKSUMS} says; what is read of it may be wrong" for line in damage(folder, names)]
+
+
 def tell_damage(folder: Path, names: Iterable[str] = COVERED) -> None:
-    """Print `damage`; what is read all the same may be wrong."""
-    for line in damage(folder, names):
-        print(
-            make_printable(f"{line}, as {CHECKSUMS} says; what is read of it may be wrong"), file=sys.stderr, flush=True
-        )
+    """Print `damage_lines`."""
+    for line in damage_lines(folder, names):
+        print(make_printable(line), file=sys.stderr, flush=True)
 
 
 def _sum(path: Path) -> str:
