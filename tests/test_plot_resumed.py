@@ -27,6 +27,12 @@ def test_records_of_one_run_are_joined_and_its_folders_tell_no_configurations_ap
     ]
 
 
+def test_a_run_that_goes_on_with_more_generations_is_one_curve():
+    first = record("results/1", 1, 1, 5, niters=5, resume=None)
+    (group,) = group_runs([first, record("results/2", 1, 6, 9, niters=9, resume="results/1")])
+    assert [run.generations for run in group.runs] == [list(range(1, 10))]
+
+
 def test_a_run_that_was_made_twice_stays_two():
     (group,) = group_runs([record("results/1", 1, 1, 3), record("results/2", 1, 1, 3)])
     assert len(group.runs) == 2

@@ -12,6 +12,7 @@
     installation, broken_packages, env_habits   what `doctor` tells of this installation and of an environment
     episode_leaks, numbered_episodes, other_process   what an environment keeps between episodes, for `doctor`
 
-May import: all other rooms; of third parties sacred, docopt, tqdm, yaml, imageio and Pillow, each in its one place.
-The commands themselves are the files beside these rooms: train, enjoy, plot, compare, doctor, sync; and agents.
+May import: training, agents, parallel, envs, policies, search, runs, base; of third parties sacred, docopt, tqdm, yaml,
+imageio and Pillow, each in its one place.
+The commands themselves are the files beside these rooms: train, enjoy, plot, export, compare, doctor, sync; and agents.
 """

@@ -72,7 +72,7 @@ class MlflowStore(Writer):
         experiment = client.get_experiment_by_name(EXPERIMENT)
         place = (self.folder / ARTIFACTS).as_uri()
         number = client.create_experiment(EXPERIMENT, place) if experiment is None else experiment.experiment_id
-        found = client.search_runs([number], f"tags.`{_TAG}` = '{self.key}'")
+        found: list[Any] = [*client.search_runs([number], f"tags.`{_TAG}` = '{self.key}'")]
         if not found:
             self.state.update(done={}, artifacts={})
             began = int(1000 * min(run.times.values(), default=0.0))

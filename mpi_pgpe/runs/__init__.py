@@ -7,6 +7,7 @@
     run_lock, recorded_generations                  by one program at a time, recording what is not recorded yet
     checksums, dead_runs                            what tells later damage of a record, and that its program is gone
     reader, summary, __main__                       recorded runs, for plot, compare and the command `runs`
+    joined, artifacts                               the records of one run and the runs of one setting; saved agents
 
 The folder comes first and is complete by itself; what MongoDB holds is made from it and can be made
 again at any time (`python -m mpi_pgpe.sync`). So training waits for a disk, never for a database.

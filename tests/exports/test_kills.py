@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from exported import expected, lengthen, read_event_files, read_mlflow, read_table, read_wandb, recorded
-from programs import processes, run_program, wait_until
+from programs import run_program, wait_until
 from recorded_runs import FAST
 
 pytestmark = [pytest.mark.launches, pytest.mark.serial]
@@ -60,7 +60,7 @@ def test_event_files_after_kills(results, tmp_path):
     ours, undisturbed = (
         list(RawEventFileLoader(str(path)).Load()) for path in (file, tmp_path / "undisturbed/1" / file.name)
     )
-    assert len(ours) == len(undisturbed) > 2000 * 40
+    assert len(ours) == len(undisturbed) > 2000 * 30
     assert ours[2:] == undisturbed[2:]  # after the settings, whose order is free
     points = {name: [(step, float(np.float32(v))) for step, v in each] for name, each in expected(run).items()}
     assert read_event_files(out / "1")[0] == points
@@ -87,13 +87,12 @@ def test_mlflow_after_a_kill(results, tmp_path):
 
 @pytest.mark.slow
 def test_wandb_after_a_kill(results, tmp_path):
-    run, out = lengthen(results / "1", tmp_path / "1", 3000), tmp_path / "out"
+    run, out = lengthen(results / "1", tmp_path / "1", 2000), tmp_path / "out"
 
     def written() -> bool:
         return any(path.stat().st_size > 100_000 for path in out.glob("wandb/offline-run-*/*.wandb"))
 
-    kill_midway(run, "wandb", out, written, 3000)
-    wait_until(lambda: not processes("wandb-core"))  # it ends with its owner
+    kill_midway(run, "wandb", out, written, 2000)
     finish(run, "wandb", out)
     rows, _, agents, code = read_wandb(out)
     assert [row["generation"] for row in rows] == [line["step"] for line in recorded(run)]
