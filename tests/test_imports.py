@@ -193,6 +193,26 @@ def test_importing_loads_no_heavy_library_but_the_one(launch, statement, loads):
     assert (done.returncode, done.stdout.strip()) == (0, loads), done.stderr
 
 
+FAST_PATHS = ["fast_bullet", "bullet_memory", "kuka", "mujoco.gymnasium_fast", "mujoco.mujoco_py_fast"]
+
+
+@pytest.mark.launches
+@pytest.mark.parametrize(
+    ("name", "simulator", "loads"),
+    [
+        ("CartPole-v1", "numpy", []),
+        ("gymnasium/Hopper-v5", "mujoco", ["mujoco.gymnasium_fast"]),
+        ("HopperBulletEnv-v0", "pybullet", ["fast_bullet", "bullet_memory", "kuka"]),
+    ],
+)
+def test_fast_paths_are_loaded_with_their_simulator_alone(launch, name, simulator, loads):
+    pytest.importorskip(simulator)
+    modules = [f"mpi_pgpe.envs.{each}" for each in FAST_PATHS]
+    done = launch("-c", LOADED.format(f"from mpi_pgpe import envs; envs.make({name!r}, {{}})", modules))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [f"mpi_pgpe.envs.{each}" for each in loads]
+
+
 def test_names_of_the_package():
     assert set(mpi_pgpe.__all__) <= set(dir(mpi_pgpe))
     for name in mpi_pgpe.__all__:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import math
+import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpi_pgpe.base.errors import describe_error
-from mpi_pgpe.envs import bullet_survivors, closing, fast_bullet, patches, registry, spaces, wrapping
+from mpi_pgpe.envs import bullet_survivors, closing, patches, registry, spaces, wrapping
 from mpi_pgpe.envs.global_generators import OtherGenerators, seed_while_importing
 from mpi_pgpe.envs.inside import Inside
 from mpi_pgpe.envs.interface import Stretch, UnknownEnvironment, UnsupportedEnvironment
 from mpi_pgpe.envs.layers import check_parts, innermost, seeded_reset, unwrap
-from mpi_pgpe.envs.mujoco import gymnasium_fast, log, mujoco_py_fast, mujoco_py_setup
+from mpi_pgpe.envs.mujoco import log, mujoco_py_setup
 from mpi_pgpe.envs.quiet import silent_output
 from mpi_pgpe.envs.rendering import defer_rendering, prepare_headless
 
@@ -62,6 +63,27 @@ def warn_of_survivors(env: Any) -> None:
         )
 
 
+def _use_fast_path(env: Any) -> str | None:
+    """Give an environment faster steps with the same results, in place; returns why it had to be left slow, or None.
+
+    Each fast path is loaded with its simulator alone, so that many ranks read fewer files of a shared disk.
+    """
+    left_slow = None
+    if sys.modules.get("pybullet"):
+        from mpi_pgpe.envs import fast_bullet
+
+        left_slow = fast_bullet.use_fast_path(innermost(env))
+    if sys.modules.get("mujoco"):
+        from mpi_pgpe.envs.mujoco import gymnasium_fast
+
+        left_slow = left_slow or gymnasium_fast.use_fast_path(env)
+    if sys.modules.get("mujoco_py"):
+        from mpi_pgpe.envs.mujoco import mujoco_py_fast
+
+        left_slow = left_slow or mujoco_py_fast.use_fast_path(env)
+    return left_slow
+
+
 class AdaptedEnvironment:
     """An environment of gym or gymnasium, of the present API or the old one; see `interface.Environment`."""
 
@@ -97,13 +119,7 @@ class AdaptedEnvironment:
             if self._config.get("render_mode") == "human" and hasattr(inside, "isRender"):
                 inside.render(mode="human")  # PyBullet opens its window at the first reset
             patches.apply_patches(inside, self._config)
-            left_slow = None
-            if self._fast:
-                left_slow = (
-                    fast_bullet.use_fast_path(inside)
-                    or gymnasium_fast.use_fast_path(env)
-                    or mujoco_py_fast.use_fast_path(env)
-                )
+            left_slow = _use_fast_path(env) if self._fast else None
         log.keep_out_of_folder()  # where only the environment has loaded MuJoCo
         self.origin = registry.find_origin(self._served, env)
         self._env = env

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from mpi_pgpe.envs import bullet_memory, kuka
 from mpi_pgpe.envs.quiet import silent_output
 
 
@@ -16,6 +15,8 @@ def apply_patches(env: Any, config: Mapping[str, Any]) -> None:
     modules = {cls.__module__ for cls in type(env).__mro__}
     if any(module.startswith("pybullet_envs.") for module in modules):
         _discard_first_reset(env)
+        from mpi_pgpe.envs import bullet_memory, kuka  # loaded with PyBullet alone, as fast paths are
+
         if any(cls.__name__ == "MJCFBaseBulletEnv" for cls in type(env).__mro__):
             bullet_memory.begin_every_episode_alike(env)
         if config.get("render_mode") == "rgb_array" and hasattr(env, "camera"):
