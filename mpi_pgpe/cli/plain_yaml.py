@@ -22,6 +22,12 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc,unused-ignore]
             raise yaml.YAMLError("an alias (*name), which is not read")
         return super().compose_node(parent, index)
 
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if len(set(names)) < len(names):  # one of them would vanish
+            raise yaml.YAMLError(f"an entry stands there twice: {next(n for n in names if names.count(n) > 1)!r:.100}")
+        return super().construct_mapping(node, deep)
+
 
 _SCALARS = {
     "null": (r"~|null|Null|NULL|None|", ["~", "n", "N", ""]),

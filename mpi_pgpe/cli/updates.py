@@ -82,7 +82,7 @@ def read_file(path: str) -> dict[str, Any]:
             content = file.read(_LARGEST_FILE + 1)
         if len(content) > _LARGEST_FILE:
             raise ValueError(f"it is larger than {_LARGEST_FILE} bytes")
-        settings = json.loads(content) if form == ".json" else _yaml(content)
+        settings = json.loads(content, object_pairs_hook=_make_mapping) if form == ".json" else _yaml(content)
     except OSError as error:
         raise WrongInput(f"with {path}: cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
@@ -91,6 +91,15 @@ def read_file(path: str) -> dict[str, Any]:
     if not isinstance(settings, Mapping) or not all(isinstance(key, str) for key in settings):
         raise WrongInput(f"with {path}: expected a file with entries and their values, got {settings!r:.100}")
     return dict(settings)
+
+
+def _make_mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A dictionary of them; an entry that stands there twice would vanish."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"an entry stands there twice: {next(n for n in names if names.count(n) > 1)!r:.100}")
+    return found
 
 
 def _first_byte(path: str) -> bytes:

@@ -11,7 +11,7 @@ import functools
 import itertools
 import math
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,8 @@ WHOLE = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 6
 LARGEST = 2**28
 """Numbers in a vector, at most."""
 _DEEPEST = 20  # spaces in spaces
+_MOST_SPACES = 10_000  # in a layout; a list may stand for itself many times in a small file
+_MOST_AXES = 64  # of an array, as numpy has it
 _FIELDS = ("kind", "shape", "dtype", "counts", "starts", "keys", "parts")
 
 
@@ -147,19 +149,23 @@ class Layout:
         Raises:
             ValueError: it made no such data.
         """
-        layout = _read(plain, 0)
+        layout = _read(plain, 0, iter(range(_MOST_SPACES)))
         if not 0 < layout.size <= LARGEST:
             raise ValueError(f"expected a layout of 1 to {LARGEST} numbers, got one of {layout.size}")
         return layout
 
 
-def _read(plain: Any, depth: int) -> Layout:
+def _read(plain: Any, depth: int, left: Iterator[int]) -> Layout:
+    if next(left, None) is None:
+        raise ValueError(f"expected at most {_MOST_SPACES} spaces in a layout")
     if type(plain) is not dict or set(plain) != set(_FIELDS) or depth > _DEEPEST:
         raise ValueError(f"expected the layout of a space, got {reprlib.repr(plain)}")
     kind, dtype, starts, keys = (plain[name] for name in ("kind", "dtype", "starts", "keys"))
-    shape, counts = (_whole_numbers(plain[name], 1) for name in ("shape", "counts"))
-    parts = tuple(_read(part, depth + 1) for part in _list(plain["parts"]))
-    keys, starts = tuple(_list(keys)), _whole_numbers(starts, -(2**63))
+    shape, counts = (_whole_numbers(plain[name], 1, LARGEST) for name in ("shape", "counts"))
+    if len(shape) > _MOST_AXES:  # the product of many large numbers takes minutes
+        raise ValueError(f"expected a shape of at most {_MOST_AXES} axes, got {len(shape)}")
+    parts = tuple(_read(part, depth + 1, left) for part in _list(plain["parts"]))
+    keys, starts = tuple(_list(keys)), _whole_numbers(starts, -(2**63), 2**63 - 1)
     layout = Layout(kind, shape, dtype, counts, starts, keys, parts)
     leaf = not parts and not keys
     right = {
@@ -183,9 +189,9 @@ def _list(value: Any) -> list[Any]:
     return value
 
 
-def _whole_numbers(value: Any, least: int) -> tuple[int, ...]:
-    if not all(type(each) is int and least <= each < 2**63 for each in _list(value)):
-        raise ValueError(f"expected whole numbers of at least {least}, got {reprlib.repr(value)}")
+def _whole_numbers(value: Any, least: int, most: int) -> tuple[int, ...]:
+    if not all(type(each) is int and least <= each <= most for each in _list(value)):
+        raise ValueError(f"expected whole numbers from {least} to {most}, got {reprlib.repr(value)}")
     return tuple(value)
 
 

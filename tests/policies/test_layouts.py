@@ -125,3 +125,17 @@ def test_a_layout_that_would_take_all_memory_or_is_endless_is_refused() -> None:
         endless = {**endless, "parts": [endless]}
     with pytest.raises(ValueError, match="expected the layout of a space"):
         Layout.from_plain(endless)
+
+
+def test_what_a_small_file_can_make_of_a_layout_is_bounded() -> None:
+    """Before anything is multiplied, and each space counts as often as it stands there: both could take minutes."""
+    leaf = Layout("Box", (1,)).to_plain()
+    with pytest.raises(ValueError, match="a shape of at most 64 axes, got 50000"):
+        Layout.from_plain(leaf | {"shape": [2**28] * 50_000})
+    with pytest.raises(ValueError, match="expected whole numbers from 1 to 268435456"):
+        Layout.from_plain(leaf | {"shape": [2**62]})
+    laughs = leaf
+    for _ in range(3):
+        laughs = Layout("Tuple", parts=(Layout("Box", (1,)),)).to_plain() | {"parts": [laughs] * 30}
+    with pytest.raises(ValueError, match="at most 10000 spaces in a layout"):
+        Layout.from_plain(laughs)
