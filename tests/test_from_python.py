@@ -278,6 +278,7 @@ def test_ctrl_c_leaves_what_can_be_used_and_goes_on(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.launches
+@pytest.mark.slow
 def test_the_example_prints_the_same_on_any_number_of_ranks(tmp_path: Path) -> None:
     example = ROOT / "examples/train_agent.py"
     one, two = (run_program("-W", "ignore", example, ranks=ranks, cwd=tmp_path) for ranks in (1, 2))

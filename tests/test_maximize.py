@@ -34,7 +34,9 @@ def command(folder: Path, ranks: int, function: str, **more: Any) -> str:
 
 
 @pytest.mark.launches
-@pytest.mark.parametrize(("function", "more"), [("noisy", {}), ("block_matters", BATCH)])
+@pytest.mark.parametrize(
+    ("function", "more"), [pytest.param("noisy", {}, marks=pytest.mark.slow), ("block_matters", BATCH)]
+)
 def test_ranks_and_a_resume_do_not_change_a_bit(tmp_path: Path, function: str, more: dict[str, Any]) -> None:
     whole = command(tmp_path, 1, function, **more)
     assert [command(tmp_path, ranks, function, **more) for ranks in (2, 3)] == [whole] * 2
