@@ -209,7 +209,24 @@ def _not_found(libraries: list[str], module_name: str, rest: str) -> str:
     hint = f"; did you mean {' or '.join(near[:3])}?" if near else ""
     where = f"module {module_name!r} has no class and registered no environment" if module_name else "no environment"
     searched = [library for library in libraries if importlib.util.find_spec(library) is not None]
+    missing = [library for library in libraries if library not in searched]
+    if missing and searched and not module_name:
+        hint += f"; {missing[0]}, which may have it, is not installed; install it with: {_install(missing[0], rest)}"
     return f"{where} {rest!r} in {' or '.join(searched) or 'gym or gymnasium, neither of which is installed'}{hint}"
+
+
+def _install(library: str, id: str) -> str:
+    """The command that installs a library and, where an id is one of a simulator's tasks, that."""
+    simulator = next((name for name, pattern in _TASKS.items() if library == "gymnasium" and re.match(pattern, id)), "")
+    command = INSTALL.get(simulator, INSTALL[library])
+    return command if library in command else f"{INSTALL[library]} && {command}"
+
+
+_TASKS = {
+    "mujoco": r"(Humanoid(Standup)?|Ant|Walker2d|HalfCheetah|Hopper|Swimmer|Reacher|Pusher|Inverted\w*Pendulum)-v",
+    "Box2D": r"(LunarLander(Continuous)?|BipedalWalker(Hardcore)?|CarRacing)-v",
+}
+"""Simulators of gymnasium, and how the ids of their tasks begin: without gymnasium nobody else can say."""
 
 
 # Environments that a library registers without having their simulator: (library, what the entry point begins

@@ -91,6 +91,10 @@ def without(monkeypatch):
         ("mpi_pgpe/Humanoid-v2", ["gymnasium"], "pip install gymnasium==1.4.0 mujoco imageio"),
         ("Humanoid-v2", ["mujoco_py"], "bin/install_mujoco_py"),
         ("gym/Humanoid-v2", ["mujoco_py"], "mpi_pgpe/Humanoid-v2"),
+        ("Humanoid-v5", ["gymnasium"], "pip install gymnasium==1.4.0 mujoco imageio"),
+        ("LunarLander-v3", ["gymnasium"], "pip install gymnasium==1.4.0 && pip install Box2D==2.3.10 pygame-ce"),
+        ("CliffWalking-v1", ["gymnasium"], "pip install gymnasium==1.4.0"),
+        ("LunarLanderContinuous-v2", ["gym"], "pip install gym==0.26.2"),
     ],
 )
 def test_missing_packages_are_answered_with_the_command(name, missing, command, without):

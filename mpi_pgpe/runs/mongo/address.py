@@ -22,8 +22,9 @@ SECONDS_TO_CONNECT = 2.5
 _SECONDS_TO_ANSWER = 60.0  # for one operation, of which the largest sends 16 MB of a file
 
 _HOST = r"(?:\[[0-9a-fA-F:.]+\]|[\w.-]+)"
+_SOCKET = r"(?:[\w.-]|%[0-9a-fA-F]{2})+\.sock"  # of this host, its slashes as %2F
 _HOSTS = rf"{_HOST}(?::\d{{1,5}})?(?:,{_HOST}(?::\d{{1,5}})?)*"
-_URL = re.compile(rf"(mongodb(?:\+srv)?)://(?:(.*)@)?({_HOSTS})(?:/([^/?]*))?(?:\?(.*))?", re.DOTALL)
+_URL = re.compile(rf"(mongodb(?:\+srv)?)://(?:(.*)@)?({_SOCKET}|{_HOSTS})(?:/([^/?]*))?(?:\?(.*))?", re.DOTALL)
 _PLAIN = re.compile(rf"({_HOST}):(\d{{1,5}})(?::([^:]+))?|([^:]+)")
 _DATABASE = re.compile(r"[^\s/\\.\"$*<>:|?@!]{1,63}")
 _OPTION = re.compile(r"-\w*m|--m\w*")  # abbreviated or not
