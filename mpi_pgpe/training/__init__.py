@@ -6,7 +6,8 @@
     episodes, rollout         the problem "a policy in an environment"; one episode
     functions                 the problem "a function of a vector"
     subject, best_solution    what is trained, as rank 0 knows it, and what is saved of it
-    settings                  the table of settings; its rows are in policy_settings and function_settings, too
+    settings                  the table of settings
+    search_settings, policy_settings, function_settings   more rows of it
     setting, setting_checks   what a row is, and the checks of values
     initial_search, initial_agent   what a run begins with: by its settings, and from a saved agent
     metrics, failures         what a generation brought, and what is said of failed episodes

@@ -13,7 +13,6 @@ from typing import Any
 from mpi_pgpe.base.checks import (
     check_finite,
     check_flag,
-    check_fraction,
     check_not_negative,
     check_path,
     check_positive,
@@ -21,12 +20,10 @@ from mpi_pgpe.base.checks import (
 )
 from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.policies.normalization import STDEV_FLOOR
-from mpi_pgpe.search.arguments import compute_max_rounds
-from mpi_pgpe.search.optimizers import make_optimizer
-from mpi_pgpe.search.ranking import TIE_BREAKING
 from mpi_pgpe.training import setting_checks as checks
 from mpi_pgpe.training.function_settings import FunctionSettings, check_function
 from mpi_pgpe.training.policy_settings import PolicySettings
+from mpi_pgpe.training.search_settings import SearchSettings
 from mpi_pgpe.training.setting import Follows, build_table, fill_defaults, make_field
 
 
@@ -120,79 +117,13 @@ class RankSettings(PolicySettings, FunctionSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(RankSettings):
+class Settings(SearchSettings, RankSettings):
     """All that a training run depends on; make it with `Settings.check`, which knows the defaults."""
 
     # fmt: off
     obs_norm: bool = make_field(
         True, check_flag, "environment", "normalize observations by the mean and stdev of all those seen so far",
         aliases=("normalize_observations", "observation_normalization", "norm_obs"),
-    )
-    popsize: int = make_field(
-        Follows("10000 if function is None else 200"), checks.popsize, "search",
-        "solutions in a round (even: mirrored pairs)",
-        aliases=("population_size", "pop_size", "population", "num_solutions"),
-    )
-    popsize_max: int | None = make_field(
-        80000, checks.or_none(check_whole, -1), "search", "most solutions in a generation; None: no limit",
-    )
-    num_interactions: int | None = make_field(
-        Follows("popsize * 200 * 3 // 4 if function is None else None"), checks.or_none(check_whole, -1), "search",
-        "a generation goes on until it made so many steps; None: one round",
-    )
-    stdev: float | None = make_field(
-        None, checks.or_none(check_positive), "search", "initial stdev; None: radius / sqrt(parameters)", before=None,
-        aliases=("sigma", "stdev_init", "sigma_init", "noise_stdev", "init_stdev"),
-    )
-    max_speed: float = make_field(
-        Follows("0.15 if function is None else (stdev * solution_length ** 0.5 if stdev else radius or 2.25) / 15"),
-        check_positive, "search", "ClipUp: largest length of a step of the center",
-    )
-    center_lr: float | None = make_field(
-        Follows("max_speed / 2"), checks.or_none(check_positive), "search",
-        "step size of the center; follows max_speed unless set",
-        aliases=("lr", "learning_rate", "center_learning_rate", "step_size", "stepsize", "alpha"),
-    )
-    radius: float | None = make_field(
-        Follows("max_speed * 15"), checks.or_none(check_positive), "search",
-        "initial stdev = radius / sqrt(parameters); follows max_speed unless set",
-        aliases=("radius_init",),
-    )
-    stdev_lr: float = make_field(
-        0.1, check_not_negative, "search", "step size of the stdev; 0 keeps it as it is",
-        aliases=("stdev_learning_rate", "sigma_lr"),
-    )
-    optimizer: str = make_field("clipup", checks.optimizer, "search", "clipup, adam or sgd")
-    momentum: float | None = make_field(
-        None, checks.or_none(check_fraction), "search",
-        "clipup and sgd: share of the velocity that is kept; None: 0.9 and 0",
-        before=None,
-    )
-    beta1: float | None = make_field(
-        None, checks.or_none(check_fraction), "search", "adam: decay of the mean of gradients; None: 0.9", before=None,
-        aliases=("adam_beta1",),
-    )
-    beta2: float | None = make_field(
-        None, checks.or_none(check_fraction), "search", "adam: decay of the mean of squared gradients; None: 0.999",
-        before=None, aliases=("adam_beta2",),
-    )
-    epsilon: float | None = make_field(
-        None, checks.or_none(check_positive), "search", "adam: added to the root of that mean; None: 1e-8", before=None,
-        aliases=("adam_epsilon", "eps"),
-    )
-    solution_ranking: bool = make_field(
-        True, check_flag, "search", "weigh solutions by centered ranks; False: by their fitnesses",
-        aliases=("ranking", "ranking_method", "centered_ranks"),
-    )
-    tie_breaking: str = make_field(
-        "average", checks.one_of(*TIE_BREAKING), "search",
-        "equal fitnesses: average: share the mean of their ranks; order: are ranked in their order, as 0.1.0 did",
-        before="order", aliases=("ties",),
-    )
-    init_from: str | None = make_field(
-        None, checks.or_none(check_path), "search",
-        "file of a saved agent: begin at its center and running statistics; None: at zero",
-        aliases=("center_init", "initial_agent"),
     )
     niters: int = make_field(
         Follows("1000 if function is None else 500"), check_whole, "stopping", "generations", resume="may change",
@@ -271,8 +202,7 @@ class Settings(RankSettings):
             defaults = fill_defaults(TABLE, {"seed": 0, "function": settings.function})
             check_function(vars(settings), TABLE, defaults)
             settings.check_policy()
-            compute_max_rounds(settings.popsize, settings.popsize_max)
-            make_optimizer(settings.optimizer, 1, settings.center_lr, settings.optimizer_config)
+            settings.check_search()
         except ValueError as error:
             raise BadSettings(str(error)) from None
         return settings
@@ -286,13 +216,6 @@ class Settings(RankSettings):
     def normalizes(self) -> bool:
         """Whether observations are normalized."""
         return self.obs_norm and self.function is None
-
-    @property
-    def optimizer_config(self) -> dict[str, float]:
-        """Arguments of the optimizer: what is set of momentum, beta1, beta2 and epsilon, and for clipup max_speed."""
-        every = {name: getattr(self, name) for name in ("momentum", "beta1", "beta2", "epsilon")}
-        config = {name: value for name, value in every.items() if value is not None}
-        return config | ({"max_speed": self.max_speed} if self.optimizer == "clipup" else {})
 
     def describe_run(self) -> dict[str, Any]:
         """All settings but those of where and how long: a run that is resumed elsewhere has the same."""
