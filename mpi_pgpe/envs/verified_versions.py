@@ -27,12 +27,13 @@ def explain_unverified(env: Any, verified: Mapping[str, set[str]], whose: str) -
 
     Args:
         env: the environment.
-        verified: for each package its versions; "1" stands for all that begin with 1.
+        verified: for each package its versions; "1" stands for all that begin with 1, and "FORK 1.2" for that version
+            of what another package brings under its name.
         whose: at whose speed it runs then.
     """
     here = {package: find_distribution(package) for package in verified}
     if all(
-        name == package and {version, version.partition(".")[0]} & verified[package]
+        ({version, version.partition(".")[0]} if name == package else {f"{name} {version}"}) & verified[package]
         for package, (name, version) in here.items()
     ):
         return None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import os
 import pickle
+import re
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -79,7 +80,8 @@ def _load_mpi() -> Any:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
         # mpi4py names a dozen places where it looked; what counts is a library that is there and does not load.
-        said = [line for line in str(error).splitlines() if "No such file" not in line]
+        missing = re.compile(r"\S*libmpi\S*: cannot open shared object file: No such file.*")
+        said = [line for line in str(error).splitlines() if not missing.fullmatch(line)]
         raise NoMPI(
             f"no MPI library can be loaded ({'; '.join(said)})",
             "pip install mpi4py mpich, or load your cluster's MPI module",

@@ -25,6 +25,10 @@ def test_a_fork_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     told = explain_unverified(object(), {"a_simulator": {"3.2.8"}}, "its library")
     assert told is not None, "what was proved with the original does not hold for the fork"
     assert "verified for a_simulator 3.2.8, but here are a-forked-simulator 3.2.8" in told
+    assert explain_unverified(object(), {"a_simulator": {"1.0", "a-forked-simulator 3.2.8"}}, "its library") is None
+    told = explain_unverified(object(), {"a_simulator": {"1.0", "a-forked-simulator 3.2.9"}}, "its library")
+    assert told is not None
+    assert "verified for a_simulator 1.0 or a-forked-simulator 3.2.9, but here are" in told
 
 
 def test_a_module_that_was_not_installed_may_say_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-INSTALL = "bin/install_mujoco_py"
-"""What installs it; a script in this project's folder."""
+from mpi_pgpe.base.packages import name_script
+
+INSTALL = name_script("bin/install_mujoco_py")
+"""What installs it."""
 
 
 def folder() -> Path:
