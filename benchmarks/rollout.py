@@ -107,7 +107,7 @@ def trainer_episodes(
         stdev = np.full(n, np.float32(1e-4))
     mean, obs_stdev = (np.zeros(n_obs), np.ones(n_obs)) if name != LANDER else (None, None)
     if agent is not None:
-        if agent.shape.layers() != shape.layers():
+        if not isinstance(agent.shape, PolicyShape) or agent.shape.cell or agent.shape.layers() != shape.layers():
             raise SystemExit(f"the agent is none for {name}; name its environment with --env")
         center = agent.parameters
         if agent.moments is not None:
@@ -206,7 +206,9 @@ def main() -> None:
         agent = None if args.agent is None else read_agent(args.agent)
     except AgentFileError as error:
         parser.error(str(error))
-    hidden = tuple(args.hidden) if agent is None else agent.shape.hidden
+    hidden = tuple(args.hidden)
+    if agent is not None:
+        hidden = agent.shape.hidden if isinstance(agent.shape, PolicyShape) else ()
     rows = []
     for name in common.each(args.env):
         try:

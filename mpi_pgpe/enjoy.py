@@ -53,6 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
                    help="episode i, from 0, starts from seed S + i (default 0)")  # fmt: skip
     p.add_argument("--env", metavar="ID", help="environment (default: that of the agent's re-evaluation)")
     add_wrappers(p, "those that the agent was trained with")
+    p.add_argument("--policy", metavar="MODULE:CLASS", help="the agent's network, if it is one of your own")
     p.add_argument("--max-episode-length", type=make_minimum(1), metavar="STEPS",
                    help="most steps of an episode (default: the environment's own limit, and 100,000)")  # fmt: skip
     p.add_argument("--video", metavar="OUT", help="write a film of the episodes: OUT.mp4 or OUT.gif; needs no display")
@@ -62,15 +63,16 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def share_episodes(
-    farm: Farm, agent: Agent, viewer: Viewer, env: str | None, episodes: int, seed: int
+    farm: Farm, agent: Agent, viewer: Viewer, args: argparse.Namespace, episodes: int
 ) -> NDArray[np.float64]:
     """Rank 0: have the ranks run the episodes; returns (return, length) of each, shape (episodes, 2)."""
-    order = {"env": env, "seed": seed, "max_episode_length": viewer.max_episode_length, "wrappers": viewer.wrappers}
+    order = {name: getattr(args, name) for name in ("env", "policy", "seed", "max_episode_length")}
+    order["wrappers"] = viewer.wrappers
     farm.world.tell(
         _EPISODES, np.frombuffer(json.dumps(order).encode(), np.uint8), np.frombuffer(to_bytes(agent), np.uint8)
     )
     tasks = Rounds(episodes)
-    farm.hand_out(tasks, _episode_of(viewer, seed))
+    farm.hand_out(tasks, _episode_of(viewer, args.seed))
     results = tasks.results()
     return np.column_stack([results["fitness"][:, 0], results["interactions"][:, 0]])
 
@@ -84,7 +86,8 @@ def serve(farm: Farm) -> int:
             return int(arrays[0][0])
         order = json.loads(arrays[0].tobytes())
         agent = agent_from_bytes(arrays[1].tobytes())
-        viewer = Viewer(agent, order["env"], None, order["max_episode_length"], order["wrappers"])
+        places = ("max_episode_length", "wrappers", "policy")
+        viewer = Viewer(agent, order["env"], None, *(order[name] for name in places))
         farm.take(_episode_of(viewer, order["seed"]))
 
 
@@ -143,6 +146,7 @@ def lead(farm: Farm | None, argv: list[str]) -> int:
         "human" if args.render else None if args.video is None else "rgb_array",
         args.max_episode_length,
         read_wrappers(args.wrappers),
+        args.policy,
     )
     if args.video is not None:
         results = run_filmed(viewer, episodes, args.seed, args.video)
@@ -151,7 +155,7 @@ def lead(farm: Farm | None, argv: list[str]) -> int:
             viewer.watch(Pace())
         results = run_here(viewer, episodes, args.seed)
     else:
-        results = share_episodes(farm, agent, viewer, args.env, episodes, args.seed)
+        results = share_episodes(farm, agent, viewer, args, episodes)
     viewer.env.close()
     result = summarize_episodes(viewer.env_name, args.seed, results)
     if args.video:

@@ -8,6 +8,7 @@ Under `mpirun -n N python script.py` every rank runs the script, makes the same 
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -20,9 +21,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.file import write_agent
-from mpi_pgpe.agents.numpy_policy import NumpyPolicy
+from mpi_pgpe.agents.numpy_policy import NumpyPolicy, OwnNumpyPolicy, make_numpy_policy
 from mpi_pgpe.base.errors import Stopped, WrongInput
 from mpi_pgpe.parallel.launcher import read_promised_rank
+from mpi_pgpe.policies.own import Own, OwnShape
 from mpi_pgpe.training.on_generation import GenerationReport
 
 if TYPE_CHECKING:
@@ -39,12 +41,19 @@ class TrainedAgent(Agent):
     """An agent that is called with an observation, and acts. A recurrent one keeps its state until `reset`.
 
     `mpi_pgpe.restore` takes it wherever it takes a file.
+
+    Attributes:
+        own: the class of a network of one's own, in the process that trained it; None of others.
     """
 
+    own: Own | None = None
+
     @classmethod
-    def from_agent(cls, agent: Agent) -> TrainedAgent:
+    def from_agent(cls, agent: Agent, own: Own | None = None) -> TrainedAgent:
         """The same agent."""
-        return cls(**{each.name: getattr(agent, each.name) for each in fields(Agent)})
+        trained = cls(**{each.name: getattr(agent, each.name) for each in fields(Agent)})
+        trained.own = own
+        return trained
 
     def __call__(self, observation: ArrayLike) -> Any:
         """The action for an observation, or the actions for a batch; see `restore.to_numpy_policy`."""
@@ -54,13 +63,13 @@ class TrainedAgent(Agent):
         """An episode begins: the state of a recurrent policy is zero again; others have none."""
         self._numpy_policy().reset()
 
-    def _numpy_policy(self) -> NumpyPolicy:
+    def _numpy_policy(self) -> NumpyPolicy | OwnNumpyPolicy:
         if "_policy" not in self.__dict__:
-            self.__dict__["_policy"] = NumpyPolicy(self)
+            self.__dict__["_policy"] = make_numpy_policy(self, self.own)
         return self.__dict__["_policy"]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_policy"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_policy", "own")}
 
     def save(self, path: Path_) -> None:
         """Write it to a file, which `enjoy` and `restore` read."""
@@ -94,7 +103,7 @@ class TrainingResult:
 def train_agent(
     env: str | Callable[..., Any] | None = None,
     *,
-    policy: Any = None,
+    policy: str | Own | None = None,
     results: Path_ | None = None,
     mongo_db: str | None = None,
     configurations: str | Sequence[str] = (),
@@ -110,7 +119,8 @@ def train_agent(
     Args:
         env: an id, `module:name`, or a class or function that makes the environment, which may stand in the script
             itself; it is recorded by its name. None: the default's, or that of `configurations`.
-        policy: the setting `policy`.
+        policy: the setting `policy`: a kind of network or `module:Class`; or the class of a network of one's own, or a
+            function that makes it, which may stand in the script itself. It is recorded by its name.
         results: a folder in which the run is recorded, as with -F; None: agents alone are saved, in `saved_agents`.
         mongo_db: a database in which it is recorded, as with -m.
         configurations: names of prepared configurations or files of settings, as behind `with`.
@@ -135,7 +145,7 @@ def train_agent(
     if env is not None:
         settings["env_name"] = env
     if policy is not None:
-        settings["policy"] = policy
+        settings["policy"] = _name_network(policy)
     for name in ("env_name", "re_eval_env_name"):
         if callable(settings.get(name)):
             from mpi_pgpe.envs.given import give_name  # here, so that a name alone loads nothing
@@ -154,6 +164,18 @@ def train_agent(
         on_generation=on_generation,
         verbose=verbose,
     )
+
+
+def _name_network(policy: str | Own) -> str:
+    from mpi_pgpe.training.named_code import NETWORKS  # here, so that a name alone loads nothing
+
+    if isinstance(policy, str):
+        return policy
+    if not (inspect.isclass(policy) or inspect.isroutine(policy)):
+        raise WrongInput(
+            f"policy: expected a kind of network, or a class or function that makes one, got {policy!r:.100}"
+        )
+    return NETWORKS.give(policy)
 
 
 def is_rank_0() -> bool:
@@ -220,9 +242,14 @@ def _result(outcome: Outcome) -> TrainingResult:
     best = outcome.best_solution
     assert isinstance(outcome.agent, Agent)
     assert best is None or isinstance(best, Agent)
+    own = None
+    if isinstance(outcome.agent.shape, OwnShape):
+        from mpi_pgpe.training.named_code import NETWORKS
+
+        own = NETWORKS.known(outcome.agent.shape.name)  # which this process was given, or has trained
     return TrainingResult(
-        TrainedAgent.from_agent(outcome.agent),
-        None if best is None else TrainedAgent.from_agent(best),
+        TrainedAgent.from_agent(outcome.agent, own),
+        None if best is None else TrainedAgent.from_agent(best, own),
         np.nan if best is None else float(best.metadata["best_solution"]["fitness"]),
         outcome.history,
         outcome.folder,

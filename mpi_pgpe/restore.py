@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.file import read_agent
-from mpi_pgpe.agents.numpy_policy import NumpyPolicy
+from mpi_pgpe.agents.numpy_policy import NumpyPolicy, OwnNumpyPolicy, make_numpy_policy
 from mpi_pgpe.base.errors import MissingPackage
 from mpi_pgpe.base.packages import INSTALL_TORCH
 from mpi_pgpe.policies.layout import flatten_observations
+from mpi_pgpe.policies.own import Own
 
 if TYPE_CHECKING:
     from mpi_pgpe.agents.in_torch.module import Module
@@ -32,7 +33,17 @@ def _read(file: File) -> Agent:
     return file if isinstance(file, Agent) else read_agent(file)
 
 
-def to_torch_module(file: File, *, norm_layer: bool = True, clip_layer: bool = True) -> Module:
+def _find_own(file: File, policy: str | Own | None) -> Own | None:
+    if isinstance(policy, str):
+        from mpi_pgpe.training.named_code import NETWORKS  # here, because it is needed for names alone
+
+        return NETWORKS.find(policy)
+    return getattr(file, "own", None) if policy is None else policy
+
+
+def to_torch_module(
+    file: File, *, norm_layer: bool = True, clip_layer: bool = True, policy: str | Own | None = None
+) -> Module:
     """The policy of a saved agent, as a torch module.
 
     The module maps a float32 observation of shape (observation_size,), or a batch of shape
@@ -52,8 +63,11 @@ def to_torch_module(file: File, *, norm_layer: bool = True, clip_layer: bool = T
         norm_layer: include the normalization of observations, if the agent has one.
         clip_layer: include what makes an action of the network's output: clipping to the bounds of the
             action space, or the argmax for discrete actions.
+        policy: the class of a network of one's own, or its name `module:Class`; a file never chooses code. The module
+            then stands between those layers, as it is.
 
     Raises:
+        WrongInput: `policy` is missing, does not fit, or makes no torch module.
         agents.AgentFileError: the file is missing, damaged or not a saved agent.
         MissingPackage: torch is not installed.
     """
@@ -64,10 +78,10 @@ def to_torch_module(file: File, *, norm_layer: bool = True, clip_layer: bool = T
             raise
         raise MissingPackage(f"to_torch_module needs torch, which is not installed; {INSTALL_TORCH}") from None
 
-    return torch_module(_read(file), norm_layer, clip_layer)
+    return torch_module(_read(file), norm_layer, clip_layer, _find_own(file, policy))
 
 
-def to_numpy_policy(file: File) -> NumpyPolicy:
+def to_numpy_policy(file: File, *, policy: str | Own | None = None) -> NumpyPolicy | OwnNumpyPolicy:
     """The policy of a saved agent, as a function of numpy arrays.
 
     It maps an observation of shape (observation_size,), or a batch of shape (n, observation_size), to
@@ -79,10 +93,16 @@ def to_numpy_policy(file: File) -> NumpyPolicy:
     A recurrent policy keeps its state from call to call, for each observation of a batch its own. Call its `reset()`
     where an episode begins, as those of a batch then do together; other policies have the method, too.
 
+    Args:
+        file: path of the saved agent, or an agent.
+        policy: the class of a network of one's own, or its name `module:Class`; a file never chooses code. It takes one
+            observation at a time.
+
     Raises:
+        WrongInput: `policy` is missing or does not fit.
         agents.AgentFileError: the file is missing, damaged or not a saved agent.
     """
-    return NumpyPolicy(_read(file))
+    return make_numpy_policy(_read(file), _find_own(file, policy))
 
 
 def to_flat_observations(file: File) -> Callable[[Any], NDArray[np.float32]]:

@@ -29,7 +29,7 @@ class Room(NamedTuple):
 ROOMS = {
     "base": Room(""),
     "search": Room("base"),
-    "policies": Room("base"),
+    "policies": Room("base", in_one_place={"torch": "own_torch"}),
     "envs": Room("policies base", f"numpy {SIMULATORS}"),
     "parallel": Room("base", in_one_place={"mpi4py": "world"}),
     "agents": Room("policies base", in_one_place={"torch": "in_torch"}),

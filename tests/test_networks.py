@@ -19,7 +19,11 @@ from mpi_pgpe.restore import to_numpy_policy
 
 pytestmark = [pytest.mark.launches, pytest.mark.slow]
 
-NETWORKS = {"gru": ["policy=gru", "hidden=5"]}
+NETWORKS = {
+    "gru": ["policy=gru", "hidden=5"],
+    "own in numpy": ["policy=own_networks:Draws"],
+    "own in torch": ["policy=own_modules:Remembers"],
+}
 TRAIN = ["-m", "mpi_pgpe.train", "-l", "ERROR", "-F", "results", "with", "fast", "env_name=odd_envs:Slow", "seed=3"]
 SIZE = ["popsize=8", "popsize_max=8", "num_interactions=None", "niters=8", "re_eval_num_episodes=3"]
 ENVIRONMENT = os.environ | {"PYTHONPATH": python_path(HELPERS)}
@@ -65,11 +69,18 @@ def test_a_whole_run(network: list[str], tmp_path: Path, capsys: pytest.CaptureF
 
 def check_agent(network: list[str], folder: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """enjoy, in one order and another, gives the returns that the restored agent has; a run begins at it."""
-    assert enjoy.main([str(file), "--env", "odd_envs:Slow", "--episodes", "4", "--seed", "5", "--json"]) == 0
+    own = network[0].partition("=")[2] if ":" in network[0] else None
+    command_of = [str(file), "--env", "odd_envs:Slow", "--json"]
+    if own is not None:
+        assert enjoy.main(command_of) == 2
+        refusal = capsys.readouterr().err
+        assert refusal.startswith(f"enjoy: policy: the agent's network is {own}, which is code; a file does not choose")
+        command_of += ["--policy", own]
+    assert enjoy.main([*command_of, "--episodes", "4", "--seed", "5"]) == 0
     returns = json.loads(capsys.readouterr().out.splitlines()[-1])["returns"]
-    assert enjoy.main([str(file), "--env", "odd_envs:Slow", "--episodes", "1", "--seed", "7", "--json"]) == 0
+    assert enjoy.main([*command_of, "--episodes", "1", "--seed", "7"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["returns"] == returns[2:3]
-    policy, env = to_numpy_policy(file), envs.make("odd_envs:Slow", {})
+    policy, env = to_numpy_policy(file, policy=own), envs.make("odd_envs:Slow", {})
     for seed in (5, 6, 7, 8):
         policy.reset()
         observation, total, over = env.reset(seed), 0.0, False

@@ -2,6 +2,7 @@
 
     agent                     the agent in memory
     file                      its file, written and read
+    network_data              the network as plain data
     solution                  what is saved of a function
     safe_pickle, plain_data   pickles as data
     pgpelib                   agents of pgpelib (2020)

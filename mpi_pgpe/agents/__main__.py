@@ -17,6 +17,7 @@ from mpi_pgpe.agents.file import read_agent, write_agent
 from mpi_pgpe.base.arguments import Parser, add_json
 from mpi_pgpe.base.errors import UserError
 from mpi_pgpe.base.text import format_json_line, make_printable
+from mpi_pgpe.policies.own import OwnShape
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -36,12 +37,13 @@ def describe_agent(agent: Agent) -> dict[str, Any]:
     """What `show` prints of an agent."""
     shape, space, moments = agent.shape, agent.action_space, agent.moments
     policy = {"parameters": shape.num_parameters} | asdict(shape)
-    if not shape.hidden or shape.cell in ("gru", "lstm"):
-        del policy["activation"]
-    if shape.bias:
-        del policy["bias"]
-    if not shape.cell:
-        del policy["cell"]
+    if isinstance(shape, OwnShape):
+        policy["class"] = policy.pop("name")
+        del policy["num_parameters"]
+    else:
+        usual = {"activation": not shape.hidden or shape.cell in ("gru", "lstm"), "bias": shape.bias}
+        usual["cell"] = not shape.cell
+        policy = {name: value for name, value in policy.items() if not usual.get(name)}
     return {
         "policy": policy,
         "action_space": {"discrete": space.size, "start": space.start}

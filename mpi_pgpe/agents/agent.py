@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mpi_pgpe import __version__
 from mpi_pgpe.policies.layout import Layout
-from mpi_pgpe.policies.network import PolicyShape
+from mpi_pgpe.policies.making import Shape
 from mpi_pgpe.policies.normalization import Moments
 from mpi_pgpe.policies.spaces import ActionSpace
 
@@ -28,7 +28,7 @@ class Agent:
     """
 
     parameters: NDArray[np.float32]
-    shape: PolicyShape
+    shape: Shape
     action_space: ActionSpace
     moments: Moments | None = None
     metadata: dict[str, Any] = field(default_factory=dict)

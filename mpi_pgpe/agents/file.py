@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mpi_pgpe.agents import network_data
 from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.pgpelib import POLICIES, read_pgpelib
 from mpi_pgpe.agents.plain_data import copy_plain_data
@@ -29,9 +30,7 @@ from mpi_pgpe.base.atomic_file import write_atomically
 from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.base.regular_file import read_regular
 from mpi_pgpe.base.text import make_printable
-from mpi_pgpe.policies.activations import ACTIVATIONS
 from mpi_pgpe.policies.layout import FLOATS, Layout
-from mpi_pgpe.policies.network import CELL_ACTIVATIONS, MOST_HIDDEN, PolicyShape
 from mpi_pgpe.policies.normalization import STDEV_FLOOR, Moments
 from mpi_pgpe.policies.spaces import ActionSpace
 
@@ -43,7 +42,6 @@ FORMAT_OF_SOLUTIONS = "mpi_pgpe solution"  # of solution.py: no agent
 VERSION = 4
 """1 had no checksum. 3 has a reference or a floor of the statistics, 4 a network that 3 knows nothing of, or spaces
 that are not flat; each is written where it is needed alone."""
-_ACTIVATIONS_OF_3 = frozenset({"tanh", "relu", "identity"})
 _LARGEST_FILE = 2**28  # bytes; far beyond any policy that fits this program
 
 
@@ -64,7 +62,7 @@ def to_bytes(agent: Agent) -> bytes:
     """The content of the file that `write_agent` writes."""
     space, moments = agent.action_space, agent.moments
     more = {} if moments is None else _collect_moments_extras(moments)
-    network = _collect_network_extras(agent.shape)
+    network = network_data.needs_version_4(agent.shape)
     layouts = _collect_layouts(agent)
     content = pickle.dumps(
         _intern_texts(
@@ -72,12 +70,7 @@ def to_bytes(agent: Agent) -> bytes:
                 "format": FORMAT,
                 "version": 4 if network or layouts else 3 if more else 2,
                 "parameters": _pack(agent.parameters),
-                "observation_size": agent.shape.observation_size,
-                "action_size": agent.shape.action_size,
-                "hidden": list(agent.shape.hidden),
-                "activation": agent.shape.activation,
-                "output_activation": agent.shape.output_activation,
-                **network,
+                **network_data.to_plain(agent.shape),
                 "action_low": None if space.low is None else _pack(space.low),
                 "action_high": None if space.high is None else _pack(space.high),
                 "action_start": space.start,
@@ -102,12 +95,6 @@ def _collect_moments_extras(moments: Moments) -> dict[str, Any]:
     if moments.stdev_floor != STDEV_FLOOR:
         more["stdev_floor"] = float(moments.stdev_floor)
     return more
-
-
-def _collect_network_extras(shape: PolicyShape) -> dict[str, Any]:
-    """Likewise of the network; its activations alone can need it, too."""
-    usual = shape.bias and not shape.cell and {shape.activation, shape.output_activation} <= _ACTIVATIONS_OF_3
-    return {} if usual else {"bias": shape.bias} | ({"cell": shape.cell} if shape.cell else {})
 
 
 def _collect_layouts(agent: Agent) -> dict[str, Any]:
@@ -213,18 +200,10 @@ def _content(path: str | os.PathLike[str]) -> bytes:
 
 
 def _agent(data: dict[str, Any]) -> Agent:
-    if len(data["hidden"]) > MOST_HIDDEN:
-        raise AgentFileError(f"expected at most {MOST_HIDDEN} hidden layers, got {len(data['hidden'])}")
-    shape = PolicyShape(
-        _size(data["observation_size"]),
-        _size(data["action_size"]),
-        tuple(map(_size, data["hidden"])),
-        _activation(data.get("activation", "tanh")),
-        _activation(data.get("output_activation", "identity")),
-        _flag("bias", data.get("bias", True)),
-        data.get("cell"),
-    )
-    _check_cell(shape)
+    try:
+        shape = network_data.from_plain(data)
+    except ValueError as error:
+        raise AgentFileError(str(error)) from None
     parameters = _unpack("parameters", data["parameters"], shape.num_parameters)
     low, high = (
         None if data[name] is None else _unpack(name, data[name], shape.action_size)
@@ -257,16 +236,6 @@ def _agent(data: dict[str, Any]) -> Agent:
     return Agent(parameters, shape, space, moments, copy_plain_data(data["metadata"]), observations)
 
 
-def _check_cell(shape: PolicyShape) -> None:
-    cell: Any = shape.cell
-    if cell is None:
-        return
-    if type(cell) is not str or cell not in CELL_ACTIVATIONS:
-        raise AgentFileError(f"cell: expected one of {', '.join(CELL_ACTIVATIONS)}, got {reprlib.repr(cell)}")
-    if not shape.hidden or shape.activation not in CELL_ACTIVATIONS[cell]:
-        raise AgentFileError(f"expected a hidden layer and an activation that {cell} has, got {shape}")
-
-
 def _layout(data: dict[str, Any], name: str, size: int) -> Layout | None:
     if (plain := data.get(name)) is None:
         return None
@@ -279,25 +248,9 @@ def _layout(data: dict[str, Any], name: str, size: int) -> Layout | None:
     return layout
 
 
-def _size(value: Any) -> int:
-    return _whole(value, 1, _LARGEST_FILE)
-
-
 def _whole(value: Any, least: int, most: int) -> int:
     if type(value) is not int or not least <= value <= most:
         raise AgentFileError(f"expected a whole number from {least} to {most}, got {reprlib.repr(value)}")
-    return value
-
-
-def _flag(name: str, value: Any) -> bool:
-    if type(value) is not bool:
-        raise AgentFileError(f"{name}: expected True or False, got {reprlib.repr(value)}")
-    return value
-
-
-def _activation(value: Any) -> str:
-    if type(value) is not str or value not in ACTIVATIONS:
-        raise AgentFileError(f"expected an activation, one of {', '.join(ACTIVATIONS)}, got {reprlib.repr(value)}")
     return value
 
 

@@ -9,16 +9,55 @@ from numpy.typing import ArrayLike, NDArray
 
 from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.policies.activations import ACTIVATIONS
+from mpi_pgpe.policies.interface import AnyPolicy
 from mpi_pgpe.policies.layout import flatten_observations
+from mpi_pgpe.policies.making import make_policy
+from mpi_pgpe.policies.network import PolicyShape
+from mpi_pgpe.policies.own import Own
 from mpi_pgpe.policies.recurrent import step_cell
 
 
-class NumpyPolicy:
-    """See `restore.to_numpy_policy`."""
+def make_numpy_policy(agent: Agent, own: Own | None = None) -> NumpyPolicy | OwnNumpyPolicy:
+    """See `restore.to_numpy_policy`; `own` is the class of a network of one's own.
 
-    def __init__(self, agent: Agent) -> None:
-        self._agent = agent
-        shape, moments = agent.shape, agent.moments
+    Raises:
+        WrongInput: see `making.make_policy`.
+    """
+    if isinstance(agent.shape, PolicyShape) and own is None:
+        return NumpyPolicy(agent, agent.shape)
+    policy = make_policy(agent.shape, agent.action_space, own)
+    policy.load(agent.parameters, *(() if agent.moments is None else agent.moments.normalization()))
+    return OwnNumpyPolicy(agent, policy)
+
+
+class OwnNumpyPolicy:
+    """That of a network of one's own, for one observation at a time."""
+
+    def __init__(self, agent: Agent, policy: AnyPolicy) -> None:
+        self._agent, self._policy = agent, policy
+        self.reset = policy.reset
+
+    def __call__(self, observation: ArrayLike) -> Any:
+        """The action for an observation.
+
+        Raises:
+            ValueError: it has another shape.
+        """
+        agent, space = self._agent, self._agent.action_space
+        size = agent.shape.observation_size
+        x = flatten_observations(observation, size, agent.observation_layout)
+        if x.shape != (size,):
+            raise ValueError(f"expected an observation of shape ({size},) for a network of one's own, got {x.shape}")
+        action = self._policy.act(np.append(x, np.float32(1)))
+        return action if space.layout is None else space.to_action(action)
+
+
+class NumpyPolicy:
+    """That of a network that is built in."""
+
+    def __init__(self, agent: Agent, shape: PolicyShape) -> None:
+        self._agent, self._shape = agent, shape
+        moments = agent.moments
         self._cells = shape.split_cells(agent.parameters)
         layers = shape.split(agent.parameters)
         names = [shape.activation] * (len(layers) - 1) + [shape.output_activation]
@@ -51,7 +90,7 @@ class NumpyPolicy:
         return x if space.layout is None else space.to_action(x)
 
     def _step_cells(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        shape, batch = self._agent.shape, x.shape[:-1]
+        shape, batch = self._shape, x.shape[:-1]
         if self._states is None:
             width = 2 if shape.cell == "lstm" else 1
             self._states = [np.zeros((*batch, width * units), np.float32) for units in shape.hidden]

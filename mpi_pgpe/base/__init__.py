@@ -9,6 +9,8 @@
     regular_file  files of others, read without waiting and in bounded size
     file_lock     locks between programs, which die with their owners
     exact_sums    sums with the same bits in any order
+    inside        a block around a user's code
+    global_generators   random numbers of the whole process, seeded together
     state         plain data with arrays, and its digest
     fast_numpy    two functions of numpy without the Python around them
     packages      how packages are installed that more than one room names

@@ -93,7 +93,7 @@ def begin_environments() -> None:
     global _leftovers
     faulthandler.enable(sys.__stderr__ or sys.stderr, all_threads=False)  # after MPI, which may have a handler, too
     _leftovers = Leftovers()
-    from mpi_pgpe.envs.inside import guard_exit  # here, because it loads numpy, too
+    from mpi_pgpe.base.inside import guard_exit  # here, because it loads numpy, too
 
     guard_exit()
 

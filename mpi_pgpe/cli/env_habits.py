@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mpi_pgpe import envs
-from mpi_pgpe.envs.global_generators import seed_global_generators
+from mpi_pgpe.base.global_generators import seed_global_generators
 from mpi_pgpe.policies.network import Policy, PolicyShape
 from mpi_pgpe.search.noise import Noise
 from mpi_pgpe.search.seeds import seed_table

@@ -38,6 +38,7 @@ from mpi_pgpe.runs.start import Start
 from mpi_pgpe.search.seeds import draw_run_seed
 from mpi_pgpe.training.functions import find_function
 from mpi_pgpe.training.initial_agent import read_initial_agent
+from mpi_pgpe.training.named_code import NETWORKS
 from mpi_pgpe.training.on_generation import OnGeneration
 from mpi_pgpe.training.settings import TABLE, Settings
 from mpi_pgpe.training.subject import read_initial_solution
@@ -261,6 +262,8 @@ def check_config(
             envs.check_name(name)
             envs.check_wrappers(name, settings.wrappers)
         read_initial_agent(settings)
+        if settings.own is not None:
+            NETWORKS.find(settings.own)
     else:
         find_function(settings.function)
         if settings.init_from is not None:

@@ -21,7 +21,7 @@ from mpi_pgpe import envs
 from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.file import read_agent
 from mpi_pgpe.policies.interface import AnyPolicy
-from mpi_pgpe.policies.making import make_policy
+from mpi_pgpe.policies.making import Shape, make_policy
 from mpi_pgpe.policies.network import PolicyShape
 from mpi_pgpe.search.noise import Noise
 from mpi_pgpe.search.seeds import episode_seed, seed_table
@@ -106,7 +106,7 @@ class Stage:
     def __init__(self, cast: Cast) -> None:
         self._cast = cast
         self._agents = [read_agent(path) for path in cast.agents]
-        self._policies: dict[PolicyShape, AnyPolicy] = {}
+        self._policies: dict[Shape, AnyPolicy] = {}
         self.origin: dict[str, str] = {}
 
     def play(self, order: Order, reuse: bool = True) -> dict[int, Outcome]:
@@ -171,7 +171,7 @@ class Stage:
         env, noise_seed = rollout.env, seed_table(1, number, 1)[0]
         size = env.observation_size, env.action_space.size
         agent: Agent | None = None
-        shape = PolicyShape(*size)
+        shape: Shape = PolicyShape(*size)
         if self._agents and number % 2:
             turn, which = divmod(number // 2, len(self._agents))
             agent, shape = self._agents[which], self._agents[which].shape

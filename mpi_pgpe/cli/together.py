@@ -10,7 +10,6 @@ import atexit
 import contextlib
 import faulthandler
 import pickle
-import random
 import signal
 import sys
 import threading
@@ -20,9 +19,8 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, TypeVar
 
-import numpy as np
-
 from mpi_pgpe.base.errors import FAILED, UserError, WrongInput, describe_error
+from mpi_pgpe.base.global_generators import kept_generators
 from mpi_pgpe.cli import entry, stop_requests
 from mpi_pgpe.cli.end_watch import EndWatch
 from mpi_pgpe.cli.stop_requests import StopRequests
@@ -138,14 +136,13 @@ def _left_as_it_was() -> Iterator[None]:
     """Meanwhile signals and the global generators of random numbers are the run's; then they are as before."""
     handlers = {number: signal.getsignal(number) for number in _SIGNALS}
     torch = sys.modules.get("torch")
-    state = random.getstate(), np.random.get_state(), torch and torch.random.get_rng_state()
+    threads = torch and torch.get_num_threads()
     try:
-        yield
+        with kept_generators():
+            yield
     finally:
-        random.setstate(state[0])
-        np.random.set_state(state[1])
         if torch:
-            torch.random.set_rng_state(state[2])
+            torch.set_num_threads(threads)
         for number, handler in handlers.items():
             if handler is not None:  # one that is not Python's
                 signal.signal(number, handler)

@@ -14,8 +14,10 @@ from mpi_pgpe.base.errors import UserError, describe_error
 from mpi_pgpe.cli.film import Look, ViewedEnvironment
 from mpi_pgpe.parallel.tasks import Abandoned, Poll
 from mpi_pgpe.policies.making import make_policy
+from mpi_pgpe.policies.own import OwnPolicy
 from mpi_pgpe.training import setting_checks
 from mpi_pgpe.training.failures import make_failure
+from mpi_pgpe.training.named_code import NETWORKS
 from mpi_pgpe.training.rollout import LONGEST, Episode, Rollout
 
 
@@ -90,8 +92,10 @@ class Viewer:
         render_mode: None, "human" or "rgb_array".
         max_episode_length: most steps of an episode; None: the environment's own limit, and LONGEST at most.
         wrappers: around the environment; None: those that the agent was trained with. See `choose_wrappers`.
+        policy: module:Class of the agent's network, if it is one's own.
 
     Raises:
+        WrongInput: `policy` is missing or does not fit.
         AgentFileError: `name` or `wrappers` is None, and the file names none that may be made.
         envs.UnknownEnvironment, envs.UnsupportedEnvironment: the environment cannot be made, or the
             agent does not fit it.
@@ -104,7 +108,9 @@ class Viewer:
         render_mode: str | None = None,
         max_episode_length: int | None = None,
         wrappers: list[Any] | None = None,
+        policy: str | None = None,
     ) -> None:
+        own = None if policy is None else NETWORKS.find(policy)
         name, config = choose_environment(agent.metadata, name)
         wrappers = choose_wrappers(agent.metadata, wrappers)
         if render_mode is not None:
@@ -127,7 +133,9 @@ class Viewer:
             raise envs.UnsupportedEnvironment(
                 f"expected an environment with {expected}, as the agent has, got {name} with {found}"
             )
-        self.policy = make_policy(shape, space.within(self.env.action_space))
+        self.policy = make_policy(shape, space.within(self.env.action_space), own)
+        if isinstance(self.policy, OwnPolicy):
+            self.policy.limit_threads()
         moments = agent.moments
         self.policy.load(agent.parameters, *(() if moments is None else moments.normalization()))
         self.max_episode_length = max_episode_length

@@ -14,7 +14,6 @@ env = make("HumanoidBulletEnv-v0", {})   # an Environment (see interface.py)
     bullet_memory, bullet_survivors, kuka   what PyBullet keeps of an episode: patches and a warning
     fast_bullet, mujoco/         the same episodes in less time
     rendering, quiet, survey     frames, silence, what is installed here
-    inside                       a block around an environment's code
     kept_state                   what an environment keeps from one episode to the next
 
 May import: policies, base; of third parties numpy, gym, gymnasium and the simulators, when they are asked for.

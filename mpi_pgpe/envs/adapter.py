@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpi_pgpe.base.errors import describe_error
+from mpi_pgpe.base.global_generators import seed_while_importing
+from mpi_pgpe.base.inside import Inside
 from mpi_pgpe.envs import bullet_survivors, closing, patches, registry, spaces, wrapping
-from mpi_pgpe.envs.global_generators import OtherGenerators, seed_while_importing
-from mpi_pgpe.envs.inside import Inside
+from mpi_pgpe.envs.global_generators import OtherGenerators
 from mpi_pgpe.envs.interface import Stretch, UnknownEnvironment, UnsupportedEnvironment
 from mpi_pgpe.envs.layers import check_parts, innermost, seeded_reset, unwrap
 from mpi_pgpe.envs.mujoco import log, mujoco_py_setup

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpi_pgpe.base.errors import WrongInput
-from mpi_pgpe.envs.inside import Inside
+from mpi_pgpe.base.inside import Inside
 from mpi_pgpe.policies.layout import Layout
 from mpi_pgpe.policies.spaces import ActionSpace
 

@@ -17,7 +17,14 @@ class AnyPolicy(ABC):
 
     Args:
         action_space: the actions that it can take.
+
+    Attributes:
+        shape: of its network; see `making.Shape`.
+        draws: whether it may draw from the global generators of random numbers.
     """
+
+    draws = False
+    shape: Any
 
     def __init__(self, action_space: ActionSpace) -> None:
         self.action_space = action_space

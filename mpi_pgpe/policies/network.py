@@ -71,8 +71,10 @@ class PolicyShape:
         kinds += [self.activation] if self.hidden and self.activation != "tanh" else []
         return ", ".join([f"{self.observation_size}-{hidden}-{self.action_size}", *kinds, *self._unusual()])
 
-    def computes_like(self, other: PolicyShape) -> bool:
+    def computes_like(self, other: object) -> bool:
         """Whether the two make the same of a parameter vector: a linear policy has no use for `activation`."""
+        if not isinstance(other, PolicyShape):
+            return False
         return self == (other if self.hidden else replace(other, activation=self.activation))
 
     def _sizes(self) -> list[tuple[int, int]]:

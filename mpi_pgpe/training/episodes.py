@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.parallel.clock import OTHER, PHYSICS
 from mpi_pgpe.parallel.tasks import Poll
 from mpi_pgpe.parallel.world import World
 from mpi_pgpe.policies.interface import AnyPolicy
 from mpi_pgpe.policies.making import make_policy
 from mpi_pgpe.policies.normalization import Moments
+from mpi_pgpe.policies.own import OwnPolicy
 from mpi_pgpe.training.failures import make_failure
 from mpi_pgpe.training.job import TRAINING, Distribution, Job
+from mpi_pgpe.training.named_code import NETWORKS
 from mpi_pgpe.training.problem import Attempt, Trial
 from mpi_pgpe.training.rollout import LONGEST, Rollout
 
@@ -54,13 +57,12 @@ class Episodes:
 
         Raises:
             UnknownEnvironment, UnsupportedEnvironment: it cannot be had.
+            WrongInput: the policy cannot.
             TaskFailed: it raised something else when it was made.
         """
-        from mpi_pgpe.envs import UnknownEnvironment, UnsupportedEnvironment
-
         try:
             return self._rollout(purpose)[0].env
-        except (UnknownEnvironment, UnsupportedEnvironment):
+        except WrongInput:
             raise
         except (Exception, SystemExit) as error:
             where = f"on rank {self._world.members[self._world.rank]} when it was made"
@@ -81,12 +83,16 @@ class Episodes:
                 env = envs.make(name, config, job.env_fast, job.wrappers)
                 if self._world.rank == 0 and job.env_reuse:
                     envs.warn_of_survivors(env)
-            shape = job.shape(env.observation_size, env.action_space.size)
             rollout = Rollout(env, limit, None if purpose == TRAINING else LONGEST)
             if job.profile:
                 rollout.timed = functools.partial(self._world.clock.timed, PHYSICS)
-            self._rollouts[purpose] = rollout, make_policy(shape, env.action_space)
+            self._rollouts[purpose] = rollout, make_network(job, env)
         return self._rollouts[purpose]
+
+    def policy(self, purpose: int) -> AnyPolicy:
+        """That of this rank for training or for re-evaluation; raises as `environment` does."""
+        self.environment(purpose)
+        return self._rollouts[purpose][1]
 
     def prepare(
         self,
@@ -116,3 +122,16 @@ class Episodes:
             return False
         self._rollouts[purpose][0].env.remake()
         return True
+
+
+def make_network(job: Job, env: Environment) -> AnyPolicy:
+    """The policy of a job for an environment, without parameters yet.
+
+    Raises:
+        WrongInput: it is one's own, and cannot be had.
+    """
+    if job.own is None:
+        return make_policy(job.shape(env.observation_size, env.action_space.size), env.action_space)
+    policy = OwnPolicy(NETWORKS.find(job.own), job.own, env.observation_size, env.action_space)
+    policy.limit_threads()
+    return policy

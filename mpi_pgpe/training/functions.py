@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import inspect
 import math
 import sys
@@ -13,20 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpi_pgpe.base.errors import describe_error
-from mpi_pgpe.envs.global_generators import seed_global_generators, seed_while_importing
-from mpi_pgpe.envs.inside import Inside
+from mpi_pgpe.base.global_generators import seed_global_generators
+from mpi_pgpe.base.inside import Inside
 from mpi_pgpe.parallel.clock import PHYSICS
 from mpi_pgpe.parallel.tasks import Poll
 from mpi_pgpe.parallel.world import World
 from mpi_pgpe.policies.normalization import Moments
 from mpi_pgpe.training.job import Distribution, Job
+from mpi_pgpe.training.named_code import FUNCTIONS
 from mpi_pgpe.training.problem import Attempt, BadFitness, Trial
 from mpi_pgpe.training.settings import BadSettings
 
 Fitness = Callable[..., Any]
-
-_given: dict[str, Fitness] = {}  # by the names that stand for them in this process
 
 
 def give_function(function: Fitness) -> str:
@@ -37,10 +34,7 @@ def give_function(function: Fitness) -> str:
     """
     if not callable(function):
         raise BadSettings(f"fitness: expected a function, or its name module:name, got {function!r:.100}")
-    kind = function if hasattr(function, "__qualname__") else type(function)
-    name = f"{kind.__module__}:{kind.__qualname__}"
-    _given[name] = function
-    return name
+    return FUNCTIONS.give(function)
 
 
 def find_function(name: str) -> Fitness:
@@ -49,28 +43,7 @@ def find_function(name: str) -> Fitness:
     Raises:
         BadSettings: there is none.
     """
-    if name in _given:
-        return _given[name]
-    module, _, path = name.rpartition(":")
-    if module == "__main__":
-        raise BadSettings(
-            f"function: {name!r} stood in the script that maximized it. Give it to mpi_pgpe.maximize again, or put it "
-            "in a module of its own"
-        )
-    try:
-        with Inside(), seed_while_importing():
-            found: Any = importlib.import_module(module)
-    except (Exception, SystemExit) as error:  # what a module raises when it is imported may be anything
-        hint = "; is it on PYTHONPATH?" if isinstance(error, ModuleNotFoundError) else ""
-        raise BadSettings(f"function: module {module!r} cannot be imported ({describe_error(error)}){hint}") from None
-    try:
-        for part in path.split("."):
-            found = getattr(found, part)
-    except AttributeError:
-        raise BadSettings(f"function: module {module!r} has no {path!r}") from None
-    if not callable(found):
-        raise BadSettings(f"function: expected a function, got {type(found).__name__} in {name!r}")
-    return found
+    return FUNCTIONS.find(name)
 
 
 def takes_seed(function: Fitness) -> bool:

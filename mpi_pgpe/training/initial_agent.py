@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.file import AgentFileError, read_agent
-from mpi_pgpe.policies.network import PolicyShape
+from mpi_pgpe.policies.making import Shape
+from mpi_pgpe.policies.own import OwnShape
 from mpi_pgpe.policies.spaces import ActionSpace
 from mpi_pgpe.training.settings import BadSettings, Settings
 
@@ -21,8 +22,14 @@ def read_initial_agent(settings: Settings) -> Agent | None:
         agent = read_agent(settings.init_from)
     except AgentFileError as error:
         raise BadSettings(f"init_from: {error}") from None
-    expected = settings.shape(agent.shape.observation_size, agent.shape.action_size)
-    if not agent.shape.computes_like(expected):
+    shape = agent.shape
+    expected: object = settings.own
+    if settings.own is None:
+        expected = settings.shape(shape.observation_size, shape.action_size)
+        fits = shape.computes_like(expected)
+    else:
+        fits = isinstance(shape, OwnShape) and shape.name == settings.own
+    if not fits:
         raise BadSettings(
             f"init_from: expected a policy {expected}, as the settings (policy, hidden, num_hidden, hidden_size, "
             f"activation, output_activation, bias) say, got {agent.shape} in {settings.init_from}"
@@ -36,7 +43,7 @@ def read_initial_agent(settings: Settings) -> Agent | None:
     return agent
 
 
-def load_initial_agent(settings: Settings, shape: PolicyShape, space: ActionSpace) -> Agent | None:
+def load_initial_agent(settings: Settings, shape: Shape, space: ActionSpace) -> Agent | None:
     """The agent that training begins with, or None; `shape` and `space` are those that the environment needs.
 
     Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mpi_pgpe.base.checks import check_flag
 from mpi_pgpe.policies.activations import ACTIVATIONS, HIDDEN_ACTIVATIONS
@@ -14,14 +15,23 @@ from mpi_pgpe.training.setting import Follows, make_field
 MLP = "mlp"
 
 
+def _network(name: str, value: Any) -> str:
+    """A kind of network, or the name of a class; whether there is one of this name is looked at later."""
+    module, colon, path = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if value in (MLP, *CELLS) or (colon and module.strip() and path.strip()):
+        return str(value)
+    raise ValueError(f"{name}: expected {', '.join([MLP, *CELLS])}, or module:Class of your own, got {value!r:.100}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class PolicySettings:
     """The settings that describe the policy's network."""
 
     # fmt: off
     policy: str = make_field(
-        MLP, checks.one_of(MLP, *CELLS), "policy",
-        "kind of the hidden layers: mlp, or recurrent ones: rnn, gru, lstm", before=MLP,
+        MLP, _network, "policy",
+        "kind of the hidden layers: mlp, or recurrent ones: rnn, gru, lstm; or one's own network, module:Class",
+        before=MLP,
         aliases=("network", "policy_type"),
     )
     hidden: Sequence[int] | None = make_field(
@@ -30,11 +40,11 @@ class PolicySettings:
         aliases=("hidden_sizes", "net_arch"), before=None,
     )
     hidden_size: int | None = make_field(
-        Follows("64 if hidden is None else None"), checks.or_none(checks.layer_size), "policy",
+        Follows("64 if hidden is None and ':' not in policy else None"), checks.or_none(checks.layer_size), "policy",
         "units in a hidden layer; 0: a linear policy", aliases=("num_units", "hidden_units"),
     )
     num_hidden: int | None = make_field(
-        Follows("1 if hidden is None else None"), checks.or_none(checks.layers), "policy",
+        Follows("1 if hidden is None and ':' not in policy else None"), checks.or_none(checks.layers), "policy",
         "hidden layers; 0: a linear policy", aliases=("num_layers", "hidden_layers"),
     )
     activation: str = make_field(
@@ -51,6 +61,11 @@ class PolicySettings:
 
     # fmt: on
     @property
+    def own(self) -> str | None:
+        """The name of the class of one's own network, if it is one."""
+        return self.policy if ":" in self.policy else None
+
+    @property
     def widths(self) -> tuple[int, ...]:
         """Units of the policy's hidden layers."""
         if self.hidden is not None:
@@ -58,7 +73,7 @@ class PolicySettings:
         return (self.hidden_size,) * (self.num_hidden or 0) if self.hidden_size else ()
 
     def shape(self, observation_size: int, action_size: int) -> PolicyShape:
-        """The network for observations and actions of these sizes."""
+        """The network for observations and actions of these sizes, unless it is one's own."""
         cell = None if self.policy == MLP else self.policy
         network = self.widths, self.activation, self.output_activation, self.bias, cell
         return PolicyShape(observation_size, action_size, *network)
@@ -70,6 +85,16 @@ class PolicySettings:
             ValueError: something does.
         """
         size, number = self.hidden_size, self.num_hidden
+        if self.own is not None:
+            usual: dict[str, Any] = {"hidden": None, "hidden_size": None, "num_hidden": None}
+            usual |= {"activation": "tanh", "output_activation": "identity", "bias": True}
+            for name, value in usual.items():
+                if getattr(self, name) != value:
+                    raise ValueError(
+                        f"{name}: means nothing with policy={self.policy}, which says itself what its layers are; got "
+                        f"{getattr(self, name)!r}"
+                    )
+            return
         if self.hidden is None:
             for name, value in (("hidden_size", size), ("num_hidden", number)):
                 if value is None:
@@ -90,10 +115,10 @@ class PolicySettings:
                     f"policy: expected a hidden layer that can be of the kind {self.policy}, got a linear policy; "
                     "set hidden=WIDTH,..."
                 )
-            usual = CELL_ACTIVATIONS[self.policy]
-            if self.activation not in usual:
+            possible = CELL_ACTIVATIONS[self.policy]
+            if self.activation not in possible:
                 raise ValueError(
-                    f"activation: expected {' or '.join(usual)} with policy={self.policy}, got {self.activation!r}"
+                    f"activation: expected {' or '.join(possible)} with policy={self.policy}, got {self.activation!r}"
                 )
         if not self.widths and self.activation != "tanh":
             raise ValueError(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mpi_pgpe.base.global_generators import seed_global_generators
 from mpi_pgpe.policies.interface import AnyPolicy
 from mpi_pgpe.policies.normalization import Moments
 
@@ -135,6 +136,8 @@ class Rollout:
         started = time.perf_counter()
         total, steps, terminated, truncated = 0.0, 0, False, False
         play = self._one_by_one if self.env.stretch is None else self._in_a_stretch
+        if policy.draws:  # not every environment's reset seeds what it does not draw from itself
+            seed_global_generators(seed)
         observed = self.timed(self.env.reset)(seed)
         policy.reset()
         if np.shape(observed) != (self.env.observation_size,):

@@ -59,7 +59,7 @@ class PolicySubject:
         env = team.environment(TRAINING)
         self.action_space, self.observation_layout = env.action_space, env.observation_layout
         self.origins: tuple[dict[str, str], dict[str, str]] = env.origin, team.environment(RE_EVALUATION).origin
-        self.shape = settings.shape(env.observation_size, env.action_space.size)
+        self.shape = team.policy(TRAINING).shape
         self._check_re_evaluation(team)
         self.num_parameters, self.observation_size = self.shape.num_parameters, env.observation_size
         initial = initial_agent.load_initial_agent(settings, self.shape, self.action_space)

@@ -22,6 +22,7 @@ from mpi_pgpe.parallel.fault_tolerance import RanksLost
 from mpi_pgpe.parallel.load import Usage
 from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.parallel.world import World
+from mpi_pgpe.policies.interface import AnyPolicy
 from mpi_pgpe.policies.normalization import Moments, common_reference
 from mpi_pgpe.search.noise import weighted_sums
 from mpi_pgpe.training.blocks import Blocks
@@ -97,6 +98,12 @@ class Team:
         problem = self.evaluator.problem
         assert isinstance(problem, Episodes), "there is no environment"
         return problem.environment(purpose)
+
+    def policy(self, purpose: int) -> AnyPolicy:
+        """Episodes.policy of this rank."""
+        problem = self.evaluator.problem
+        assert isinstance(problem, Episodes), "there is no policy"
+        return problem.policy(purpose)
 
     def load_function(self) -> None:
         """Function.load of this rank."""

@@ -21,8 +21,9 @@ from places import HELPERS, python_path
 from programs import run_program
 
 from mpi_pgpe import envs
-from mpi_pgpe.envs import global_generators
-from mpi_pgpe.envs.global_generators import DRAW_FROM_THEIR_OWN, seed_global_generators
+from mpi_pgpe.base import global_generators
+from mpi_pgpe.base.global_generators import seed_global_generators
+from mpi_pgpe.envs.global_generators import DRAW_FROM_THEIR_OWN
 
 pytestmark = pytest.mark.serial
 

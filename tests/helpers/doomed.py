@@ -35,7 +35,7 @@ def tell_how_it_ends() -> None:
     """Let this process say that it ends without MPI's Finalize, which otherwise follows its orderly end."""
     from mpi4py import MPI
 
-    from mpi_pgpe.envs import inside  # which guards os._exit, and calls this one
+    from mpi_pgpe.base import inside  # which guards os._exit, and calls this one
 
     leave = inside._leave
 

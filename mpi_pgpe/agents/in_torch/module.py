@@ -11,7 +11,11 @@ from torch import nn
 from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.in_torch.cells import CellLayer, LstmLayer, Recurrent
 from mpi_pgpe.agents.in_torch.layers import ACTIVATIONS, CASTS, ArgmaxLayer, ClipLayer, ObsNormLayer, make_action_layer
+from mpi_pgpe.base.errors import WrongInput
+from mpi_pgpe.policies.making import make_policy
 from mpi_pgpe.policies.network import PolicyShape
+from mpi_pgpe.policies.own import Own, OwnPolicy, OwnShape
+from mpi_pgpe.policies.spaces import ActionSpace
 
 Module = nn.Module
 """What `torch_module` gives."""
@@ -39,13 +43,16 @@ def _copy(*pairs: tuple[torch.Tensor, NDArray[Any]]) -> None:
             own.copy_(_tensor(values))
 
 
-def torch_module(agent: Agent, norm_layer: bool, clip_layer: bool) -> Module:
-    """See `restore.to_torch_module`."""
+def torch_module(agent: Agent, norm_layer: bool, clip_layer: bool, own: Own | None = None) -> Module:
+    """See `restore.to_torch_module`; `own` is the class of a network of one's own."""
     before: list[nn.Module] = []
     if norm_layer and agent.moments is not None:
         before.append(ObsNormLayer(_tensor(agent.moments.mean()), _tensor(agent.moments.stdev())))
-    layers: list[nn.Module] = []
+    after = _make_action_layers(agent.action_space) if clip_layer else []
     shape = agent.shape
+    if isinstance(shape, OwnShape) or own is not None:
+        return nn.Sequential(*before, _make_own(agent, own), *after)
+    layers: list[nn.Module] = []
     for weights, bias in shape.split(agent.parameters):
         # Made without memory first, so that nothing draws from torch's random generator.
         linear = nn.Linear(
@@ -58,22 +65,35 @@ def torch_module(agent: Agent, norm_layer: bool, clip_layer: bool) -> Module:
     layers.pop()
     if shape.output_activation != "identity":
         layers.append(ACTIVATIONS[shape.output_activation]())
-    space = agent.action_space
-    if clip_layer:
-        if space.low is not None and space.high is not None:
-            layers.append(ClipLayer(_tensor(space.low), _tensor(space.high)))
-            if space.layout is not None:
-                layers.append(make_action_layer(space.layout, _tensor(space.low)))
-            elif space.dtype in CASTS:
-                layers.append(CASTS[space.dtype]())
-        else:
-            layers.append(ArgmaxLayer(space.start))
     if not shape.cell:
-        return nn.Sequential(*before, *layers)
+        return nn.Sequential(*before, *layers, *after)
     units = list(shape.hidden)
     sizes = [2 * n if shape.cell == "lstm" else n for n in units]
     cells = _make_cells(shape, agent.parameters)
-    return Recurrent(nn.Sequential(*before), cells, nn.Sequential(*layers), units, sizes)
+    return Recurrent(nn.Sequential(*before), cells, nn.Sequential(*layers, *after), units, sizes)
+
+
+def _make_action_layers(space: ActionSpace) -> list[nn.Module]:
+    if space.low is None or space.high is None:
+        return [ArgmaxLayer(space.start)]
+    layers: list[nn.Module] = [ClipLayer(_tensor(space.low), _tensor(space.high))]
+    if space.layout is not None:
+        layers.append(make_action_layer(space.layout, _tensor(space.low)))
+    elif space.dtype in CASTS:
+        layers.append(CASTS[space.dtype]())
+    return layers
+
+
+def _make_own(agent: Agent, own: Own | None) -> nn.Module:
+    policy = make_policy(agent.shape, agent.action_space, own)
+    policy.load(agent.parameters)
+    policy.reset()
+    module = getattr(policy.network, "module", None) if isinstance(policy, OwnPolicy) else None
+    if not isinstance(module, nn.Module):
+        raise WrongInput(
+            f"policy: the agent's network {agent.shape} is no torch.nn.Module; to_numpy_policy computes with it"
+        )
+    return module
 
 
 def _tensor(array: NDArray[Any]) -> torch.Tensor:

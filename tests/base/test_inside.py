@@ -9,7 +9,7 @@ import pytest
 from families import random_policy
 
 from mpi_pgpe import envs
-from mpi_pgpe.envs.inside import Inside
+from mpi_pgpe.base.inside import Inside
 from mpi_pgpe.training.rollout import Rollout
 
 
