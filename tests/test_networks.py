@@ -25,7 +25,7 @@ NETWORKS = {
     "own in torch": ["policy=own_modules:Remembers"],
 }
 TRAIN = ["-m", "mpi_pgpe.train", "-l", "ERROR", "-F", "results", "with", "fast", "env_name=odd_envs:Slow", "seed=3"]
-SIZE = ["popsize=8", "popsize_max=8", "num_interactions=None", "niters=8", "re_eval_num_episodes=3"]
+SIZE = ["popsize=8", "popsize_max=8", "num_interactions=None", "niters=6", "re_eval_num_episodes=3"]
 ENVIRONMENT = os.environ | {"PYTHONPATH": python_path(HELPERS)}
 SLOWLY = ENVIRONMENT | {"SECONDS_OF_A_STEP": "0.002"}
 
@@ -46,7 +46,7 @@ def test_a_whole_run(network: list[str], tmp_path: Path, capsys: pytest.CaptureF
     assert ended(run_program(*command(network), ranks=2, cwd=tmp_path, env=ENVIRONMENT)) == whole
     runs = [str(tmp_path / "results" / number) for number in ("1", "2")]
     assert compare.main(runs) == 0
-    assert capsys.readouterr().out.startswith("the same: every metric of 8 generations")
+    assert capsys.readouterr().out.startswith("the same: every metric of 6 generations")
 
     resumed = command(network, resume="auto", checkpoint="checkpoints")
     with subprocess.Popen(
@@ -54,7 +54,7 @@ def test_a_whole_run(network: list[str], tmp_path: Path, capsys: pytest.CaptureF
     ) as run:
         assert run.stdout is not None
         generations = 0
-        while generations < 4:
+        while generations < 3:
             line = run.stdout.readline()
             assert line, "the run ended by itself"
             generations += line.startswith("generation=")
@@ -63,7 +63,7 @@ def test_a_whole_run(network: list[str], tmp_path: Path, capsys: pytest.CaptureF
     assert "going on from" in done.stdout
     assert ended(done) == whole
 
-    (file,) = tmp_path.glob("results/1/*_iter8.pickle")
+    (file,) = tmp_path.glob("results/1/*_iter6.pickle")
     check_agent(network, tmp_path, file, capsys)
 
 
