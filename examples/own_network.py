@@ -71,9 +71,7 @@ def main():
         agent.reset()
         for observation in [(0.5, 1), *7 * [(0, 0)]]:
             action = agent(observation)
-        print(
-            f"missed by {missed['GRU']:.3f} (GRU), {missed['trace']:.3f} (trace); 0.5 became {action[0]:.2f}"
-        )
+        print(f"missed by {missed['GRU']:.3f} (GRU), {missed['trace']:.3f} (trace); 0.5 became {action[0]:.2f}")
 
 
 if __name__ == "__main__":

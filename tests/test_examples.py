@@ -11,12 +11,13 @@ from places import ROOT, python_path
 from programs import run_program
 
 EXAMPLES = ROOT / "examples"
-RUNS = {"ellipsoid.py": 8, "fit_network.py": 5, "tune_program.py": 4, "stacked_pictures.py": 12}
+RUNS = {"ellipsoid.py": 8, "fit_network.py": 5, "tune_program.py": 4, "own_network.py": 50, "stacked_pictures.py": 12}
 """Generations that make a difference."""
 AT_LEAST = {
     "ellipsoid.py": r"start, -([\d.]+) at the end",
     "fit_network.py": r"error: ([\d.]+)",
     "tune_program.py": r"cost: ([\d.]+)",
+    "own_network.py": r"missed by ([\d.]+) \(GRU\)",
     "stacked_pictures.py": r"missed: ([\d.]+)",
 }
 

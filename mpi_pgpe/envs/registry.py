@@ -17,9 +17,9 @@ from typing import Any
 
 from mpi_pgpe.base.errors import describe_error
 from mpi_pgpe.base.global_generators import seed_while_importing
+from mpi_pgpe.base.inside import Inside
 from mpi_pgpe.envs import registration
 from mpi_pgpe.envs.given import SCRIPT, find_given
-from mpi_pgpe.base.inside import Inside
 from mpi_pgpe.envs.interface import UnknownEnvironment
 from mpi_pgpe.envs.mujoco import mujoco_py_setup
 from mpi_pgpe.envs.rendering import KNOWN, defer_rendering

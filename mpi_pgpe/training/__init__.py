@@ -5,6 +5,7 @@
     problem, blocks           what is evaluated: the interface; how it is shared out in tasks
     episodes, rollout         the problem "a policy in an environment"; one episode
     functions                 the problem "a function of a vector"
+    named_code                functions and classes of users, by their names
     subject, best_solution    what is trained, as rank 0 knows it, and what is saved of it
     settings                  the table of settings
     search_settings, policy_settings, function_settings   more rows of it

@@ -40,11 +40,12 @@ class PolicySettings:
         aliases=("hidden_sizes", "net_arch"), before=None,
     )
     hidden_size: int | None = make_field(
-        Follows("64 if hidden is None and ':' not in policy else None"), checks.or_none(checks.layer_size), "policy",
+        Follows("64 if hidden is None and ':' not in (policy or '') else None"),
+        checks.or_none(checks.layer_size), "policy",
         "units in a hidden layer; 0: a linear policy", aliases=("num_units", "hidden_units"),
     )
     num_hidden: int | None = make_field(
-        Follows("1 if hidden is None and ':' not in policy else None"), checks.or_none(checks.layers), "policy",
+        Follows("1 if hidden is None and ':' not in (policy or '') else None"), checks.or_none(checks.layers), "policy",
         "hidden layers; 0: a linear policy", aliases=("num_layers", "hidden_layers"),
     )
     activation: str = make_field(

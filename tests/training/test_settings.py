@@ -108,8 +108,13 @@ def test_widths_beside_settings_that_say_the_same(others):
         ({"activation": "identity"}, "activation: expected one of tanh"),
         ({"output_activation": None}, "output_activation: expected one of tanh"),
         ({"bias": 0}, "bias: expected True or False, got 0"),
-        ({"policy": "transformer"}, "policy: expected one of mlp, rnn, gru, lstm, got 'transformer'"),
-        ({"policy": None}, "policy: expected one of mlp, rnn, gru, lstm"),
+        ({"policy": "transformer"}, "policy: expected mlp, rnn, gru, lstm, or module:Class of your own, got 'transfor"),
+        ({"policy": None}, "policy: expected mlp, rnn, gru, lstm, or module:Class of your own, got None"),
+        ({"policy": ":Net"}, "policy: expected mlp, rnn, gru, lstm, or module:Class of your own, got ':Net'"),
+        ({"policy": "nets:Net", "hidden": [8]}, "hidden: means nothing with policy=nets:Net, which says itself what"),
+        ({"policy": "nets:Net", "num_hidden": 0}, "num_hidden: means nothing with policy=nets:Net"),
+        ({"policy": "nets:Net", "bias": False}, "bias: means nothing with policy=nets:Net"),
+        ({"policy": "nets:Net", "activation": "elu"}, "activation: means nothing with policy=nets:Net"),
         ({"policy": "gru", "num_hidden": 0}, "policy: expected a hidden layer that can be of the kind gru, got a lin"),
         ({"policy": "gru", "activation": "relu"}, "activation: expected tanh with policy=gru, got 'relu'"),
         ({"policy": "rnn", "activation": "elu"}, "activation: expected tanh or relu with policy=rnn, got 'elu'"),
@@ -125,6 +130,8 @@ def test_a_network_of_the_settings():
     changes = {"hidden": [4, 3], "activation": "elu", "output_activation": "tanh", "bias": False}
     assert Settings.check(GOOD | changes).shape(5, 2) == PolicyShape(5, 2, (4, 3), "elu", "tanh", False)
     assert Settings.check(GOOD).shape(5, 2) == PolicyShape(5, 2, (64,))
+    own = Settings.check(GOOD | {"policy": "nets:Net"})
+    assert (own.own, own.widths, own.hidden_size, own.num_hidden) == ("nets:Net", (), None, None)
     assert Settings.check(GOOD | {"policy": "gru"}).shape(5, 2) == PolicyShape(5, 2, (64,), cell="gru")
 
 
