@@ -21,8 +21,7 @@ pytestmark = [pytest.mark.launches, pytest.mark.slow]
 
 NETWORKS = {
     "gru": ["policy=gru", "hidden=5"],
-    "own in numpy": ["policy=own_networks:Draws"],
-    "own in torch": ["policy=own_modules:Remembers"],
+    "own": ["policy=own_modules:Remembers"],
 }
 TRAIN = ["-m", "mpi_pgpe.train", "-l", "ERROR", "-F", "results", "with", "fast", "env_name=odd_envs:Slow", "seed=3"]
 SIZE = ["popsize=8", "popsize_max=8", "num_interactions=None", "niters=6", "re_eval_num_episodes=3"]

@@ -63,6 +63,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "rnn": {"policy": "rnn", "num_hidden": 1, "hidden_size": 5, "activation": "relu"},
     "gru": {"policy": "gru", "num_hidden": None, "hidden_size": None, "hidden": [5, 3]},
     "lstm": {"policy": "lstm", "num_hidden": 1, "hidden_size": 4, "num_episodes": 2},
+    "own": {"policy": "own_networks:Draws", "num_hidden": None},
     "adam": {"optimizer": "adam"},
     "three episodes": {"num_episodes": 3, "common_random_numbers": True},
     "failing": {"env_name": "odd_envs:Failing", "on_episode_error": "worst", "max_episode_errors": 1000},
