@@ -36,7 +36,10 @@ _BULLET_HUMANOID = (
 
 NAMED = {
     "humanoid_bullet": Configuration(
-        _in_order({name: TABLE[name].default for name in _BULLET_HUMANOID}),
+        _in_order(
+            {name: TABLE[name].default for name in _BULLET_HUMANOID}
+            | {"niters": 1000, "popsize": 10000, "num_interactions": Follows("popsize * 200 * 3 // 4")}
+        ),
         "PyBullet's humanoid, with short episodes and no survival bonus: the default, written out.",
     ),
     "humanoid": Configuration(

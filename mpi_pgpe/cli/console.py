@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -64,8 +65,11 @@ class Console:
         if self._verbose:
             print(text, flush=True)
 
-    def start(self, described: str, ranks: int, folder: Path) -> None:
-        """What is about to happen; see Subject.describe."""
+    def start(self, described: str, ranks: int, folder: Path, chosen: Sequence[str] = ()) -> None:
+        """What is about to happen; see Subject.describe.
+
+        `chosen` names the settings that nobody set and that were chosen for the environment.
+        """
         settings = self._settings
         self.say(
             f"{described}, popsize {settings.popsize}, "
@@ -73,11 +77,17 @@ class Console:
             f"{ranks} rank{'s' * (ranks > 1)}\n"
             f"{'agents' if settings.function is None else 'solutions'} are saved in {format_path(folder)}"
         )
-        if settings.num_interactions is not None and settings.popsize_max and settings.popsize_max % settings.popsize:
-            rounds = settings.popsize_max // settings.popsize
+        if chosen:
+            values = ", ".join(f"{name}={getattr(settings, name)}" for name in chosen)
+            self.say(f"chosen for this environment: {values} (docs/choosing-settings.md says how)")
+        popsize, most = settings.popsize, settings.popsize_max
+        assert popsize is not None
+        # Each episode has a step at least, so num_interactions may be met before.
+        if most and most % popsize and (settings.num_interactions or 0) > most // popsize * popsize:
+            rounds = most // popsize
             self.say(
-                f"popsize_max={settings.popsize_max} is no multiple of popsize={settings.popsize}: a generation has at "
-                f"most {rounds} round{'s' * (rounds > 1)}, which are {rounds * settings.popsize} solutions"
+                f"popsize_max={most} is no multiple of popsize={popsize}: a generation has at "
+                f"most {rounds} round{'s' * (rounds > 1)}, which are {rounds * popsize} solutions"
             )
 
     def begin(self, generation: int) -> None:

@@ -37,6 +37,7 @@ from mpi_pgpe.runs.saved_agents import AGENTS
 from mpi_pgpe.runs.start import Start
 from mpi_pgpe.search.seeds import draw_run_seed
 from mpi_pgpe.training.functions import find_function
+from mpi_pgpe.training.general_defaults import choose_population, list_general_defaults
 from mpi_pgpe.training.initial_agent import read_initial_agent
 from mpi_pgpe.training.named_code import NETWORKS
 from mpi_pgpe.training.on_generation import OnGeneration
@@ -130,6 +131,7 @@ def _do(
     if recorder:
         experiment.observers.append(recorder)
     start: Start | None = None
+    chosen: list[str] = []
     outcome: Outcome | None = None
     locks = RunLocks(give_up=lambda: requests.reason is not None)
 
@@ -152,6 +154,7 @@ def _do(
                 options["--profile"],
                 console,
                 None if call is None else call.on_generation,
+                chosen,
             )
             try:
                 run.train()
@@ -165,20 +168,30 @@ def _do(
     def check(config: dict[str, Any], command_name: str, logger: Any) -> dict[str, Any]:
         if not options["--force"]:
             command_line.check_names(config)
-        if command_name == "main":
-            nonlocal start
-            start = check_config(config, options["--file_storage"], locks, updates.list_settings())
-            if start is not None and (complete := describe_completion(start, read_settings(config))):
+        nonlocal start, chosen
+        given = updates.list_settings()
+        # Not sacred's: it comes from a global generator, which importing an environment or a function has seeded.
+        seeds = {"seed": draw_run_seed() % SEEDS} if config.get("seed") is None else {}
+        if command_name != "main":  # it only prints
+            with suppress(UserError):
+                return seeds | choose_settings(config, given)
+            return seeds
+        check_config(config)
+        found = choose_settings(config, given)
+        settings = read_settings(config | found)
+        start = find_start(settings, config.get("seed"), options["--file_storage"], given, locks)
+        if start is None:
+            chosen = list_general_defaults(settings, given)
+        else:
+            if complete := describe_completion(start, start.apply_earlier_rules(settings)):
                 if call is None or call.verbose:
                     print(complete, flush=True)
                 if call is not None:
                     nonlocal outcome
                     outcome = read_outcome(start)
                 raise _NothingToDo
-        if start is not None:
-            return {"seed": start.seed, **start.earlier_rules}
-        # Not sacred's: it comes from a global generator, which importing an environment or a function has seeded.
-        return {"seed": draw_run_seed() % SEEDS} if config.get("seed") is None else {}
+            return {**found, "seed": start.seed, **start.earlier_rules}
+        return seeds | found
 
     if options["--enforce_clean"]:  # else git, which is a process of its own, is not asked
         experiment.sources = {Source.create(source.filename) for source in experiment.sources}
@@ -248,14 +261,8 @@ def _merge_updates(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[s
     return {**below, **both}
 
 
-def check_config(
-    config: dict[str, Any], results: str | None, locks: RunLocks, given: Collection[str] = ()
-) -> Start | None:
-    """Refuse a configuration that cannot run, before a run is recorded or an environment made.
-
-    Returns the checkpoint that the run goes on from, if it does; `results` is the folder after -F, `given` names the
-    settings that the user set one by one or in files. From then on `locks` keep other programs from going on with it.
-    """
+def check_config(config: dict[str, Any]) -> None:
+    """Refuse a configuration that cannot run, before a run is recorded or an environment made."""
     settings = read_settings(config)
     if settings.function is None:
         for name in (settings.env_name, settings.re_evaluation[0]):
@@ -268,8 +275,30 @@ def check_config(
         find_function(settings.function)
         if settings.init_from is not None:
             read_initial_solution(settings)
+
+
+def find_start(
+    settings: Settings, seed: int | None, results: str | None, given: Collection[str], locks: RunLocks
+) -> Start | None:
+    """The checkpoint that the run goes on from, if it does; from then on `locks` keep other programs from doing so.
+
+    Args:
+        settings: of the run.
+        seed: its seed, or None if any will do.
+        results: the folder after -F.
+        given: names of the settings that somebody has set.
+        locks: of the run.
+    """
     locks.patient = settings.resume == "auto"  # as in jobs that are requeued
-    return find_and_hold(settings, config.get("seed"), list_checkpoint_folders(settings, results), given, locks)
+    return find_and_hold(settings, seed, list_checkpoint_folders(settings, results), given, locks)
+
+
+def choose_settings(config: dict[str, Any], given: Collection[str]) -> dict[str, Any]:
+    """The entries that follow from the environment, where nobody has set them; `given` names those that are set."""
+    if config.get("popsize") is not None:
+        return {}
+    settings = read_settings(config)
+    return choose_population(settings, given) if settings.function is None else {}
 
 
 def list_checkpoint_folders(settings: Settings, results: str | None) -> list[Path]:

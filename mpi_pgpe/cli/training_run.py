@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ class TrainingRun:
         each_step: whether to time each step of the environments; see the option --profile.
         console: what is printed; None: as the command does.
         on_generation: called after each generation, where Python has started the run.
+        chosen: names of settings that were chosen for the environment.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class TrainingRun:
         each_step: bool,
         console: Console | None = None,
         on_generation: OnGeneration | None = None,
+        chosen: Sequence[str] = (),
     ) -> None:
         self._settings = settings
         self._team = team
@@ -72,6 +75,7 @@ class TrainingRun:
         self._console = Console(settings) if console is None else console
         self._from_python = console is not None
         self._on_generation = on_generation
+        self._chosen = chosen
         self._stopped_by_function = False
         self._last_metrics: Metrics = {}
         self._requests = requests
@@ -113,7 +117,7 @@ class TrainingRun:
         }
         self._keeper = Keeper(settings, self.folder, record, self._start)
         self._locks.hold(self._keeper.path, self._keeper.key)
-        self._console.start(self.trainer.subject.describe(), team.world.size, self.folder)
+        self._console.start(self.trainer.subject.describe(), team.world.size, self.folder, self._chosen)
         self._recorded = RecordedGenerations() if self._start is None else self._go_on(self._start)
         if other_versions:
             print(other_versions, file=sys.stderr, flush=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mpi_pgpe.base.errors import WrongInput
+from mpi_pgpe.cli.configs import NAMED
 
 _LARGEST_FILE = 2**20  # bytes
 
@@ -32,8 +33,9 @@ class Updates:
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def list_settings(self) -> set[str]:
-        """Names of the settings that are given one by one or in a file, not by a prepared configuration."""
-        return set(self.settings).union(*self.files.values())
+        """Names of the settings that are given one by one, in a file or by a prepared configuration."""
+        prepared = [NAMED[name].entries for name in self.names if name in NAMED]
+        return set(self.settings).union(*self.files.values(), *prepared)
 
 
 def parse(words: Sequence[str]) -> Updates:

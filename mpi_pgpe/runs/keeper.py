@@ -17,7 +17,7 @@ from mpi_pgpe.base.text import format_path
 from mpi_pgpe.runs.checkpoint import Folder, Schedule
 from mpi_pgpe.runs.resume import make_key
 from mpi_pgpe.runs.run_folder import COMPLETED
-from mpi_pgpe.runs.start import Start
+from mpi_pgpe.runs.start import DEFAULTS, Start
 from mpi_pgpe.training.metrics import Report
 from mpi_pgpe.training.settings import Settings
 from mpi_pgpe.training.trainer import Trainer
@@ -119,6 +119,7 @@ class Keeper:
             "trainer": trainer.state(),
             "runs": self._runs,
             "versions": trainer.versions,
+            **({DEFAULTS: 2} if self._start is None or DEFAULTS in self._start.content else {}),
             "metrics": {
                 name: {"generations": np.array(generations, np.int64), "values": np.array(values)}
                 for name, (generations, values) in self._metrics.items()

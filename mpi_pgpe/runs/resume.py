@@ -18,7 +18,8 @@ from mpi_pgpe.base.text import format_path, make_printable
 from mpi_pgpe.runs.checkpoint import CheckpointError, Folder, generation_in
 from mpi_pgpe.runs.run_folder import COMPLETED
 from mpi_pgpe.runs.run_lock import RunLocks
-from mpi_pgpe.runs.start import EARLIER, CannotResume, Start, load
+from mpi_pgpe.runs.start import EARLIER, CannotResume, Start, earlier_defaults, load
+from mpi_pgpe.training.general_defaults import is_general
 from mpi_pgpe.training.settings import TABLE, Settings
 
 _LARGEST_MARKER = 2**20  # bytes
@@ -80,8 +81,10 @@ def find_checkpoint(
         CannotResume: there is none at the path, none can be read, or the settings differ.
     """
     start = _find(settings, seed, list(folders), given)
-    if start is not None:
-        _compare(_with(settings, start.earlier_rules, given), seed, start)
+    if start is None:
+        return None
+    start = replace(start, given=frozenset(given))
+    _compare(start.apply_earlier_rules(settings), seed, start)
     return start
 
 
@@ -99,7 +102,7 @@ def find_and_hold(
         before = _listing(settings, folders)
         start = find_checkpoint(settings, seed, folders, given)
         if start is not None:
-            settings_there, seed = _with(settings, start.earlier_rules, given), start.seed
+            settings_there, seed = start.apply_earlier_rules(settings), start.seed
         else:
             settings_there = settings
         if seed is None:  # it is drawn, and no other program's
@@ -129,7 +132,9 @@ def _listing(settings: Settings, folders: Iterable[Path]) -> list[tuple[str, int
 def _find(settings: Settings, seed: int | None, folders: list[Path], given: Collection[str]) -> Start | None:
     if settings.resume is None:
         return None
-    keys = [make_key(settings, seed), make_key(_with(settings, EARLIER, given), seed)]
+    was = earlier_defaults(given) if is_general(settings.env_name, settings.function) else {}
+    rules = [{}, was, EARLIER, EARLIER | was]
+    keys = list(dict.fromkeys(make_key(_with(settings, each, given), seed) for each in rules))
     if settings.resume == "auto":
         return _newest(folders, keys)
     path = Path(settings.resume)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,25 @@ from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.base.state import State, digest
 from mpi_pgpe.base.text import format_path, make_printable
 from mpi_pgpe.runs.checkpoint import CheckpointError, read
+from mpi_pgpe.training.general_defaults import BEFORE, is_general
 from mpi_pgpe.training.setting import ALWAYS_THERE
-from mpi_pgpe.training.settings import TABLE
+from mpi_pgpe.training.settings import TABLE, Settings
 
 EARLIER = {name: each.before for name, each in TABLE.items() if each.before is not ALWAYS_THERE}
 """Settings that checkpoints may lack, with what the program did before there were such settings."""
+
+
+DEFAULTS = "defaults"
+"""The entry of checkpoints of runs that were begun since there are general defaults."""
+
+
+def earlier_defaults(given: Collection[str]) -> dict[str, Any]:
+    """What a run in an environment without a prepared configuration had, before there were general defaults.
+
+    Without what is given, and what follows from that as it does now.
+    """
+    follows = {"num_interactions"} if "popsize" in given else set()
+    return {name: value for name, value in BEFORE.items() if name not in given and name not in follows}
 
 
 class CannotResume(WrongInput):
@@ -24,10 +38,17 @@ class CannotResume(WrongInput):
 
 @dataclass
 class Start:
-    """A checkpoint that a run goes on from."""
+    """A checkpoint that a run goes on from.
+
+    Attributes:
+        content: of the file.
+        path: of the file.
+        given: names of the settings that are set for the run that goes on, rather than left to their defaults.
+    """
 
     content: State
     path: Path
+    given: frozenset[str] = frozenset()
 
     @property
     def generation(self) -> int:
@@ -41,8 +62,17 @@ class Start:
 
     @property
     def earlier_rules(self) -> dict[str, Any]:
-        """Settings that are not in the checkpoint, with what the program did before there were such settings."""
-        return {name: value for name, value in EARLIER.items() if name not in self.content["settings"]}
+        """Settings that are not in the checkpoint, with what the program did before there were such settings; and those
+        that nobody set, with what their defaults were when the run began."""
+        there = self.content["settings"]
+        rules = {name: value for name, value in EARLIER.items() if name not in there}
+        if DEFAULTS not in self.content and is_general(there["env_name"], there.get("function")):
+            rules |= earlier_defaults(self.given)
+        return rules
+
+    def apply_earlier_rules(self, settings: Settings) -> Settings:
+        """`settings`, with the earlier rules in place of what is not given."""
+        return replace(settings, **{n: value for n, value in self.earlier_rules.items() if n not in self.given})
 
     @property
     def versions(self) -> dict[str, str]:

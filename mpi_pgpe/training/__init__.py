@@ -9,6 +9,7 @@
     subject, best_solution    what is trained, as rank 0 knows it, and what is saved of it
     settings                  the table of settings
     search_settings, policy_settings, function_settings   more rows of it
+    general_defaults          those of an environment that no configuration was prepared for
     setting, setting_checks   what a row is, and the checks of values
     initial_search, initial_agent   what a run begins with: by its settings, and from a saved agent
     metrics, failures         what a generation brought, and what is said of failed episodes

@@ -22,6 +22,7 @@ from mpi_pgpe.training.job import TRAINING, Distribution, Job
 from mpi_pgpe.training.named_code import NETWORKS
 from mpi_pgpe.training.problem import Attempt, Trial
 from mpi_pgpe.training.rollout import LONGEST, Rollout
+from mpi_pgpe.training.settings import RankSettings
 
 if TYPE_CHECKING:
     from mpi_pgpe.envs import Environment
@@ -124,8 +125,8 @@ class Episodes:
         return True
 
 
-def make_network(job: Job, env: Environment) -> AnyPolicy:
-    """The policy of a job for an environment, without parameters yet.
+def make_network(job: RankSettings, env: Environment) -> AnyPolicy:
+    """The policy of a job, or of settings, for an environment, without parameters yet.
 
     Raises:
         WrongInput: it is one's own, and cannot be had.

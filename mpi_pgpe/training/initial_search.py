@@ -15,6 +15,7 @@ def make_search(
     settings: Settings, solution_length: int, sum_directions: SumDirections = weighted_sums, center: ArrayLike = 0.0
 ) -> PGPE:
     """The search distribution that a run with these settings begins with, around `center`."""
+    assert settings.popsize is not None, "it is chosen first: see general_defaults"
     radius = settings.max_speed * 15 if settings.radius is None else settings.radius
     stdev = math.sqrt(radius**2 / solution_length) if settings.stdev is None else settings.stdev
     return PGPE(

@@ -30,6 +30,7 @@ class Job(RankSettings):
     @classmethod
     def from_settings(cls, settings: Settings, profile: bool = False) -> Job:
         """The job of a run with these settings."""
+        assert settings.popsize is not None, "it is chosen first: see general_defaults"
         return cls(
             **{each.name: getattr(settings, each.name) for each in fields(RankSettings)},
             directions=settings.popsize // 2,

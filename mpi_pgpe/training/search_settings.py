@@ -18,22 +18,27 @@ from mpi_pgpe.search.ranking import TIE_BREAKING
 from mpi_pgpe.training import setting_checks as checks
 from mpi_pgpe.training.setting import Follows, make_field
 
+TINY_TRAJ = "mpi_pgpe/TinyTrajHumanoidBulletEnv-v0"
+"""The environment of the bare command."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSettings:
     """How the search begins, and how it is updated; the seed is among the settings of all ranks."""
 
     # fmt: off
-    popsize: int = make_field(
-        Follows("10000 if function is None else 200"), checks.popsize, "search",
-        "solutions in a round (even: mirrored pairs)",
+    popsize: int | None = make_field(
+        Follows(f"200 if function is not None else 10000 if env_name == '{TINY_TRAJ}' else None"),
+        checks.popsize, "search",
+        "solutions in a round (even: mirrored pairs); None: 2 * sqrt(parameters), from 40 to 200",
         aliases=("population_size", "pop_size", "population", "num_solutions"),
     )
     popsize_max: int | None = make_field(
         80000, checks.or_none(check_whole, -1), "search", "most solutions in a generation; None: no limit",
     )
     num_interactions: int | None = make_field(
-        Follows("popsize * 200 * 3 // 4 if function is None else None"), checks.or_none(check_whole, -1), "search",
+        Follows("popsize * 200 * 3 // 4 if function is None and popsize else None"),
+        checks.or_none(check_whole, -1), "search",
         "a generation goes on until it made so many steps; None: one round",
     )
     stdev: float | None = make_field(
@@ -100,5 +105,6 @@ class SearchSettings:
 
     def check_search(self) -> None:
         """Raise ValueError if these settings do not fit each other."""
-        compute_max_rounds(self.popsize, self.popsize_max)
+        if self.popsize is not None:
+            compute_max_rounds(self.popsize, self.popsize_max)
         make_optimizer(self.optimizer, 1, self.center_lr, self.optimizer_config)

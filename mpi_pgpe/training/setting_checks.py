@@ -111,9 +111,9 @@ def check_keys(name: str, value: Any) -> None:
             check_keys(name, below)
 
 
-def popsize(_: str, value: Any) -> int:
-    """An even number."""
-    return check_popsize(value)
+def popsize(_: str, value: Any) -> int | None:
+    """An even number; or None, where it follows from the number of parameters."""
+    return None if value is None else check_popsize(value)
 
 
 def from_zero(name: str, value: Any) -> int:

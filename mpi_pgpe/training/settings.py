@@ -23,7 +23,7 @@ from mpi_pgpe.policies.normalization import STDEV_FLOOR
 from mpi_pgpe.training import setting_checks as checks
 from mpi_pgpe.training.function_settings import FunctionSettings, check_function
 from mpi_pgpe.training.policy_settings import PolicySettings
-from mpi_pgpe.training.search_settings import SearchSettings
+from mpi_pgpe.training.search_settings import TINY_TRAJ, SearchSettings
 from mpi_pgpe.training.setting import Follows, build_table, fill_defaults, make_field
 
 
@@ -37,7 +37,7 @@ class RankSettings(PolicySettings, FunctionSettings):
 
     # fmt: off
     env_name: str = make_field(
-        Follows("'mpi_pgpe/TinyTrajHumanoidBulletEnv-v0' if function is None else ''"),
+        Follows(f"'{TINY_TRAJ}' if function is None else ''"),
         checks.env_name, "environment", "environment to train in: ID, module:ID or module:Class",
         aliases=("env", "env_id", "environment", "task"),
     )
@@ -50,7 +50,7 @@ class RankSettings(PolicySettings, FunctionSettings):
         aliases=("wrapper", "env_wrappers", "wrapper_class"), before=[],
     )
     re_eval_env_name: str | None = make_field(
-        Follows("'HumanoidBulletEnv-v0' if env_name == 'mpi_pgpe/TinyTrajHumanoidBulletEnv-v0' else None"),
+        Follows(f"'HumanoidBulletEnv-v0' if env_name == '{TINY_TRAJ}' else None"),
         checks.or_none(checks.env_name, ""), "environment", "for re-evaluation; None: env_name", aliases=("eval_env",),
     )
     re_eval_env_config: Mapping[str, Any] | None = make_field(
@@ -126,7 +126,8 @@ class Settings(SearchSettings, RankSettings):
         aliases=("normalize_observations", "observation_normalization", "norm_obs"),
     )
     niters: int = make_field(
-        Follows("1000 if function is None else 500"), check_whole, "stopping", "generations", resume="may change",
+        Follows(f"500 if function is not None else 1000 if env_name == '{TINY_TRAJ}' else 200"),
+        check_whole, "stopping", "generations", resume="may change",
         aliases=("generations", "num_generations", "n_generations", "iterations", "num_iterations", "n_iter", "epochs"),
     )
     target_return: float | None = make_field(

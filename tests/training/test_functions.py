@@ -220,11 +220,10 @@ def test_which_functions_take_a_seed() -> None:
 )
 def test_what_cannot_be_is_refused(values: dict[str, Any], said: str) -> None:
     from mpi_pgpe.cli.experiment import check_config
-    from mpi_pgpe.runs.run_lock import RunLocks
 
     config = BASE | {"function": "some_functions:sphere"} | values
     with pytest.raises(BadSettings, match=said.replace("(", r"\(")):
-        check_config(config, None, RunLocks(lambda: False))
+        check_config(config)
 
 
 def test_a_search_begins_at_a_saved_solution(tmp_path: Any) -> None:
