@@ -13,6 +13,8 @@ import pytest
 from families import needs_mujoco_py
 from places import ROOT
 
+from mpi_pgpe.envs.mujoco import mujoco_py_setup
+
 pytestmark = pytest.mark.launches
 
 SCRIPTS = sorted(p for p in (ROOT / "bin").iterdir() if p.suffix == ".sh" or "." not in p.name)
@@ -42,6 +44,14 @@ def test_scripts_are_well_formed(launch, script):
     assert launch("bash", "-n", script).returncode == 0
     if script.name[0] != "_":
         assert os.access(script, os.X_OK)
+
+
+def test_scripts_call_functions_that_there_are():
+    called = {
+        name for script in SCRIPTS for name in re.findall(r"\b(?:mujoco_py_setup|m)\.(\w+)\(", script.read_text())
+    }
+    assert called == {"find_compiled", "what_is_missing"}
+    assert all(callable(getattr(mujoco_py_setup, name)) for name in called)
 
 
 @pytest.fixture
