@@ -80,6 +80,16 @@ def test_a_crash_of_another_rank_is_recorded_too(tmp_path):
     wait_until(lambda: status(tmp_path) == "DEAD")
 
 
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_native_exit_of_one_of_several_ranks_is_told_and_recorded(tmp_path, rank):
+    """Of MPICH's mpiexec the exit code is 0 or 9: nothing of ours is left that could change it."""
+    done = train(
+        tmp_path, "env_name=ending_envs:Ends", "env_config.how=native exit", f"env_config.rank={rank}", ranks=2
+    )
+    wait_until(lambda: status(tmp_path) == "DEAD")
+    assert "train: the program did not end in order" in done.stderr
+
+
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_forked_processes_of_an_environment_keep_nobody_waiting(tmp_path, ranks):
     (tmp_path / "pids").mkdir()

@@ -149,8 +149,8 @@ def test_mujoco_py_that_was_compiled_under_an_older_numpy(monkeypatch, tmp_path)
         pytest.skip("mujoco-py is not installed; bin/install_mujoco_py installs it")
     monkeypatch.delitem(sys.modules, "mujoco_py", raising=False)
     extension = tmp_path / "cymj.so"
-    extension.symlink_to(mujoco_py_setup.compiled())
-    monkeypatch.setattr(mujoco_py_setup, "compiled", lambda: extension)
+    extension.symlink_to(mujoco_py_setup.find_compiled())
+    monkeypatch.setattr(mujoco_py_setup, "find_compiled", lambda: extension)
     stamp = tmp_path / "cymj.so.numpy"
     for fits in (np.__version__, "17.0.1"):  # numpy's own promise: an extension also runs with an older numpy
         stamp.write_text(f"{fits}\n")
