@@ -66,6 +66,19 @@ def test_a_whole_run(network: list[str], tmp_path: Path, capsys: pytest.CaptureF
     check_agent(network, tmp_path, file, capsys)
 
 
+def test_a_run_does_not_go_on_with_a_network_of_another_size(tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text("from own_networks import Leaks as Net")
+    environment = ENVIRONMENT | {"PYTHONPATH": f"{tmp_path}:{ENVIRONMENT['PYTHONPATH']}"}
+    small = command(["policy=nets:Net"], niters=1, popsize=4)
+    ended(run_program(*small, cwd=tmp_path, env=environment))
+    (tmp_path / "nets.py").write_text("from own_modules import Net")
+    done = run_program(*small, "niters=2", "resume=results/1", cwd=tmp_path, env=environment)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("train: resume: results/1/")
+    assert "has 12 parameters, but 50 are trained now; go on with the environment and the policy of" in done.stderr
+    assert not (tmp_path / "results/2").exists()
+
+
 def check_agent(network: list[str], folder: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """enjoy, in one order and another, gives the returns that the restored agent has; a run begins at it."""
     own = network[0].partition("=")[2] if ":" in network[0] else None

@@ -25,7 +25,7 @@ from mpi_pgpe.runs.recorded_generations import RecordedGenerations, find_recorde
 from mpi_pgpe.runs.recorder import Recorder
 from mpi_pgpe.runs.run_lock import RunLocks
 from mpi_pgpe.runs.saved_agents import make_agents_folder, save_agents
-from mpi_pgpe.runs.start import Start, check_versions
+from mpi_pgpe.runs.start import Start, check_size, check_versions
 from mpi_pgpe.training.best_solution import BestSolution
 from mpi_pgpe.training.metrics import Metrics, Report
 from mpi_pgpe.training.on_generation import GenerationReport, OnGeneration
@@ -103,6 +103,8 @@ class TrainingRun:
         try:
             self.trainer = Trainer(settings, team, self._console.progress, self._each_step)
             start, strict = self._start, settings.resume_strict
+            if start is not None:
+                check_size(start, self.trainer.subject.num_parameters)
             other_versions = start and check_versions(start, self.trainer.versions, strict)
         except WrongInput:
             if self._recorder:

@@ -144,3 +144,17 @@ def check_versions(start: Start, versions: Mapping[str, str], strict: bool) -> s
         f"going on with other versions: {'; '.join(different)}. From here on the results may be others, to the last "
         "bits or altogether; resume_strict=True refuses it"
     )
+
+
+def check_size(start: Start, num_parameters: int) -> None:
+    """Refuse a checkpoint of another number of parameters: the environment or one's own network has changed.
+
+    Raises:
+        CannotResume: it is of another.
+    """
+    there = len(start.content["trainer"]["result"]["search"]["center"])
+    if there != num_parameters:
+        raise CannotResume(
+            f"resume: {format_path(start.path)} has {there} parameters, but {num_parameters} are trained now; go on "
+            "with the environment and the policy of then, or begin anew"
+        )

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mpi_pgpe.agents import Agent, write_agent
+from mpi_pgpe.policies.activations import ACTIVATIONS, HIDDEN_ACTIVATIONS
 from mpi_pgpe.policies.network import PolicyShape
 from mpi_pgpe.policies.normalization import Moments
 from mpi_pgpe.policies.spaces import ActionSpace
@@ -52,6 +53,20 @@ def test_scripted_saved_and_loaded_it_is_the_same(file, tmp_path):
     loaded = torch.jit.load(tmp_path / "scripted.pt")
     same(loaded(OBSERVATIONS), module(OBSERVATIONS))
     same(loaded(OBSERVATIONS[0]), module(OBSERVATIONS)[0])
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("output", ACTIVATIONS)
+def test_every_activation_can_be_scripted_and_exported(output, bias):
+    hidden = output if output in HIDDEN_ACTIVATIONS else "tanh"
+    for activation in {hidden, "relu"}:
+        shape = PolicyShape(4, 2, (5,), activation, output, bias)
+        parameters = np.random.default_rng(0).normal(size=shape.num_parameters).astype(np.float32)
+        agent = Agent(parameters, shape, BOX)
+        module, expected = to_torch_module(agent), to_numpy_policy(agent)(OBSERVATIONS.numpy())
+        exported = torch.export.export(module, (OBSERVATIONS,)).module()
+        for other in (module, torch.jit.script(module), exported):
+            np.testing.assert_allclose(other(OBSERVATIONS).detach().numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_exported_with_any_batch_it_is_the_same(file):
