@@ -15,6 +15,7 @@ from places import HELPERS, python_path
 from programs import mpiexec
 
 from mpi_pgpe.cli.console import Console
+from mpi_pgpe.training.metrics import Report
 from mpi_pgpe.training.settings import Settings
 
 pytestmark = pytest.mark.launches
@@ -95,3 +96,15 @@ def test_it_is_told_how_many_rounds_fit(capsys, popsize_max, num_interactions, s
     printed = capsys.readouterr().out
     assert ("popsize_max" in printed) is (said is not None)
     assert said is None or said in printed
+
+
+@pytest.mark.parametrize("value", [0, -1, 123456789012345, -1.7e308, 5e-324, float("nan"), -float("inf")])
+def test_a_line_has_at_most_110_characters_whatever_the_numbers(capsys, value):
+    console = Console(Settings.check({"seed": 1, "niters": 10**9}), bar=False)
+    console.begin(0)
+    metrics = dict.fromkeys(("pop_median", "pop_best", "timesteps", "stdev_mean"), value)
+    metrics |= {"pop_timesteps": 10**15, "pop_elapsed": 1e-9, "elapsed": 1e10, "pop_nonfinite": 0, "popsize": 2}
+    console.report(Report(10**9, metrics))
+    *_, line = capsys.readouterr().out.splitlines()
+    assert line.startswith("generation=1000000000 ")
+    assert len(line) <= 110

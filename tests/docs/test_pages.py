@@ -86,6 +86,13 @@ def test_every_block_is_run_or_says_why_not(path: Path) -> None:
         block.check()
 
 
+def test_the_readme_is_short_and_names_every_page() -> None:
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert len(lines) <= 150
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    assert [page for page in sorted(pages) if f"(docs/{page}" not in "\n".join(lines)] == []
+
+
 def run(text: str, folder: Path) -> int:
     return Runner(folder, os.environ).run(blocks(text, "page"), slow=False)
 
