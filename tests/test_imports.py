@@ -36,7 +36,7 @@ ROOMS = {
     "training": Room("search policies envs parallel agents base"),
     "runs": Room("training agents base", "numpy sacred", dict.fromkeys(["pymongo", "bson", "gridfs"], "mongo")),
     "exports": Room(
-        "runs agents base",
+        "runs training base",
         in_one_place={"tensorboard": "event_files", "mlflow": "mlflow_store", "wandb": "wandb_files"},
     ),
     "cli": Room(

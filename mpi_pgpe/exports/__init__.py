@@ -7,6 +7,6 @@
 A record is never changed. A run may be exported again and again, while it goes on and after the exporter was killed:
 no point is there twice, because each writer puts its output back to what is noted before it goes on.
 
-May import: runs, agents, base; of third parties tensorboard, mlflow and wandb, each in one module, when it is first
+May import: runs, training, base; of third parties tensorboard, mlflow and wandb, each in one module, when it is first
 needed.
 """

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mpi_pgpe.runs.reader import RecordedRun
+from mpi_pgpe.training.metrics import NOT_PLOTTED
 
-NOT_PLOTTED = {"state_digest"}
-"""Metrics that tell runs apart, and are no curve."""
 _COUNTERS = {"generation", "timesteps"}  # over which the others are drawn
 
 

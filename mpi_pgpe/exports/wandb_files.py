@@ -10,11 +10,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mpi_pgpe.exports.contents import NOT_PLOTTED, Row, flatten_settings, read_rows
+from mpi_pgpe.exports.contents import Row, flatten_settings, read_rows
 from mpi_pgpe.exports.output import Writer
 from mpi_pgpe.runs.artifacts import Artifact
 from mpi_pgpe.runs.dead_runs import RUNNING
 from mpi_pgpe.runs.reader import RecordedRun
+from mpi_pgpe.training.metrics import NOT_PLOTTED
 
 PROJECT = "mpi_pgpe"
 

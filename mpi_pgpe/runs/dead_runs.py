@@ -16,6 +16,8 @@ from mpi_pgpe.runs import run_folder
 from mpi_pgpe.runs.checksums import write_checksums
 
 RUNNING, DEAD = "RUNNING", "DEAD"
+DEAD_IN_DATABASE = "PROBABLY_DEAD"
+"""What the same is called there, because Omniboard knows it."""
 _BEATS_MISSED = 6  # by a run on another machine, until it counts as dead
 _LARGEST_LOCK = 2**20  # bytes; it has none
 
@@ -60,6 +62,7 @@ def mark_if_dead(folder: Path) -> bool:
     if not (_is_here(entry) or silent):
         raise NotNow(f"seems to be going on at {entry['host'].get('hostname')}; its last heartbeat is not old")
     run_folder.write_metrics(folder)
+    run_folder.end_info(folder, entry)
     run_folder.write_json(folder / run_folder.RUN, entry | {"status": DEAD, "stop_time": _last_sign(entry)})
     write_checksums(folder)
     return True

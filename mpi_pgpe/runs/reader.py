@@ -18,8 +18,8 @@ from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.base.text import make_printable
 from mpi_pgpe.runs import run_folder
 from mpi_pgpe.runs.checksums import damage_lines
-from mpi_pgpe.runs.dead_runs import DEAD, RUNNING, has_died, is_silent
-from mpi_pgpe.runs.mongo.access import open_database
+from mpi_pgpe.runs.dead_runs import DEAD, DEAD_IN_DATABASE, RUNNING, has_died, is_silent
+from mpi_pgpe.runs.mongo.access import DIGESTS, open_database
 from mpi_pgpe.runs.mongo.address import VARIABLE
 from mpi_pgpe.runs.run_folder import (
     CONFIG,
@@ -249,9 +249,10 @@ def _read_document(found: Any, name: str, tell: Callable[[str], None]) -> Record
         known = [str(r["_id"]) for r in found.runs.find({}, {"_id": 1}).sort("_id", -1).limit(10)]
         raise RunError(f"run {name} is not in the database {found.name}; the latest are: {', '.join(known) or 'none'}")
     with _report_damage(f"run {name}"):
-        documents = found.metrics.find({"run_id": run["_id"]})
+        places = (found.metrics, found[DIGESTS])  # earlier versions had all in the first
+        documents = [metric for place in places for metric in place.find({"run_id": run["_id"]})]
         metrics, times = _take_columns({m["name"]: (m["steps"], m["values"], m.get("timestamps")) for m in documents})
-        status = str(run.get("status"))
+        status = DEAD if run.get("status") == DEAD_IN_DATABASE else str(run.get("status"))
         if status == RUNNING and is_silent(run, f"run {name}"):
             status = DEAD
             tell(f"run {name}: the database says RUNNING, but its last sign of life is old; its program may be gone")

@@ -146,7 +146,7 @@ class Recorder(FileStorageObserver):
         """Begin the folder's files."""
         self._held = run_folder.lock_folder(self.folder)
         self._record = GrowingRecord(self.folder)
-        self.run_entry, self.config, self.info = entry, flatten(config), {}
+        self.run_entry, self.config = entry, flatten(config)
         self.save_json(self.config, run_folder.CONFIG)
         self.save_json(self.run_entry, run_folder.RUN)
         self._on_start(self.folder)
@@ -203,10 +203,8 @@ class Recorder(FileStorageObserver):
         self._wake()
 
     def _beat(self, info: dict[str, Any]) -> None:
+        self.run_entry["info"] = dict(info)
         self.save_json(self.run_entry, run_folder.RUN)
-        if info != self.info:
-            self.save_json(info, run_folder.INFO)
-            self.info = dict(info)
         self._record.update_metrics()
 
     def artifact_event(self, name: str, filename: str, metadata: Any = None, content_type: Any = None) -> None:
@@ -253,6 +251,7 @@ class Recorder(FileStorageObserver):
         with self._record.guard:
             self.run_entry |= {"status": status, "stop_time": stop_time.isoformat(), **entries}
             self._record.finish()
+            self._record.safely(lambda: run_folder.end_info(self.folder, self.run_entry))
             self._record.safely(lambda: self.save_json(self.run_entry, run_folder.RUN))
             if not self._record.full:  # else it is not complete
                 self._record.safely(lambda: write_checksums(self.folder))

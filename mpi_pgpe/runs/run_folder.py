@@ -88,6 +88,7 @@ def read_entry(folder: Path) -> dict[str, Any]:
         and all(isinstance(entry.get(name), list) for name in ("artifacts", "resources"))
         and isinstance(experiment.get("base_dir"), str)
         and isinstance(entry.get("heartbeat"), str | None)
+        and isinstance(entry.get("info", {}), dict)
     )
     if is_good:
         pairs += _list(experiment.get("sources"))
@@ -102,6 +103,20 @@ def read_entry(folder: Path) -> dict[str, Any]:
     if strange:
         raise DamagedRecord(f"{folder / RUN}: expected names of files in the record, got {strange[0]!r:.100}")
     return entry
+
+
+def end_info(folder: Path, entry: dict[str, Any]) -> None:
+    """Give a run that has ended its INFO, from the entry that held it until then.
+
+    sacredboard fails over a run that goes on and has one, incense over one that has ended and has none.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    info = entry.get("info")
+    if info is not None or not os.path.lexists(folder / INFO):
+        write_json(folder / INFO, info or {})
+    entry.pop("info", None)
 
 
 def _list(value: Any) -> list[Any]:

@@ -15,7 +15,7 @@ from typing import Any
 from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.base.regular_file import read_regular
 from mpi_pgpe.runs import run_folder
-from mpi_pgpe.runs.dead_runs import DEAD, RUNNING, has_died, is_silent
+from mpi_pgpe.runs.dead_runs import DEAD, DEAD_IN_DATABASE, RUNNING, has_died, is_silent
 from mpi_pgpe.runs.run_folder import CONFIG, LARGEST_METRICS, METRIC_LINES, RUN, DamagedRecord
 
 _RE_EVAL = re.compile(rb'"re_eval_mean": ([^,}\s]+)')
@@ -119,7 +119,8 @@ def summarize_documents(database: Any) -> list[Summary]:
         summary = Summary(str(run["_id"]))
         with _noting_damage(summary):
             _describe(summary, run, run.get("config"))
-            if summary.status == RUNNING and is_silent(run, f"run {run['_id']}"):
+            silent = summary.status == RUNNING and is_silent(run, f"run {run['_id']}")
+            if silent or summary.status == DEAD_IN_DATABASE:
                 summary.status = DEAD
             summary.generation = int((ends.get(run["_id"], {}).get("steps") or [0])[-1])
             values = returns.get(run["_id"], {}).get("values", ())

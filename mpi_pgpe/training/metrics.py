@@ -24,6 +24,9 @@ MEASURED = {
 }
 """Metrics that tell how the run went rather than what came out: the clock's and the machine's."""
 
+NOT_PLOTTED = {"state_digest"}
+"""Metrics that tell runs apart, and are no curve."""
+
 HISTORY = ("generation", "timesteps", "pop_mean", "pop_median", "pop_best", "re_eval_mean")
 """Metrics that go with an agent, of the generations up to its own; None where there was no re-evaluation."""
 

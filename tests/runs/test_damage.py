@@ -103,9 +103,8 @@ KILLED = [*FILES[:6], "checksums.json", "best.pickle", "checkpoint"]
 @pytest.mark.parametrize("file", KILLED)
 def test_of_a_run_that_was_killed_too(killed_run: Path, tmp_path: Path, file: str) -> None:
     names = {"checkpoint" if path.suffix == ".npz" else path.name for path in killed_run.iterdir()}
-    assert {name for name in names if not name.startswith(".")} - {"info.json"} == set(KILLED) - {"info.json"}
-    if file in names:  # there is no info.json before the first heartbeat
-        try_each(killed_run, tmp_path / "1", file, SAMPLE)
+    assert {name for name in names if not name.startswith(".")} == set(KILLED)
+    try_each(killed_run, tmp_path / "1", file, SAMPLE)
 
 
 def test_damage_is_told_by_the_tools(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

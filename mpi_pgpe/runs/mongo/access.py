@@ -19,6 +19,9 @@ from mpi_pgpe.runs.mongo.address import (
     parse_target,
 )
 
+DIGESTS = "mpi_pgpe_digests"
+"""The collection of metrics that are no curve: Omniboard draws all that are in `metrics` on one axis."""
+
 
 @contextlib.contextmanager
 def convert_refusals(target: Target) -> Iterator[None]:

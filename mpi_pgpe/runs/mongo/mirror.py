@@ -20,7 +20,10 @@ from pymongo.errors import DuplicateKeyError
 
 from mpi_pgpe.base.regular_file import open_regular
 from mpi_pgpe.runs import run_folder
+from mpi_pgpe.runs.dead_runs import DEAD, DEAD_IN_DATABASE
+from mpi_pgpe.runs.mongo.access import DIGESTS
 from mpi_pgpe.runs.mongo.grid_files import StoredFiles, object_id
+from mpi_pgpe.training.metrics import NOT_PLOTTED
 
 if TYPE_CHECKING:
     from pymongo import MongoClient
@@ -53,6 +56,7 @@ class Mirror:
         self._uid = ""
         self._runs = client[database]["runs"]
         self._metrics = client[database]["metrics"]
+        self._digests = client[database][DIGESTS]
         self._files = StoredFiles(client[database])
         self._sure = False  # whether the database has what is said here
         self._sent: dict[str, Any] = {}  # entries of the run's document
@@ -117,9 +121,10 @@ class Mirror:
         document["config"] = run_folder.read_json(self.folder / run_folder.CONFIG)
         document["captured_out"], cut = self._captured_out()
         self._send_metrics()
-        document["info"] = run_folder.read_json(self.folder / run_folder.INFO)
+        document["info"] = run_folder.read_json(self.folder / run_folder.INFO) or entry.get("info", {})
         if self._seen:
-            document["info"]["metrics"] = [{"name": name, "id": str(self._metric_id(name))} for name in self._seen]
+            plotted = [name for name in self._seen if name not in NOT_PLOTTED]
+            document["info"]["metrics"] = [{"name": name, "id": str(self._metric_id(name))} for name in plotted]
         document["experiment"]["sources"] = self._send_sources(entry)
         names = entry["artifacts"] + ([run_folder.OUTPUT] if cut and entry["status"] not in UNFINISHED else [])
         artifacts = {name: key for name in names if (key := self._files.send_artifact(f"{self.folder}/{name}", name))}
@@ -139,6 +144,7 @@ class Mirror:
         self._files.look(self.id)
         self._sent = {}
         self._stored = {}
+        self._move_digests()
         self._count_points(list(self._seen))
         if any(self._stored[name] < min(points, MOST_POINTS) for name, points in self._seen.items()):
             self._offset, self._seen = 0, {}  # it has lost some
@@ -159,6 +165,8 @@ class Mirror:
         document["experiment"] = dict(entry["experiment"])
         # stored as NAME_MD5.SUFFIX
         document["resources"] = [[name, Path(stored).stem.rpartition("_")[2]] for name, stored in entry["resources"]]
+        if entry["status"] == DEAD:
+            document["status"] = DEAD_IN_DATABASE
         for name in ("start_time", "stop_time", "heartbeat"):
             if entry.get(name):
                 document[name] = datetime.fromisoformat(entry[name])
@@ -189,14 +197,25 @@ class Mirror:
 
     def _count_points(self, names: list[str]) -> None:
         """Learn how many points of metrics the database has; by id, because there is no other index."""
+        self._stored |= dict.fromkeys(names, 0)
         ids = [self._metric_id(name) for name in names]
-        counted = self._metrics.aggregate(
-            [
-                {"$match": {"_id": {"$in": ids}, "run_id": self.id}},
-                {"$project": {"name": 1, "points": {"$size": "$steps"}}},
-            ]
-        )
-        self._stored |= dict.fromkeys(names, 0) | {metric["name"]: metric["points"] for metric in counted}
+        for collection in (self._metrics, self._digests):
+            counted = collection.aggregate(
+                [
+                    {"$match": {"_id": {"$in": ids}, "run_id": self.id}},
+                    {"$project": {"name": 1, "points": {"$size": "$steps"}}},
+                ]
+            )
+            self._stored |= {metric["name"]: metric["points"] for metric in counted}
+
+    def _move_digests(self) -> None:
+        """Put what earlier versions of this program left among the metrics in its place."""
+        for name in NOT_PLOTTED:
+            key = {"_id": self._metric_id(name)}
+            found = self._metrics.find_one(key)
+            if found is not None:
+                self._digests.replace_one(key, found, upsert=True)
+                self._metrics.delete_one(key)
 
     def _send_metrics(self) -> None:
         """Append the points that the database has not; each update holds only if it has all before them."""
@@ -227,6 +246,11 @@ class Mirror:
             self._offset, self._seen = batch[-1][1], seen
 
     def _append(self, columns: dict[str, tuple[list[Any], list[Any], list[Any]]]) -> None:
+        digests = {name: columns.pop(name) for name in NOT_PLOTTED & set(columns)}
+        self._append_to(self._metrics, columns)
+        self._append_to(self._digests, digests)
+
+    def _append_to(self, collection: Any, columns: dict[str, tuple[list[Any], list[Any], list[Any]]]) -> None:
         fields = ("steps", "values", "timestamps")
         updates = []
         for name, points in columns.items():
@@ -238,7 +262,7 @@ class Mirror:
             updates.append(UpdateOne({"_id": key, "steps": {"$size": count}}, {"$push": push}))
         if not updates:
             return
-        done = self._metrics.bulk_write(updates)  # in one message, since a server may be far away
+        done = collection.bulk_write(updates)  # in one message, since a server may be far away
         if done.matched_count + done.upserted_count != len(updates):
             raise Diverged("another program has written points of this run's metrics")
         for name, points in columns.items():

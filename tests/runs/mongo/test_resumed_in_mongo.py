@@ -81,4 +81,4 @@ def test_a_killed_run_goes_on_without_a_gap_or_a_generation_twice(
     assert [step for step, _ in found["generation"]] == list(range(1, 41))
     assert found == expected
     statuses = [run["status"] for run in database["runs"].find().sort("_id")]
-    assert statuses == [*(["RUNNING" if folders_are_lost else "DEAD"] * 3), "COMPLETED"]
+    assert statuses == [*(["RUNNING" if folders_are_lost else "PROBABLY_DEAD"] * 3), "COMPLETED"]
