@@ -20,6 +20,7 @@ import numpy as np
 from mpi_pgpe import envs
 from mpi_pgpe.agents.agent import Agent
 from mpi_pgpe.agents.file import read_agent
+from mpi_pgpe.envs.kept_state import find_kept_state
 from mpi_pgpe.policies.interface import AnyPolicy
 from mpi_pgpe.policies.making import Shape, make_policy
 from mpi_pgpe.policies.network import PolicyShape
@@ -148,7 +149,7 @@ class Stage:
         rollout = self._rollout()
         try:
             self._run(rollout, 0)
-            return envs.find_kept_state(rollout.env, lambda: [self._run(rollout, number) for number in (1, 2, 3)])
+            return find_kept_state(rollout.env, lambda: [self._run(rollout, number) for number in (1, 2, 3)])
         finally:
             rollout.env.close()
 

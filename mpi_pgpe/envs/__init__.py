@@ -22,7 +22,6 @@ May import: policies, base; of third parties numpy, gym, gymnasium and the simul
 from mpi_pgpe.envs.adapter import check_name, make, warn_of_survivors
 from mpi_pgpe.envs.closing import close_all, list_open
 from mpi_pgpe.envs.interface import Environment, Stretch, UnknownEnvironment, UnsupportedEnvironment
-from mpi_pgpe.envs.kept_state import find_kept_state
 from mpi_pgpe.envs.wrapping import check_wrappers
 
 __all__ = [
@@ -33,7 +32,6 @@ __all__ = [
     "check_name",
     "check_wrappers",
     "close_all",
-    "find_kept_state",
     "list_open",
     "make",
     "warn_of_survivors",

@@ -6,7 +6,6 @@ from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.policies.interface import AnyPolicy
 from mpi_pgpe.policies.network import Policy, PolicyShape
 from mpi_pgpe.policies.own import Own, OwnPolicy, OwnShape
-from mpi_pgpe.policies.recurrent import RecurrentPolicy
 from mpi_pgpe.policies.spaces import ActionSpace
 
 Shape = PolicyShape | OwnShape
@@ -26,7 +25,11 @@ def make_policy(shape: Shape, action_space: ActionSpace, own: Own | None = None)
     if isinstance(shape, PolicyShape):
         if own is not None:
             raise WrongInput(f"policy: expected none for the agent's network {shape}, which is built in")
-        return (RecurrentPolicy if shape.cell else Policy)(shape, action_space)
+        if not shape.cell:
+            return Policy(shape, action_space)
+        from mpi_pgpe.policies.recurrent import RecurrentPolicy  # here, so that most ranks read a file less
+
+        return RecurrentPolicy(shape, action_space)
     if own is None:
         raise WrongInput(
             f"policy: the agent's network is {shape.name}, which is code; a file does not choose what code is run "

@@ -15,5 +15,5 @@ def test_a_rank_opens_few_files_beyond_its_libraries(slurm: Slurm):  # which ins
     printed = run(sys.executable, ROOT / "benchmarks/opened_files.py", "--env", "CartPole-v1", "--json")
     bare, rank = json.loads(printed).values()
     assert 0 < rank["below sys.prefix"] <= bare["below sys.prefix"] + 20
-    # The package's own: 83 files and 10 folders. Fast paths are loaded with their simulator alone.
-    assert rank["of mpi_pgpe"] < 97
+    # The package's own: 87 files and 10 folders. Fast paths are loaded with their simulator alone.
+    assert rank["of mpi_pgpe"] < 100
