@@ -100,7 +100,7 @@ def _episode_of(viewer: Viewer, seed: int) -> Run:
 
 
 def run_here(viewer: Viewer, episodes: int, seed: int, film: Film | None = None) -> NDArray[np.float64]:
-    """Run the episodes in this process; returns (return, length) of each."""
+    """Run the episodes in this process; returns (return, length) of each, shape (episodes, 2)."""
     results = []
     for i in range(episodes):
         if film is not None and episodes > 1:

@@ -22,7 +22,7 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def make_minimum(least: int) -> Any:
-    """The type of an argument: a whole number of at least `least`."""
+    """The type of an argument: a whole number of at least `least`, else ArgumentTypeError."""
 
     def convert(text: str) -> int:
         try:

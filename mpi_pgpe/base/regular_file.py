@@ -35,7 +35,11 @@ def open_regular(path: str | os.PathLike[str], largest: int, *, follow: bool = T
 
 
 def read_regular(path: str | os.PathLike[str], largest: int, *, follow: bool = True) -> bytes:
-    """The content of a file; see `open_regular`."""
+    """The content of a file; see `open_regular`.
+
+    Raises:
+        OSError: see `open_regular`.
+    """
     with open_regular(path, largest, follow=follow) as file:
         content = file.read(largest + 1)
     if len(content) > largest:  # it has grown meanwhile

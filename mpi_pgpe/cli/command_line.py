@@ -113,7 +113,11 @@ def _check_values(settings: Mapping[str, Any], where: str) -> None:
 
 
 def check_names(config: Mapping[str, Any]) -> None:
-    """Refuse an entry that no configuration has."""
+    """Refuse an entry that no configuration has.
+
+    Raises:
+        WrongInput: there is one; the nearest name is told.
+    """
     meant = {alias: name for name, each in TABLE.items() for alias in each.aliases}
     elsewhere = {name: hint for names, hint in _ELSEWHERE.items() for name in names.split()}
     for name in sorted(set(config) - set(TABLE)):
@@ -163,7 +167,11 @@ _VALUES: list[tuple[str, Callable[[str], bool], str]] = [
 
 
 def check_results_folder(folder: str | None) -> None:
-    """Refuse a folder in which no run can be recorded; None: that of agents."""
+    """Refuse a folder in which no run can be recorded; None: that of agents.
+
+    Raises:
+        WrongInput: it cannot be made or written to.
+    """
     given = f"{AGENTS}, as -F is not given" if folder is None else f"-F {folder}"
     try:
         path = Path(checks.check_path("-F", str(folder or AGENTS))).absolute()

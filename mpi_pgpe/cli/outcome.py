@@ -53,7 +53,7 @@ class Outcome:
 
 
 def make_history(columns: Columns) -> dict[str, NDArray[Any]]:
-    """Metrics by name, each an array with a value for each generation so far.
+    """Metrics by name, each an array of shape (generations,) with a value for each generation so far.
 
     Numbers without a fraction are int64. A metric that some generations do not have is float64, with NaN for those.
     """

@@ -150,7 +150,11 @@ class Viewer:
         self._rollout = self._play_in(ViewedEnvironment(self.env, look))
 
     def run(self, seed: int, poll: Poll | None = None) -> Episode:
-        """Run the episode that starts from `seed`."""
+        """Run the episode that starts from `seed`.
+
+        Raises:
+            TaskFailed: the environment raised something.
+        """
         try:
             return self._rollout.run(self.policy, seed, between_steps=poll)
         except (Abandoned, UserError):

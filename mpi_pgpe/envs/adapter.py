@@ -209,7 +209,11 @@ class AdaptedEnvironment:
         return observation, reward, done and not truncated, truncated, info
 
     def frame(self) -> NDArray[np.uint8]:
-        """A picture of the present state; see `interface.Environment`."""
+        """A picture of the present state, shape (height, width, 3); see `interface.Environment`.
+
+        Raises:
+            UnsupportedEnvironment: the environment draws none.
+        """
         with silent_output(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             picture = self._env.render()

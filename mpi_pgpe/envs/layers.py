@@ -27,7 +27,11 @@ def unwrap(env: Any, keep_rendering: bool) -> tuple[Any, int | None]:
 
 
 def check_parts(name: str, env: Any) -> None:
-    """Refuse what is no environment."""
+    """Refuse what is no environment.
+
+    Raises:
+        UnsupportedEnvironment: something is missing of it.
+    """
     missing = [
         part for part in ("reset", "step", "observation_space", "action_space", "close") if not hasattr(env, part)
     ]
@@ -45,7 +49,11 @@ def innermost(env: Any) -> Any:
 
 
 def seeded_reset(name: str, env: Any) -> Callable[[int], Any]:
-    """What resets `env` with a seed, by the present API or the old one."""
+    """What resets `env` with a seed, by the present API or the old one.
+
+    Raises:
+        UnsupportedEnvironment: it cannot be seeded.
+    """
     innermost = getattr(env, "unwrapped", env)  # as far as its reset decides on the API
     if takes_seed(innermost):
         layer = env

@@ -73,7 +73,7 @@ def read_actions(name: str, space: Any) -> ActionSpace:
 def translate_step(
     step: Callable[[Any], Any], flatten: Flatten | None, to_action: Callable[[NDArray[np.float32]], Any] | None
 ) -> Callable[[Any], Any]:
-    """`step`, which takes and returns flat arrays; see `interface.Environment`."""
+    """`step`, which takes an action and returns an observation as flat arrays; see `interface.Environment`."""
 
     def flat_step(action: Any) -> Any:
         result = step(action if to_action is None else to_action(action))
@@ -97,7 +97,11 @@ def _find_library(space: Any) -> str:
 
 
 def read_layout(name: str, what: str, space: Any, path: str = "") -> Layout:
-    """The layout of a space; `path` is how to come to it from the whole one."""
+    """The layout of a space; `path` is how to come to it from the whole one.
+
+    Raises:
+        UnsupportedEnvironment: it is of a kind, or has parts, that no policy serves.
+    """
     kind = _find_kind(space)
     if kind == "Dict":
         keys = tuple(space.spaces)

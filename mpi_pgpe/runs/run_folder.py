@@ -39,7 +39,11 @@ class DamagedRecord(WrongInput):
 
 
 def to_json_types(value: Any) -> Any:
-    """For json: numpy's scalars and arrays as Python's."""
+    """For json: numpy's scalars and arrays as Python's.
+
+    Raises:
+        TypeError: it is neither.
+    """
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     if isinstance(value, Path):

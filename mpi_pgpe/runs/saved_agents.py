@@ -22,7 +22,11 @@ AGENTS = Path("saved_agents")
 
 
 def make_agents_folder(settings: Settings) -> Path:
-    """A new folder for the agents of a run that is not recorded."""
+    """A new folder for the agents of a run that is not recorded.
+
+    Raises:
+        UserError: it cannot be made.
+    """
     folder = AGENTS.absolute() / make_folder_name(settings.name)
     try:
         folder.mkdir(parents=True, exist_ok=True)

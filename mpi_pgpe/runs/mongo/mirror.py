@@ -112,7 +112,11 @@ class Mirror:
     # -- all of it ----------------------------------------------------------------------------------------
 
     def update(self) -> None:
-        """Bring the database up to date."""
+        """Bring the database up to date.
+
+        Raises:
+            Diverged: the run was deleted there, or is another one.
+        """
         entry = run_folder.read_entry(self.folder)  # first: what it tells of is in the other files already
         if not self._sure:
             self._look(entry)
