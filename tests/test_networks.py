@@ -68,7 +68,7 @@ def test_a_whole_run(network: list[str], tmp_path: Path, capsys: pytest.CaptureF
 
 def test_a_run_does_not_go_on_with_a_network_of_another_size(tmp_path: Path) -> None:
     (tmp_path / "nets.py").write_text("from own_networks import Leaks as Net")
-    environment = ENVIRONMENT | {"PYTHONPATH": f"{tmp_path}:{ENVIRONMENT['PYTHONPATH']}"}
+    environment = ENVIRONMENT | {"PYTHONPATH": python_path(tmp_path, HELPERS)}
     small = command(["policy=nets:Net"], niters=1, popsize=4)
     ended(run_program(*small, cwd=tmp_path, env=environment))
     (tmp_path / "nets.py").write_text("from own_modules import Net")

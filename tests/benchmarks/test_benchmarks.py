@@ -81,6 +81,7 @@ SMALLEST = [
     "first_normalization.py --env gymnasium/Hopper-v5 --seeds 1 --popsize 4 --steps 1000",
     "idle.py --generations 1",
     "num_interactions.py --generations 2 --seeds 1 2000:None",
+    "policies.py --repeats 1 --steps 20",
     "profile_cost.py --repeats 1 --env CartPole-v1 --steps 100",
     "rollout.py --repeats 1 --env CartPole-v1 --steps 100",
     "ties.py --seeds 1 --car-seeds 1 --generations 1 --draws 10",

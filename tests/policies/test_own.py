@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import sys
@@ -11,6 +12,7 @@ import own_modules
 import own_networks
 import pytest
 import torch
+from places import HELPERS, python_path
 from torch.nn.utils import vector_to_parameters
 
 from mpi_pgpe import envs
@@ -163,5 +165,5 @@ def test_a_network_in_numpy_loads_no_torch(launch):
         "from mpi_pgpe.policies.spaces import ActionSpace; OwnPolicy(Leaks, 'a:B', 3, ActionSpace(2)); "
         "print('torch' in sys.modules)"
     )
-    done = launch(sys.executable, "-c", program, env={"PYTHONPATH": ":".join(sys.path)})
+    done = launch(sys.executable, "-c", program, env=os.environ | {"PYTHONPATH": python_path(HELPERS)})
     assert (done.stdout, done.stderr) == ("False\n", "")
