@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from mpi_pgpe.cli import entry
+
+if __name__ == "__main__":
+    entry.begin()  # before numpy is loaded
+
+# isort: split
 import importlib
 import importlib.util
 import sys
@@ -12,7 +18,6 @@ from typing import Any
 from mpi_pgpe.base.arguments import Parser, add_json
 from mpi_pgpe.base.errors import WrongInput
 from mpi_pgpe.base.text import format_json_line, make_printable
-from mpi_pgpe.cli import entry
 from mpi_pgpe.exports.output import Output, Writer
 from mpi_pgpe.runs.artifacts import list_artifacts
 from mpi_pgpe.runs.dead_runs import RUNNING

@@ -6,6 +6,7 @@
     updates, plain_yaml, help           settings behind `with`, files of settings, and the help
     experiment, sacred_entries, sacred_patches   the run as sacred has it
     training_run, outcome, together     a run from its start to its end; runs that Python starts
+    provenance                          which code a run has: commits, modules, versions; the processor
     console, time_table                 what is printed meanwhile and at the end
     end_watch, leftovers                ends without a word, and processes that would prevent the end
     viewer, film                        a saved agent in an environment, windows and films, for `enjoy`

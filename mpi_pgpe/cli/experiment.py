@@ -19,7 +19,7 @@ from sacred.utils import SacredError, SacredInterrupt
 
 from mpi_pgpe import envs
 from mpi_pgpe.base.errors import Stopped, UserError, WrongInput, describe_error
-from mpi_pgpe.cli import command_line, configs, sacred_patches
+from mpi_pgpe.cli import command_line, configs, provenance, sacred_patches
 from mpi_pgpe.cli.console import Console
 from mpi_pgpe.cli.end_watch import EndWatch
 from mpi_pgpe.cli.help import format_help
@@ -180,6 +180,7 @@ def _do(
         found = choose_settings(config, given)
         settings = read_settings(config | found)
         start = find_start(settings, config.get("seed"), options["--file_storage"], given, locks)
+        provenance.add_code(experiment)  # the module of the environment is loaded by now
         if start is None:
             chosen = list_general_defaults(settings, given)
         else:

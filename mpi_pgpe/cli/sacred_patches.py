@@ -23,12 +23,14 @@ def apply() -> None:
     _import_quietly()
     from sacred import SETTINGS, commands, experiment, host_info
 
-    from mpi_pgpe.cli import options
+    from mpi_pgpe.cli import options, provenance
 
     SETTINGS.HOST_INFO.INCLUDE_GPU_INFO = False  # nvidia-smi
     SETTINGS.HOST_INFO.INCLUDE_CPU_INFO = False  # lscpu, sysctl
     SETTINGS.CAPTURE_MODE = "no"
     host_info._os.getter_function = _describe_os
+    host_info._cpu.getter_function = provenance.describe_processor
+    host_info._gpus.getter_function = provenance.describe_gpus
     experiment.DEFAULT_COMMAND_LINE_OPTIONS[:] = options.replace_options(experiment.DEFAULT_COMMAND_LINE_OPTIONS)
     if not sys.stdout.isatty():
         _without_colours(commands)
