@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from mpi_pgpe.parallel.rounds import Rounds
 from mpi_pgpe.policies.normalization import Moments
 from mpi_pgpe.training.best_solution import BestSolution, find_best
 from mpi_pgpe.training.failures import check_failures
+from mpi_pgpe.training.general_defaults import choose_population
 from mpi_pgpe.training.initial_search import make_search
 from mpi_pgpe.training.job import RE_EVALUATION, TRAINING, Distribution, Job
 from mpi_pgpe.training.metrics import (
@@ -56,6 +58,8 @@ class Trainer:
     def __init__(
         self, settings: Settings, team: Team, on_progress: Progress | None = None, profile: bool = False
     ) -> None:
+        if settings.popsize is None:  # the command has chosen it, so that it is recorded
+            settings = replace(settings, **choose_population(settings, ()))
         self.settings = settings
         self.team = team
         self._on_progress = on_progress

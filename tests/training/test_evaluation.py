@@ -52,7 +52,7 @@ def evaluate(purpose, shape, normalized, directions=DIRECTIONS, **job):
     )
     team = Team(Farm(World(world_of_one())))
     settings = {"seed": SEED, "hidden_size": HIDDEN[0], "num_hidden": len(HIDDEN)} | job
-    team.start(Job.from_settings(Settings.check(settings)))
+    team.start(Job.from_settings(Settings.check({"popsize": 10000} | settings)))
     tasks = Rounds(directions)
     team.evaluate(purpose, distribution, tasks)
     return tasks.results(), distribution, team
