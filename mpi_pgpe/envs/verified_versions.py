@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import sys
 from collections.abc import Mapping
 from typing import Any
+
+FORKS = {"pybullet": ("pybullet-arm64",)}
+"""Packages that bring a module of another name and are looked for first."""
 
 
 def find_distribution(module: str) -> tuple[str, str]:
@@ -14,12 +18,13 @@ def find_distribution(module: str) -> tuple[str, str]:
     Forks keep the name of the module and have one of their own: pybullet-arm64 brings pybullet. A module that was not
     installed, but found on the path, says its version itself, or "unknown" stands for it.
     """
-    try:
-        return module, importlib.metadata.version(module)
-    except importlib.metadata.PackageNotFoundError:  # looking through all that is installed takes a while
-        for name in importlib.metadata.packages_distributions().get(module, []):
+    for name in (module, *FORKS.get(module, ())):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             return name, importlib.metadata.version(name)
-        return module, str(getattr(sys.modules.get(module), "__version__", "unknown"))
+    # Looking through all that is installed takes a second.
+    for name in importlib.metadata.packages_distributions().get(module, []):
+        return name, importlib.metadata.version(name)
+    return module, str(getattr(sys.modules.get(module), "__version__", "unknown"))
 
 
 def explain_unverified(env: Any, verified: Mapping[str, set[str]], whose: str) -> str | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from pathlib import Path
 
 import pytest
 
+from mpi_pgpe.envs import verified_versions
 from mpi_pgpe.envs.verified_versions import explain_unverified, find_distribution
 
 
@@ -29,6 +31,17 @@ def test_a_fork_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     told = explain_unverified(object(), {"a_simulator": {"1.0", "a-forked-simulator 3.2.9"}}, "its library")
     assert told is not None
     assert "verified for a_simulator 1.0 or a-forked-simulator 3.2.9, but here are" in told
+
+
+def test_a_known_fork_is_found_without_a_look_at_all_that_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That look takes a second, and is taken for each environment that is made."""
+    install(tmp_path, "a-forked-simulator", "3.2.8", "a_simulator")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(verified_versions.FORKS, "a_simulator", ("another-fork", "a-forked-simulator"))
+    monkeypatch.setattr(importlib.metadata, "packages_distributions", None)
+    assert find_distribution("a_simulator") == ("a-forked-simulator", "3.2.8")
 
 
 def test_a_module_that_was_not_installed_may_say_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
