@@ -95,7 +95,9 @@ def trainer_episodes(
     """A team of this process alone, and a function that evaluates the directions in it, those of an agent if given."""
     team = Team(Farm(World()))
     layers = {"hidden_size": hidden[0], "num_hidden": len(hidden)} if hidden else {"num_hidden": 0}
-    settings = Settings.check({"env_name": name, "re_eval_env_name": None, "seed": 1} | layers)
+    settings = Settings.check(
+        {"env_name": name, "re_eval_env_name": None, "popsize": 2 * directions, "seed": 1} | layers
+    )
     team.start(Job.from_settings(settings, profile))
     env = team.environment(TRAINING)
     shape = PolicyShape(env.observation_size, env.action_space.size, hidden)

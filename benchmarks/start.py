@@ -64,7 +64,7 @@ from mpi_pgpe.training.settings import Settings
 from mpi_pgpe.training.team import Team
 team = Team(Farm(World()))
 name = sys.argv[1]
-linear = {"seed": 1, "num_hidden": 0, "max_episode_length": 1}
+linear = {"seed": 1, "popsize": 2, "num_hidden": 0, "max_episode_length": 1}
 team.start(Job.from_settings(Settings.check({"env_name": name, "re_eval_env_name": name} | linear)))
 env = team.environment(TRAINING)
 shape = PolicyShape(env.observation_size, env.action_space.size)

@@ -54,7 +54,7 @@ def measure(team: Team, name: str, repeats: int) -> common.Row:
     world = team.world
     assert isinstance(world, CountingWorld)
     directions, hidden = CASES[name]
-    settings = Settings.check({"env_name": "CartPole-v1", "seed": 1, "hidden": hidden})
+    settings = Settings.check({"env_name": "CartPole-v1", "seed": 1, "popsize": 2 * directions, "hidden": hidden})
     team.start(Job.from_settings(settings))
     env = team.environment(TRAINING)
     size = settings.shape(env.observation_size, env.action_space.size).num_parameters

@@ -135,7 +135,7 @@ def test_bad_values_are_refused_before_any_work(capfd, update, parts):
         ("-P high with fast", ["--priority high: expected a number"]),
         ("-l LOUD with fast", ["--loglevel LOUD: expected DEBUG"]),
         ("-C fd with fast", ["--capture fd: expected sys or no"]),
-        ("-s sqlite:///x --enforce_clean with fast", ["(with -d: where)"]),
+        ("-s nosuch:///x --enforce_clean with fast", ["(with -d: where)"]),
     ],
 )
 def test_command_lines_that_cannot_be_are_refused_in_one_line(capfd, arguments, parts):
