@@ -147,7 +147,7 @@ def train_agent(
     if policy is not None:
         settings["policy"] = _name_network(policy)
     for name in ("env_name", "re_eval_env_name"):
-        if callable(settings.get(name)):
+        if settings.get(name) is not None and not isinstance(settings[name], str):
             from mpi_pgpe.envs.given import give_name  # here, so that a name alone loads nothing
 
             settings[name] = give_name(settings[name])
@@ -173,7 +173,8 @@ def _name_network(policy: str | Own) -> str:
         return policy
     if not (inspect.isclass(policy) or inspect.isroutine(policy)):
         raise WrongInput(
-            f"policy: expected a kind of network, or a class or function that makes one, got {policy!r:.100}"
+            "policy: expected a kind of network, or a class or function that makes one, got an instance of "
+            f"{type(policy).__name__}; give what makes it: Class(observation_size, action_size)"
         )
     return NETWORKS.give(policy)
 

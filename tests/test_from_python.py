@@ -146,6 +146,8 @@ def test_what_a_run_leaves_of_the_program(
         ({"popsize": 7}, "popsize"),
         ({"env": "CartPole-v1", "env_name": "CartPole-v1"}, "expected one of them"),
         ({"env": "CartPol-v1"}, "CartPole"),
+        ({"env": Path()}, "or a class or function that makes it"),
+        ({"policy": Path()}, "got an instance of"),
         ({"configurations": "fst"}, "did you mean fast?"),
         ({"results": "s.py/x"}, "-F"),
         ({"on_generation": 3}, "on_generation: expected a function"),

@@ -106,7 +106,7 @@ def test_what_is_no_list_of_wrappers_in_a_file_is_refused(
     agent.metadata["wrappers"] = wrappers
     write_agent(tmp_path / "agent.pickle", agent)
     assert enjoy.main([str(tmp_path / "agent.pickle")]) == 2
-    assert "the agent's wrappers: expected a list of wrappers" in capsys.readouterr().err
+    assert "the agent's wrappers: expected a flat list of names" in capsys.readouterr().err
 
 
 @pytest.mark.launches
@@ -141,4 +141,4 @@ def test_doctor_looks_at_the_wrapped_environment(capsys: pytest.CaptureFixture[s
     assert doctor.main(["--env", PENDULUM, "--wrappers", "['NormalizeObservation']"]) == 1
     assert "obs_norm=True normalizes, the same on all ranks" in capsys.readouterr().out
     assert doctor.main(["--wrappers", "FlattenObservation"]) == 2
-    assert "--wrappers: expected a list of wrappers" in capsys.readouterr().err
+    assert "--wrappers: expected a flat list of names" in capsys.readouterr().err

@@ -29,8 +29,8 @@ class MlflowStore(Writer):
     noted only saves the time of sending all again.
     """
 
-    needs = ("mlflow", "mlflow")
-    shows = "mlflow ui --backend-store-uri sqlite:///{folder}/" + DATABASE
+    needs = "mlflow"
+    shows = "mlflow ui --backend-store-uri sqlite:///{folder}/" + DATABASE + " (needs the whole mlflow)"
 
     _client: Any = None
     _id = ""

@@ -17,7 +17,7 @@ from mpi_pgpe.base.text import make_printable
 from mpi_pgpe.exports.contents import Row, read_rows
 from mpi_pgpe.runs.artifacts import Artifact
 from mpi_pgpe.runs.reader import RecordedRun
-from mpi_pgpe.runs.run_folder import read_json, write_json
+from mpi_pgpe.runs.run_folder import CONFIG, RUN, read_json, write_json
 
 STATE = ".mpi_pgpe"  # the folder of what is noted
 _ROWS_AT_ONCE = 200
@@ -35,8 +35,8 @@ class Writer(ABC):
         store: writes `state` down.
     """
 
-    needs: ClassVar[tuple[str, str]]
-    """(the module that has to be there, the extra of this package that brings it)"""
+    needs: ClassVar[str]
+    """The package that has to be there."""
     shows: ClassVar[str]
     """What to do with the output; {folder} stands for it."""
 
@@ -98,10 +98,11 @@ class Output:
         kind: the writer of the tool.
 
     Raises:
-        UserError: it cannot be written to, or another program is exporting there.
+        UserError: it cannot be written to, holds or is in a record, or another program is exporting there.
     """
 
     def __init__(self, folder: Path, kind: type[Writer]) -> None:
+        _check_apart_from_records(folder)
         self.folder, self._kind = folder, kind
         self._writers: dict[str, Writer] = {}
         self._notes = folder / STATE
@@ -149,6 +150,20 @@ class Output:
             where = error.filename or self.folder
             raise UserError(f"{where}: cannot be written: {error.strerror or error}; make room, or choose another "
                             "folder with -o") from None  # fmt: skip
+
+
+def _check_apart_from_records(folder: Path) -> None:
+    """Refuse a folder in which what is exported would lie among the files of a record."""
+    place = folder.absolute().resolve()
+    around = [each for each in (place, *place.parents) if _is_record(each)]
+    within = [each.parent for each in sorted(place.glob(f"*/{RUN}")) if _is_record(each.parent)]
+    for record in (around + within)[:1]:
+        raise WrongInput(f"{folder}: expected a folder apart from the records, got one that holds the recorded run "
+                         f"{record}, or is in it; choose another one with -o")  # fmt: skip
+
+
+def _is_record(folder: Path) -> bool:
+    return (folder / RUN).is_file() and (folder / CONFIG).is_file()
 
 
 def make_key(run: RecordedRun) -> str:

@@ -170,15 +170,19 @@ class SGD(Optimizer):
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"clipup": ClipUp, "adam": Adam, "sgd": SGD}
 
 
+def list_arguments(name: str) -> list[str]:
+    """What the optimizer of this name takes beside the size, sorted."""
+    return sorted(set(inspect.signature(OPTIMIZERS[name]).parameters) - {"size"})
+
+
 def make_optimizer(name: str, size: int, stepsize: float | None, config: Mapping[str, Any]) -> Optimizer:
     """An optimizer by name; raises ValueError for an unknown name or entry of `config`."""
     if name not in OPTIMIZERS:
         raise ValueError(f"optimizer: expected one of {', '.join(OPTIMIZERS)}, got {name!r}")
-    takes = set(inspect.signature(OPTIMIZERS[name]).parameters) - {"size"}
+    takes = list_arguments(name)
     for entry in config:
         if entry not in takes:
-            listed = ", ".join(sorted(takes))
-            raise ValueError(f"optimizer_config: {name} has no {entry!r}; expected some of {listed}")
+            raise ValueError(f"optimizer_config: {name} has no {entry!r}; expected some of {', '.join(takes)}")
     keywords = dict(config) if stepsize is None else {"stepsize": stepsize, **config}
     return OPTIMIZERS[name](size, **keywords)
 

@@ -13,13 +13,15 @@ from mpi_pgpe.base.checks import (
     check_whole,
 )
 from mpi_pgpe.search.arguments import compute_max_rounds
-from mpi_pgpe.search.optimizers import make_optimizer
+from mpi_pgpe.search.optimizers import list_arguments, make_optimizer
 from mpi_pgpe.search.ranking import TIE_BREAKING
 from mpi_pgpe.training import setting_checks as checks
 from mpi_pgpe.training.setting import Follows, make_field
 
 TINY_TRAJ = "mpi_pgpe/TinyTrajHumanoidBulletEnv-v0"
 """The environment of the bare command."""
+
+_OF_OPTIMIZERS = ("momentum", "beta1", "beta2", "epsilon")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +101,7 @@ class SearchSettings:
     @property
     def optimizer_config(self) -> dict[str, float]:
         """Arguments of the optimizer: what is set of momentum, beta1, beta2 and epsilon, and for clipup max_speed."""
-        every = {name: getattr(self, name) for name in ("momentum", "beta1", "beta2", "epsilon")}
+        every = {name: getattr(self, name) for name in _OF_OPTIMIZERS}
         config = {name: value for name, value in every.items() if value is not None}
         return config | ({"max_speed": self.max_speed} if self.optimizer == "clipup" else {})
 
@@ -107,4 +109,10 @@ class SearchSettings:
         """Raise ValueError if these settings do not fit each other."""
         if self.popsize is not None:
             compute_max_rounds(self.popsize, self.popsize_max)
+        taken = [name for name in _OF_OPTIMIZERS if name in list_arguments(self.optimizer)]
+        for name in sorted(self.optimizer_config.keys() - {*taken, "max_speed"}):
+            raise ValueError(
+                f"{name}: means nothing with optimizer={self.optimizer}, which has {', '.join(taken)}; "
+                f"got {getattr(self, name)!r}"
+            )
         make_optimizer(self.optimizer, 1, self.center_lr, self.optimizer_config)

@@ -73,7 +73,8 @@ def keywords(name: str, value: Any) -> dict[str, Any]:
 def wrappers(name: str, value: Any) -> list[Any]:
     """Names of wrappers, the innermost first, each with a dictionary of its arguments behind it if it has some."""
     form = (
-        "a list of wrappers, each with its arguments behind it if it has some, such as ['FrameStack', {'num_stack': 4}]"
+        "a flat list of names in quotes, each followed by a dictionary of its arguments if it has some, such as "
+        "\"['RescaleAction', {'min_action': -1, 'max_action': 1}, 'ClipAction']\""
     )
     if not isinstance(value, (list, tuple)):
         raise ValueError(f"{name}: expected {form}, got {value!r:.200}")
@@ -150,8 +151,9 @@ def layer_sizes(name: str, value: Any) -> list[int]:
     if len(sizes) > MOST_HIDDEN:
         raise ValueError(f"{name}: expected at most {MOST_HIDDEN} hidden layers, got {len(sizes)}")
     for size in sizes:
-        if isinstance(size, str) or layer_size(name, size) == 0:
-            raise ValueError(f"{name}: expected widths of at least 1, such as 64,32, or [] for none, got {value!r}")
+        wrong = isinstance(size, str) or (isinstance(size, int) and size < 1)
+        if wrong or layer_size(name, size) == 0:
+            raise ValueError(f"{name}: expected widths of at least 1, such as [64,32], or [] for none, got {value!r}")
     return [int(size) for size in sizes]
 
 

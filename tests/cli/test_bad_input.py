@@ -95,7 +95,7 @@ def refused(capfd, *argv):
         ("sigma=1", ["did you mean stdev (initial stdev; None: radius / sqrt(parameters)"]),
         ("num_cpus=4", ["mpirun -n 4 python -m mpi_pgpe.train"]),
         ("activation=swish", ["activation: expected one of tanh, relu, elu, gelu, sigmoid, sin", "got 'swish'"]),
-        ("hidden=8,-8", ["hidden: expected", "got -8"]),
+        ("hidden=8,-8", ["hidden: expected None or widths of at least 1", "-8"]),
         ("nonlinearity=relu", ["did you mean activation"]),
         ("optimizer={1,2}", ["optimizer: expected one of clipup, adam, sgd, got {1, 2}"]),
         ("popsize=b'8'", ["popsize: expected a whole number of at least 2, got b'8'"]),

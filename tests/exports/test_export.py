@@ -141,10 +141,20 @@ def test_what_cannot_be_is_refused_in_one_line(results, tmp_path, capsys, monkey
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.parametrize("folder", ["results", "results/1", "results/1/out", "link/out"])
+def test_a_folder_with_records_is_not_written_to(results, tmp_path, capsys, folder):
+    shutil.copytree(results / "1", tmp_path / "results/1")
+    (tmp_path / "link").symlink_to("results/1")
+    before = sorted(tmp_path.rglob("*"))
+    assert export.main([str(tmp_path / "results/1"), "--to", "csv", "-o", str(tmp_path / folder)]) == 2
+    assert "expected a folder apart from the records" in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_missing_package_is_named(results, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(Tables, "needs", ("no_such_package", "tables"))
+    monkeypatch.setattr(Tables, "needs", "no_such_package")
     assert export.main([str(results / "1"), "--to", "csv", "-o", str(tmp_path / "out")]) == 2
-    assert "pip install 'mpi_pgpe[tables]'" in capsys.readouterr().err
+    assert "pip install no_such_package" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -51,7 +51,7 @@ def test_what_pgpelib_calls_none_is_none(name, value):
     ids=str,
 )
 def test_wrappers_are_a_flat_list_of_names_and_arguments(value):
-    form = "expected a list of wrappers, each with its arguments behind it if it has some, such as ['FrameStack', {'"
+    form = "expected a flat list of names in quotes, each followed by a dictionary of its arguments if it has some, "
     assert refused(wrappers=value).startswith(f"wrappers: {form}")
 
 
@@ -97,8 +97,9 @@ def test_widths_beside_settings_that_say_the_same(others):
         ({"hidden": [8], "hidden_size": 8, "num_hidden": 0}, "agree with hidden_size=8 num_hidden=0, got [8]"),
         (
             {"hidden": [8, 0]},
-            "hidden: expected None or widths of at least 1, such as 64,32, or [] for none, got [8, 0]",
+            "hidden: expected None or widths of at least 1, such as [64,32], or [] for none, got [8, 0]",
         ),
+        ({"hidden": [8, -3]}, "hidden: expected None or widths of at least 1, such as [64,32], or [] for none, got ["),
         ({"hidden": [[8], [8]]}, "hidden: expected"),
         ({"hidden": "64,32"}, "hidden: expected"),
         ({"hidden": [8.5]}, "hidden: expected"),
@@ -320,9 +321,9 @@ def test_the_optimizer_has_the_arguments_that_are_set(optimizer, changes):
     ("changes", "message"),
     [
         ({"momentum": 1.0}, "momentum: expected None or a number from 0 up to, but not including, 1, got 1.0"),
-        ({"optimizer": "adam", "momentum": 0.9}, "optimizer_config: adam has no 'momentum'; expected some of beta1, "),
-        ({"beta1": 0.9}, "optimizer_config: clipup has no 'beta1'; expected some of max_speed, momentum, stepsize"),
-        ({"optimizer": "sgd", "epsilon": 1e-8}, "optimizer_config: sgd has no 'epsilon'"),
+        ({"optimizer": "adam", "momentum": 0.9}, "momentum: means nothing with optimizer=adam, which has beta1, "),
+        ({"beta1": 0.9}, "beta1: means nothing with optimizer=clipup, which has momentum; got 0.9"),
+        ({"optimizer": "sgd", "epsilon": 1e-8}, "epsilon: means nothing with optimizer=sgd, which has momentum"),
         ({"optimizer": "adam", "epsilon": 0}, "epsilon: expected None or a positive number, got 0"),
         ({"optimizer": "adam", "beta2": -0.1}, "beta2: expected None or a number from 0 up to"),
     ],
