@@ -59,10 +59,11 @@ def find_writer(tool: str) -> type[Writer]:
     """
     module, _, name = _TOOLS[tool].partition(":")
     writer: type[Writer] = getattr(importlib.import_module(module), name)
-    if importlib.util.find_spec(writer.needs) is None:
-        raise WrongInput(
-            f"--to {tool}: expected the package {writer.needs}, which is not installed: pip install {writer.needs}"
-        )
+    for package in writer.needs:
+        if importlib.util.find_spec(package) is None:
+            raise WrongInput(
+                f"--to {tool}: expected the package {package}, which is not installed: pip install {package}"
+            )
     return writer
 
 

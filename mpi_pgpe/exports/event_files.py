@@ -20,7 +20,7 @@ class EventFiles(Writer):
     because the times in it are those of the record.
     """
 
-    needs = "tensorboard"
+    needs = ("tensorboard",)
     shows = "tensorboard --logdir {folder}"
 
     _file: IO[bytes] | None = None

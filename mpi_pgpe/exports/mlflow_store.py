@@ -29,7 +29,7 @@ class MlflowStore(Writer):
     noted only saves the time of sending all again.
     """
 
-    needs = "mlflow"
+    needs = ("mlflow", "sqlalchemy", "alembic")  # mlflow-skinny brings the first alone
     shows = "mlflow ui --backend-store-uri sqlite:///{folder}/" + DATABASE + " (needs the whole mlflow)"
 
     _client: Any = None

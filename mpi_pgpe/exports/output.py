@@ -35,8 +35,8 @@ class Writer(ABC):
         store: writes `state` down.
     """
 
-    needs: ClassVar[str]
-    """The package that has to be there."""
+    needs: ClassVar[tuple[str, ...]]
+    """The packages that have to be there."""
     shows: ClassVar[str]
     """What to do with the output; {folder} stands for it."""
 

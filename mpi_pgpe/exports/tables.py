@@ -22,7 +22,7 @@ class Tables(Writer):
     The tables are written anew, so that a metric that comes later gets its column.
     """
 
-    needs = "csv"
+    needs = ("csv",)
     shows = 'pandas.read_csv("{folder}/RUN/metrics.csv")'
 
     def update(self, run: RecordedRun, artifacts: list[Artifact]) -> int:

@@ -27,7 +27,7 @@ class WandbFiles(Writer):
     old one is removed. Both have the same id: where the old one was uploaded, the new one takes its place.
     """
 
-    needs = "wandb"
+    needs = ("wandb",)
     shows = "wandb sync {folder}/wandb/offline-run-*"
 
     _run: Any = None

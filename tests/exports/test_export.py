@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -152,9 +153,16 @@ def test_a_folder_with_records_is_not_written_to(results, tmp_path, capsys, fold
 
 
 def test_a_missing_package_is_named(results, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(Tables, "needs", "no_such_package")
+    monkeypatch.setattr(Tables, "needs", ("csv", "no_such_package"))
     assert export.main([str(results / "1"), "--to", "csv", "-o", str(tmp_path / "out")]) == 2
     assert "pip install no_such_package" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_mlflow_skinny_does_not_bring_is_named(results, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "alembic", None)
+    assert export.main([str(results / "1"), "--to", "mlflow", "-o", str(tmp_path / "out")]) == 2
+    assert "the package alembic, which is not installed: pip install alembic" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
