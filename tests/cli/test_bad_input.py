@@ -84,6 +84,7 @@ def refused(capfd, *argv):
         ("re_eval_env_name=Hoper-v1", ["no environment 'Hoper-v1'", "Hopper"]),
         ("env_name=nowhere:Env", ["module 'nowhere' cannot be imported", "PYTHONPATH"]),
         ("env_name=small_envs:Slop", ["module 'small_envs'", "'Slop'"]),
+        ("env_name=small_envs.Slope", ["no environment 'small_envs.Slope'", "such as small_envs:Slope"]),
         ("popsze=8", ["unknown configuration entry 'popsze'", "did you mean popsize?"]),
         ("env_nam=x", ["unknown configuration entry 'env_nam'", "did you mean env_name?"]),
         ("qqqqq=1", ["unknown configuration entry 'qqqqq'", "print_config"]),

@@ -31,6 +31,8 @@ REFUSALS = {
     "niters=5: expected one of the commands": ["train", "niters=5"],
     "popsize: expected an even number": ["train", "with", "popsize=7"],
     "popsize_max: expected at least popsize": ["train", "with", "popsize=100", "popsize_max=10"],
+    "policy: expected mlp, rnn, gru, lstm, or": ["train", "with", "fast", "policy=GRU"],
+    "wrappers: expected a flat list of names": ["train", "with", "fast", "wrappers=ClipAction"],
     "no environment 'Humanoid-v9'": ["train", "with", "env_name=Humanoid-v9"],
     "needs mujoco-py, but it is not installed": ["train", "with", "env_name=Humanoid-v2"],
     "module 'pendulums' cannot be imported": ["train", "with", "env_name=pendulums:Balance"],
