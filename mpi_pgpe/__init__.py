@@ -54,8 +54,12 @@ _HOME = {
     "train_agent": "mpi_pgpe.from_python",
 }
 
+_MODULES = ("agents", "envs", "restore")  # that are used as mpi_pgpe.NAME after `import mpi_pgpe` alone
+
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"mpi_pgpe.{name}")
     if name in _HOME:
         return getattr(importlib.import_module(_HOME[name]), name)
     raise AttributeError(f"module 'mpi_pgpe' has no attribute {name!r}")

@@ -100,7 +100,11 @@ def _sentences(result: dict[str, Any]) -> Iterator[str]:
         yield f"the same: every metric of {result['generations'][0]} generations, but for those of times and ranks"
     elif difference["metric"] == "generation":
         has, lacks = (a, b) if difference["values"][1] is None else (b, a)
-        yield f"{has} has generation {difference['generation']}, {lacks} does not; they are the same before it"
+        if difference["generation"] == 1:
+            yield (f"{has} has generation 1, {lacks} begins later, as the record of a resumed run does: compare the "
+                   "state_digest of their last generations")  # fmt: skip
+        else:
+            yield f"{has} has generation {difference['generation']}, {lacks} does not; they are the same before it"
     else:
         yield (
             f"they differ first in generation {difference['generation']}: {difference['metric']} is "

@@ -64,6 +64,19 @@ def test_a_shorter_run_is_not_the_same(results, tmp_path, capsys):
     assert line.endswith("does not; they are the same before it")
 
 
+def test_a_record_that_begins_later_is_told_as_that(results, tmp_path, capsys):
+    other = tmp_path / "other"
+    recorded = as_plain_sacred_has_it(results / "1", other)
+    for metric in recorded.values():
+        keep = [step > 1 for step in metric["steps"]]
+        for key in metric:
+            metric[key] = [v for v, kept in zip(metric[key], keep, strict=True) if kept]
+    (other / "metrics.json").write_text(json.dumps(recorded))
+    code, line, _ = compared(capsys, results / "1", other)
+    assert code == 1
+    assert line.startswith(f"{results / '1'} has generation 1, {other} begins later, as the record of a resumed run")
+
+
 def test_nan_equals_nan(results, tmp_path, capsys):
     for name in ("a", "b"):
         recorded = as_plain_sacred_has_it(results / "1", tmp_path / name)

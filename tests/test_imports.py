@@ -184,6 +184,7 @@ LOADED = "import sys; {}; print(*(n for n in {!r} if n in sys.modules))"
         ("from mpi_pgpe import PGPE, ClipUp, Adam, SGD; PGPE(solution_length=2, popsize=2).ask()", ""),
         ("import mpi_pgpe.train, mpi_pgpe.training.trainer, mpi_pgpe.cli.console, mpi_pgpe.cli.configs", ""),
         ("import mpi_pgpe.envs, mpi_pgpe.enjoy, mpi_pgpe.plot, mpi_pgpe.doctor, mpi_pgpe.restore", ""),
+        ("import mpi_pgpe as m; m.agents.read_solution, m.envs.make, m.restore.to_numpy_policy", ""),
         ("import mpi_pgpe.agents.in_torch.module", "torch"),
         ("import mpi_pgpe.cli.experiment", "sacred"),
     ],
