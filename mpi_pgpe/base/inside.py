@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -18,7 +19,8 @@ class Inside:
     The working folder is the one that the environment went to last: what it opens by a relative path is found, as if it
     were alone. After the block it is what it was before, for all others and for paths that a user gave.
 
-    os._exit would end the program without a word, with whatever exit code; see `guard_exit`.
+    os._exit would end the program without a word, with whatever exit code; see `guard_exit`. A process that it forks
+    is a copy of the program; see `end_copy`.
 
     Args:
         folder: of the first block; None: where the process is.
@@ -32,16 +34,20 @@ class Inside:
     def __init__(self, folder: str | None = None) -> None:
         self.folder = folder
         self._before: list[tuple[str | None, Callable[[int], object], int]] = []
+        self._processes: list[int] = []
 
     def __enter__(self) -> Inside:
         self._before.append((working_folder(), os._exit, _program))
+        self._processes.append(os.getpid())
         if self.folder is not None:
             os.chdir(self.folder)
         guard_exit()
         Inside.depth += 1
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.end_copy(error)
+        self._processes.pop()
         Inside.depth -= 1
         here = working_folder()
         global _program
@@ -53,6 +59,20 @@ class Inside:
         if before is not None:
             with contextlib.suppress(OSError):  # it may have been removed
                 os.chdir(before)
+
+    def end_copy(self, error: BaseException | None = None) -> None:
+        """End this process if the code of the block has forked it and then come back from there, or raised `error`.
+
+        It would go on as a second copy of the program: record its generations again, and take the other's messages.
+        """
+        if not self._processes or os.getpid() == self._processes[-1]:
+            return
+        message = "a process that an environment or a library forked did not end there; it is ended\n"
+        if error is not None:
+            message = "".join(traceback.format_exception(error)) + message
+        with contextlib.suppress(OSError):
+            os.write(2, message[-10_000:].encode(errors="backslashreplace"))
+        _leave(FAILED)
 
 
 def guard_exit() -> None:

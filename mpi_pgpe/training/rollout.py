@@ -122,8 +122,14 @@ class Rollout:
             raise ValueError("expected a time limit of at least 1 step, got 0")
         self._fresh = False
         moments = Moments(self.env.observation_size) if collect_moments is True else collect_moments or None
-        with self.env.inside:
-            episode = self._play(policy, seed, moments, between_steps)
+        with self.env.inside as inside:
+
+            def call() -> None:
+                assert between_steps is not None
+                inside.end_copy()
+                between_steps()
+
+            episode = self._play(policy, seed, moments, None if between_steps is None else call)
         if episode.truncated and self._tells and episode.steps == self.limit:
             warnings.warn(_ENDED, stacklevel=2)
         if not math.isfinite(episode.total_reward):

@@ -102,6 +102,18 @@ def test_forked_processes_of_an_environment_keep_nobody_waiting(tmp_path, ranks)
     assert status(tmp_path) == "COMPLETED"
 
 
+@pytest.mark.parametrize(("raises", "ranks"), [(True, 1), (False, 2)])
+def test_forked_processes_of_an_environment_do_not_go_on_with_the_training(tmp_path, raises, ranks):
+    """They would record generations again, write the end of the run, and take the other rank's messages."""
+    settings = "env_name=ending_envs:ForksAndReturns", f"env_config.raises={raises}", "niters=2"
+    done = train(tmp_path, *settings, ranks=ranks)
+    assert done.returncode == 0, done.stderr
+    assert "forked did not end there; it is ended" in done.stderr
+    assert ("FileNotFoundError: no such program" in done.stderr) == raises
+    assert len((tmp_path / "1/metrics.jsonl").read_text().splitlines()) == 2
+    assert status(tmp_path) == "COMPLETED"
+
+
 def test_an_exception_with_much_text_is_cut(tmp_path):
     done = train(tmp_path, "env_name=ending_envs:Verbose")
     assert done.returncode == 1

@@ -83,6 +83,19 @@ class Forks(Plain):
         Path(folder, str(child)).touch()
 
 
+class ForksAndReturns(Plain):
+    """Forks in the fifth step; the new process raises an exception, or goes on as if it were the old one."""
+
+    def __init__(self, raises: bool) -> None:
+        super().__init__()
+        self.raises = raises
+
+    def step(self, action: Any) -> Any:
+        if self.steps == 4 and os.fork() == 0 and self.raises:
+            raise FileNotFoundError("no such program")
+        return super().step(action)
+
+
 class Verbose(Plain):
     """Raises an exception with 20 MB of text."""
 
