@@ -170,6 +170,7 @@ class TrainingRun:
         except KeyboardInterrupt:  # pressed again: likewise, but the ranks may be anywhere
             self._console.close()
             self._keeper.write(self.trainer)
+            self._requests.reason = self._requests.reason or "an environment or a library raised KeyboardInterrupt"
             raise self._stopped() from None
         finally:
             self._console.close()

@@ -6,6 +6,7 @@ here, kept by direction.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -228,7 +229,9 @@ class Evaluator:
             return self._watch.run(attempt, poll)
         except BREAKS:
             raise
-        except (Exception, SystemExit, GeneratorExit) as error:  # not Ctrl-C
+        except (Exception, SystemExit, GeneratorExit, KeyboardInterrupt) as error:
+            if isinstance(error, KeyboardInterrupt) and self._may_be_ctrl_c():
+                raise
             failure = make_failure(
                 problem.describe(purpose), self._where(places, seeds), error, isinstance(error, BadFitness)
             )
@@ -236,6 +239,10 @@ class Evaluator:
                 raise failure from error
             self.farm.remarks.append(str(failure))
             return [Trial(np.nan, 0)] * len(places)  # NaN is the worst fitness
+
+    def _may_be_ctrl_c(self) -> bool:
+        """Whether a KeyboardInterrupt may come from the keyboard; else an environment has raised it."""
+        return self.world.rank == 0 or signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
     def _where(self, places: Sequence[_Place], seeds: Sequence[int]) -> str:
         """What and where an evaluation is."""

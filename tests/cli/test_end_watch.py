@@ -44,6 +44,13 @@ def test_os_exit_that_a_module_has_imported_by_itself_too(tmp_path):
     assert status(tmp_path) == "FAILED"
 
 
+def test_a_keyboard_interrupt_of_an_environment_keeps_no_rank_waiting(tmp_path):
+    done = train(tmp_path, "env_name=ending_envs:Ends", "env_config.how=interrupt", "env_config.rank=1", ranks=2)
+    assert done.returncode == 1
+    assert "environment 'ending_envs:Ends' failed on rank 1" in done.stderr
+    assert status(tmp_path) == "FAILED"
+
+
 @pytest.mark.parametrize(("how", "ranks"), [("thread", 1), ("thread later", 1), ("thread", 2)])
 def test_os_exit_in_a_thread_of_an_environment_is_told_and_has_failed(tmp_path, how, ranks):
     """Whether it comes while the environment's code runs or ours does."""

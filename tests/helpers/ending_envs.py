@@ -59,6 +59,8 @@ class Ends(Plain):
                 time.sleep(60)
             elif self.how == "thread later":
                 threading.Timer(0.1, os._exit, (0,)).start()
+            elif self.how == "interrupt":
+                raise KeyboardInterrupt
             elif self.how == "abort":
                 os.abort()
             elif self.how == "segfault":
