@@ -8,7 +8,6 @@ Under `mpirun -n N python script.py` every rank runs the script, makes the same 
 
 from __future__ import annotations
 
-import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +23,7 @@ from mpi_pgpe.agents.file import write_agent
 from mpi_pgpe.agents.numpy_policy import NumpyPolicy, OwnNumpyPolicy, make_numpy_policy
 from mpi_pgpe.base.errors import Stopped, WrongInput
 from mpi_pgpe.parallel.launcher import read_promised_rank
-from mpi_pgpe.policies.own import Own, OwnShape
+from mpi_pgpe.policies.own import Own, OwnShape, check_own
 from mpi_pgpe.training.on_generation import GenerationReport
 
 if TYPE_CHECKING:
@@ -171,12 +170,7 @@ def _name_network(policy: str | Own) -> str:
 
     if isinstance(policy, str):
         return policy
-    if not (inspect.isclass(policy) or inspect.isroutine(policy)):
-        raise WrongInput(
-            "policy: expected a kind of network, or a class or function that makes one, got an instance of "
-            f"{type(policy).__name__}; give what makes it: Class(observation_size, action_size)"
-        )
-    return NETWORKS.give(policy)
+    return NETWORKS.give(check_own(policy))
 
 
 def is_rank_0() -> bool:

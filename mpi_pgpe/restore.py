@@ -20,7 +20,7 @@ from mpi_pgpe.agents.numpy_policy import NumpyPolicy, OwnNumpyPolicy, make_numpy
 from mpi_pgpe.base.errors import MissingPackage
 from mpi_pgpe.base.packages import INSTALL_TORCH
 from mpi_pgpe.policies.layout import flatten_observations
-from mpi_pgpe.policies.own import Own
+from mpi_pgpe.policies.own import Own, check_own
 
 if TYPE_CHECKING:
     from mpi_pgpe.agents.in_torch.module import Module
@@ -38,7 +38,7 @@ def _find_own(file: File, policy: str | Own | None) -> Own | None:
         from mpi_pgpe.training.named_code import NETWORKS  # here, because it is needed for names alone
 
         return NETWORKS.find(policy)
-    return getattr(file, "own", None) if policy is None else policy
+    return getattr(file, "own", None) if policy is None else check_own(policy)
 
 
 def to_torch_module(

@@ -6,6 +6,7 @@ Made by `Class(observation_size, action_size)`, its object is a torch.nn.Module,
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,6 +71,17 @@ class OwnShape:
     def computes_like(self, other: object) -> bool:
         """Whether the two make the same of a parameter vector."""
         return self == other
+
+
+def check_own(own: Any) -> Own:
+    """What makes a network; raises WrongInput for a network that is made already, which may be callable, too."""
+    if not (inspect.isclass(own) or inspect.isroutine(own)):
+        raise WrongInput(
+            "policy: expected a kind of network, or a class or function that makes one, got an instance of "
+            f"{type(own).__name__}; give what makes it: Class(observation_size, action_size)"
+        )
+    made_by: Own = own
+    return made_by
 
 
 class OwnPolicy(AnyPolicy):

@@ -52,6 +52,8 @@ class NamedCode:
 
     def _import(self, name: str) -> Code:
         module, _, path = name.rpartition(":")
+        if not module or not path:
+            raise BadSettings(f"{self._setting}: expected {self._what}, named module:name, got {name!r}")
         if module == "__main__":
             raise BadSettings(
                 f"{self._setting}: {name!r} stood in the script that used it. Give it to {self._given_to} again, or "

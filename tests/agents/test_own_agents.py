@@ -105,6 +105,10 @@ def test_a_class_that_does_not_fit_is_refused(agent, file):
         to_numpy_policy(file, policy=Odd)
     with pytest.raises(WrongInput, match="module 'nowhere' cannot be imported"):
         to_numpy_policy(file, policy="nowhere:Net")
+    with pytest.raises(WrongInput, match="expected a class, named module:name, got 'nets"):
+        to_numpy_policy(file, policy="nets.Net")
+    with pytest.raises(WrongInput, match="got an instance of Odd; give what makes it"):
+        to_numpy_policy(file, policy=Odd(4, 2))
 
 
 class Odd(own_networks.Leaks):
