@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from mpi_pgpe.base.errors import FAILED
 
@@ -35,10 +35,12 @@ class Inside:
         self.folder = folder
         self._before: list[tuple[str | None, Callable[[int], object], int]] = []
         self._processes: list[int] = []
+        self._streams: list[tuple[TextIO, TextIO]] = []
 
     def __enter__(self) -> Inside:
         self._before.append((working_folder(), os._exit, _program))
         self._processes.append(os.getpid())
+        self._streams.append((sys.stdout, sys.stderr))
         if self.folder is not None:
             os.chdir(self.folder)
         guard_exit()
@@ -48,6 +50,7 @@ class Inside:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.end_copy(error)
         self._processes.pop()
+        self._put_back_streams()
         Inside.depth -= 1
         here = working_folder()
         global _program
@@ -59,6 +62,13 @@ class Inside:
         if before is not None:
             with contextlib.suppress(OSError):  # it may have been removed
                 os.chdir(before)
+
+    def _put_back_streams(self) -> None:
+        """Standard output and errors as they were, where the code has left a closed stream or None in their place."""
+        for name, before in zip(("stdout", "stderr"), self._streams.pop(), strict=True):
+            stream = getattr(sys, name)
+            if stream is None or getattr(stream, "closed", False):
+                setattr(sys, name, before)
 
     def end_copy(self, error: BaseException | None = None) -> None:
         """End this process if the code of the block has forked it and then come back from there, or raised `error`.

@@ -118,10 +118,17 @@ def lossy_text(descriptor: int) -> IO[str]:
     return _as_text(LossyFile(descriptor))
 
 
+class _Stream(io.TextIOWrapper):
+    """Stays open when a library or an environment closes it: the program goes on printing."""
+
+    def close(self) -> None:
+        self.flush()
+
+
 def _as_text(
     raw: LossyFile, encoding: str = "utf-8", line_buffering: bool = True, write_through: bool = False
 ) -> io.TextIOWrapper:
-    return io.TextIOWrapper(
+    return _Stream(
         io.BufferedWriter(raw),
         encoding=encoding,
         errors="backslashreplace",

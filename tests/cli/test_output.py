@@ -172,3 +172,14 @@ def test_a_full_disk_is_written_to_again_when_there_is_room(monkeypatch):
     print("nobody reads", file=stream)  # from here on the descriptor leads to nowhere, for C libraries too
     assert os.write(writer, b"x") == 1
     os.close(writer)
+
+
+@pytest.mark.launches
+@pytest.mark.parametrize("own", [False, True])
+def test_an_environment_that_closes_standard_output_does_not_silence_the_program(tmp_path, own):
+    done = shell(tmp_path, f"{{train}} env_name=ending_envs:Closes env_config.own={own}")
+    assert done.returncode == 0, done.stderr
+    assert "generation=2" in done.stdout
+    status, printed = record(tmp_path)
+    assert status == "COMPLETED"
+    assert "generation=2" in printed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import os
 import signal
 import sys
@@ -23,6 +24,20 @@ class Prints(Plain):
         print("made a step \u00e9", file=sys.stderr, flush=True)
         sys.stdout.buffer.write(b"of bytes\n")
         sys.stdout.flush()
+        return super().step(action)
+
+
+class Closes(Plain):
+    """Closes standard output in its first step: the program's, or what it has put in its place."""
+
+    def __init__(self, own: bool) -> None:
+        super().__init__()
+        self.own = own
+
+    def step(self, action: Any) -> Any:
+        if self.own:
+            sys.stdout = io.StringIO()
+        sys.stdout.close()
         return super().step(action)
 
 
