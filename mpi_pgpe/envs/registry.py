@@ -217,8 +217,9 @@ def _not_found(libraries: list[str], module_name: str, rest: str) -> str:
         id for id in known if rest and rest.lower() in id.lower()
     ]
     hint = f"; did you mean {' or '.join(near[:3])}?" if near else ""
-    if not near and not module_name and "." in rest.strip("."):
-        hint = f"; a class or function of your own is module:name, such as {':'.join(rest.rsplit('.', 1))}"
+    if not near and not module_name:
+        own = f", such as {':'.join(rest.rsplit('.', 1))}" if "." in rest.strip(".") else ""
+        hint = f"; what a module registers is module:ID, a class or function of your own module:name{own}"
     where = f"module {module_name!r} has no class and registered no environment" if module_name else "no environment"
     searched = [library for library in libraries if importlib.util.find_spec(library) is not None]
     missing = [library for library in libraries if library not in searched]

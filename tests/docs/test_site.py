@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from places import ROOT
 
+import mpi_pgpe
+
 pytestmark = [
     pytest.mark.launches,
     pytest.mark.skipif(
@@ -23,6 +25,11 @@ def build(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder / "site"), *arguments]
     environ = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+
+
+def test_the_reference_has_every_public_name() -> None:
+    listed = {line.rpartition(".")[2] for line in (ROOT / "docs/reference.md").read_text().splitlines()}
+    assert set(mpi_pgpe.__all__) - {"__version__"} <= listed
 
 
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
