@@ -23,6 +23,9 @@ are so short that it would cost several percent of the time to seed the others."
 class _WhenUsed:
     """A numpy Generator that is not made before it is drawn from, as most are not."""
 
+    # A wrapper that makes a space from another one hands its generator on, and spaces ask what it is.
+    __class__ = property(lambda self: np.random.Generator)
+
     def __init__(self, create: Any) -> None:
         self.create, self.seed, self.generator = create, WHEN_MADE, None
 

@@ -65,7 +65,9 @@ def test_wrappers_see_the_environment_as_its_library_makes_it() -> None:
     ],
 )
 def test_the_library_of_the_environment_gives_the_wrapper(env: str, wrapper: str, config: dict[str, Any]) -> None:
-    plain, wrapped = envs.make(env, {}), envs.make(env, {}, wrappers=[wrapper, config])
+    plain = envs.make(env, {})
+    plain.reset(3)  # a space of its class has a generator of ours then, which the wrapper's space gets
+    wrapped = envs.make(env, {}, wrappers=[wrapper, config])
     envs.check_wrappers(env, [wrapper, config])
     assert type(wrapped._env).__name__ == wrapper
     assert wrapped.observation_size == 2 * plain.observation_size
