@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mpi_pgpe.runs.reader import RecordedRun
+from mpi_pgpe.runs.reader import RecordedRun, RunError
 from mpi_pgpe.training.metrics import NOT_PLOTTED
 
+_LARGEST = 2**63 - 1  # step that the tools take
 _COUNTERS = {"generation", "timesteps"}  # over which the others are drawn
 
 
@@ -42,7 +43,11 @@ class Row:
 
 
 def read_rows(run: RecordedRun, done: Mapping[str, int]) -> Iterator[Row]:
-    """The generations of a run with what is not `done`: by metric, the last generation that is."""
+    """The generations of a run with what is not `done`: by metric, the last generation that is.
+
+    Raises:
+        RunError: a generation or its environment steps are a number that no tool takes.
+    """
     began = run.times[min(run.times)] if run.times else 0.0
     last = min((done.get(name, -1) for name in run.metrics), default=-1)
     generations = sorted({g for values in run.metrics.values() for g in values if g > last})
@@ -54,6 +59,9 @@ def read_rows(run: RecordedRun, done: Mapping[str, int]) -> Iterator[Row]:
             if generation in found and generation > done.get(name, -1)
         }
         count = counts.get(generation)
+        for what, value in (("the generation", generation), ("timesteps", count or 0)):
+            if _LARGEST < abs(value) < math.inf:
+                raise RunError(f"{run.name}: {what} is {str(value)[:30]}, which is too large to export")
         interactions = int(count) if count is not None and math.isfinite(count) else None
         if values:
             yield Row(generation, interactions, run.times.get(generation, began), values)

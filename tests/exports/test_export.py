@@ -52,6 +52,16 @@ def test_tables(results, tmp_path, capsys):
     assert policy_metadata(tmp_path / "1/agents/best.pickle")
 
 
+@pytest.mark.parametrize("wrong", [{"step": 10**400}, {"step": 99, "timesteps": 1e308}])
+def test_numbers_that_no_tool_takes_end_in_a_line(results, tmp_path, capsys, wrong):
+    run = shutil.copytree(results / "1", tmp_path / "run")
+    line = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    with (run / "metrics.jsonl").open("a") as file:
+        print(json.dumps(line | wrong), file=file)
+    assert export.main([str(run), "--to", "tensorboard", "-o", str(tmp_path / "to")]) == 2
+    assert "too large to export" in capsys.readouterr().err
+
+
 def test_event_files(results, tmp_path, capsys):
     exported(capsys, results, "--to", "tensorboard", "-o", tmp_path)
     for run in ("1", "2", "5"):
