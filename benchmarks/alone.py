@@ -31,6 +31,7 @@ from mpi_pgpe.base.text import format_json_line
 from mpi_pgpe.cli.numbered_episodes import Cast, Order, find_differences
 from mpi_pgpe.cli.other_process import FILLED, HOLES, MAPPED, PLAIN, Heap, OtherProcessFailed, play_all
 from mpi_pgpe.envs.quiet import silent_output
+from mpi_pgpe.envs.registry import path_in_order
 from mpi_pgpe.policies.network import PolicyShape
 from mpi_pgpe.policies.spaces import ActionSpace
 
@@ -63,7 +64,7 @@ def trained_in_bullet(name: str) -> Agent | None:
     """The policy that pybullet_envs has among its examples for a walker: it walks."""
     task = "Humanoid" if name == TINY else name.partition("BulletEnv")[0].rpartition("/")[2]
     try:
-        with silent_output():
+        with silent_output(), path_in_order():
             example = importlib.import_module(f"pybullet_envs.examples.enjoy_TF_{task}BulletEnv_v0_2017may")
     except ImportError:
         return None

@@ -14,6 +14,7 @@ from runs import outcome, train
 
 from mpi_pgpe import envs
 from mpi_pgpe.envs import fast_bullet
+from mpi_pgpe.envs.registry import path_in_order
 from mpi_pgpe.envs.verified_versions import find_distribution
 from mpi_pgpe.training.job import TRAINING
 
@@ -56,7 +57,8 @@ def standing(name: str, n_actions: int, seed: int) -> Act:
 
 def trained(name: str, n_actions: int, seed: int) -> Act:
     """The runner that comes with pybullet_envs, and a little noise in half of the episodes."""
-    example = importlib.import_module(f"pybullet_envs.examples.enjoy_TF_{WALKERS[name]}BulletEnv_v0_2017may")
+    with path_in_order():  # else other processes find what lies beside pybullet_envs first, another numpy it may be
+        example = importlib.import_module(f"pybullet_envs.examples.enjoy_TF_{WALKERS[name]}BulletEnv_v0_2017may")
     policy = example.SmallReactivePolicy.__new__(example.SmallReactivePolicy)
     rng, noise = np.random.default_rng(seed), 0.1 * (seed % 2)
     return lambda x: policy.act(x.copy()) + noise * rng.standard_normal(n_actions)  # act changes its argument
@@ -178,7 +180,8 @@ def test_no_warning_where_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_class_of_ones_own_and_a_window_are_left_alone() -> None:
-    from pybullet_envs.gym_locomotion_envs import HopperBulletEnv
+    with path_in_order():
+        from pybullet_envs.gym_locomotion_envs import HopperBulletEnv
 
     class Mine(HopperBulletEnv):
         pass
