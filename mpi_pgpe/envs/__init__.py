@@ -6,6 +6,7 @@ env = make("HumanoidBulletEnv-v0", {})   # an Environment (see interface.py)
     interface, adapter, closing  what training needs of an environment, how it is had, and its end
     spaces, layers               its observations and actions as flat arrays; its wrappers, and what is inside
     registry, registration       names and libraries; names of our own
+    installing                   what installs a library, and what is said where it is missing
     given, in_gymnasium          classes and functions of a program; our names in gymnasium
     wrapping                     wrappers that a setting names
     global_generators            random numbers that an environment's own seed does not reach

@@ -18,6 +18,7 @@ from mpi_pgpe.base.global_generators import seed_while_importing
 from mpi_pgpe.base.inside import Inside
 from mpi_pgpe.envs import bullet_survivors, closing, patches, registry, spaces, wrapping
 from mpi_pgpe.envs.global_generators import OtherGenerators
+from mpi_pgpe.envs.installing import INSTALL, find_install_command
 from mpi_pgpe.envs.interface import Stretch, UnknownEnvironment, UnsupportedEnvironment
 from mpi_pgpe.envs.layers import check_parts, innermost, seeded_reset, unwrap
 from mpi_pgpe.envs.mujoco import log, mujoco_py_setup
@@ -159,13 +160,13 @@ class AdaptedEnvironment:
                 return registry.load(served.library).make(served.id, **{"disable_env_checker": True} | self._config)
         except ImportError as error:  # DependencyNotInstalled among them
             raise UnknownEnvironment(
-                f"environment {self.name!r} cannot be made: {error}{registry.find_install_command(error)}"
+                f"environment {self.name!r} cannot be made: {error}{find_install_command(error)}"
             ) from error
         except TypeError as error:
             if "Descriptors cannot be created directly" in str(error):  # protobuf's word, with advice for the authors
                 raise UnknownEnvironment(
                     f"environment {self.name!r} cannot be made: it needs an older protobuf than the one that is "
-                    f"installed; install it with: {registry.INSTALL['google']}"
+                    f"installed; install it with: {INSTALL['google']}"
                 ) from error
             if "argument" not in str(error):  # not about those that it was given
                 raise

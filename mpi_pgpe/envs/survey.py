@@ -11,9 +11,10 @@ import numpy as np
 from mpi_pgpe.base.errors import describe_error, find_own_line
 from mpi_pgpe.base.packages import name_script
 from mpi_pgpe.envs.adapter import make
+from mpi_pgpe.envs.installing import INSTALL
 from mpi_pgpe.envs.interface import UnknownEnvironment, UnsupportedEnvironment
 from mpi_pgpe.envs.mujoco.mujoco_py_setup import INSTALL as INSTALL_MUJOCO_PY
-from mpi_pgpe.envs.registry import INSTALL, find_packages
+from mpi_pgpe.envs.registry import find_packages
 
 # (family, one of its environments, how to install what it needs)
 FAMILIES = (

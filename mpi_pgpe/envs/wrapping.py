@@ -17,6 +17,7 @@ from typing import Any
 from mpi_pgpe.base.errors import UserError, describe_error
 from mpi_pgpe.envs import registry
 from mpi_pgpe.envs.given import SCRIPT, find_given
+from mpi_pgpe.envs.installing import find_install_command
 from mpi_pgpe.envs.interface import UnknownEnvironment, UnsupportedEnvironment
 from mpi_pgpe.envs.layers import takes_seed
 
@@ -78,7 +79,7 @@ def wrap(env_name: str, env: Any, wrappers: Sequence[Any]) -> Any:
             env = make(env, **arguments)
         except ImportError as error:
             raise UnknownEnvironment(
-                f"wrapper {name!r} cannot be made: {error}{registry.find_install_command(error)}"
+                f"wrapper {name!r} cannot be made: {error}{find_install_command(error)}"
             ) from error
         except UserError:
             raise
