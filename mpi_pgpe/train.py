@@ -15,7 +15,7 @@ if __name__ == "__main__":
 from contextlib import nullcontext
 
 from mpi_pgpe.base import output
-from mpi_pgpe.cli import provenance, stop_requests
+from mpi_pgpe.cli import stop_requests
 from mpi_pgpe.cli.end_watch import EndWatch
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.launcher import read_promised_rank
@@ -51,6 +51,8 @@ def _train(arguments: list[str]) -> int:
         return run_experiment(arguments, None, requests, EndWatch()) if rank == 0 else 0
     rank, _ = read_promised_rank() or (0, 1)
     if rank == 0:
+        from mpi_pgpe.cli import provenance  # which the other ranks do without
+
         provenance.look_at_repositories()
     watch = EndWatch()
     with watch.watching() if rank == 0 else nullcontext():

@@ -12,6 +12,8 @@ have the same bits in whatever order, blocks and number of ranks they are added 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,6 +61,13 @@ class Noise:
         out = np.empty(self.size, np.float32) if out is None else out
         self.fill_units(seed, out)
         return np.multiply(out, np.float32(GRID), out=out)
+
+
+def fill_mirrored_pair(center: NDArray[Any], delta: NDArray[Any], out: NDArray[Any]) -> NDArray[Any]:
+    """Write center + delta and center - delta to the two rows of `out`."""
+    np.add(center, delta, out=out[0])
+    np.subtract(center, delta, out=out[1])
+    return out
 
 
 def weighted_sums(

@@ -23,7 +23,7 @@ from mpi_pgpe.base.checks import (
     check_whole,
 )
 from mpi_pgpe.search.arguments import Vector, check_float_type, compute_max_rounds, is_minus_one, make_list, make_vector
-from mpi_pgpe.search.noise import GRID, Noise
+from mpi_pgpe.search.noise import GRID, Noise, fill_mirrored_pair
 from mpi_pgpe.search.optimizers import make_optimizer
 from mpi_pgpe.search.ranking import TIE_BREAKING, centered_ranks, raw_weights
 from mpi_pgpe.search.seeds import draw_run_seed, seed_table
@@ -287,13 +287,6 @@ class PGPE:
         self._stdev = make_vector("stdev", state["stdev"], self.solution_length)
         self.optimizer.restore(state["optimizer"])
         self._rounds, self._interactions, self._last = [], 0, None
-
-
-def fill_mirrored_pair(center: NDArray[Any], delta: NDArray[Any], out: NDArray[Any]) -> NDArray[Any]:
-    """Write center + delta and center - delta to the two rows of `out`."""
-    np.add(center, delta, out=out[0])
-    np.subtract(center, delta, out=out[1])
-    return out
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

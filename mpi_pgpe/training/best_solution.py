@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpi_pgpe.policies.normalization import Moments
-from mpi_pgpe.search.noise import Noise
-from mpi_pgpe.search.pgpe import fill_mirrored_pair
+from mpi_pgpe.search.noise import Noise, fill_mirrored_pair
 from mpi_pgpe.search.seeds import episode_seed, seed_table
 from mpi_pgpe.training.job import TRAINING, Distribution
 from mpi_pgpe.training.settings import Settings

@@ -19,8 +19,7 @@ from mpi_pgpe.parallel.episode_timeout import Watch
 from mpi_pgpe.parallel.farm import Farm
 from mpi_pgpe.parallel.tasks import BREAKS, Poll, Result
 from mpi_pgpe.policies.normalization import Moments
-from mpi_pgpe.search.noise import Noise
-from mpi_pgpe.search.pgpe import fill_mirrored_pair
+from mpi_pgpe.search.noise import Noise, fill_mirrored_pair
 from mpi_pgpe.search.seeds import episode_seed, seed_table
 from mpi_pgpe.training.failures import describe_failure, make_failure
 from mpi_pgpe.training.job import RE_EVALUATION, TRAINING, Distribution, Job
