@@ -112,6 +112,7 @@ def test_plot_refuses_what_is_no_run(tmp_path, capsys):
     assert "plot: " in (err := capsys.readouterr().err)
     assert "expected the folder of a recorded run" in err
     (tmp_path / "run.json").write_text("{}")
+    (tmp_path / "config.json").write_text("{}")
     (tmp_path / "metrics.json").write_text("{")
     assert plot.main([str(tmp_path)]) == 2
     assert "metrics.json: is damaged" in capsys.readouterr().err
