@@ -54,6 +54,8 @@ class WandbFiles(Writer):
 
     def _begin(self, run: RecordedRun) -> None:
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # nothing leaves this machine
+        # That of another program, which has this one as its child, would still hold a run that was cut off by a kill.
+        os.environ.pop("WANDB_SERVICE", None)
         import wandb
 
         self._remove(but=self.state.get("folder"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -87,6 +88,10 @@ def test_mlflow_after_a_kill(results, tmp_path):
 
 @pytest.mark.slow
 def test_wandb_after_a_kill(results, tmp_path):
+    import wandb
+
+    wandb.setup()  # a service of this process, as a notebook has: it outlives the exporter
+    assert os.environ["WANDB_SERVICE"]
     run, out = lengthen(results / "1", tmp_path / "1", 2000), tmp_path / "out"
 
     def written() -> bool:
