@@ -90,6 +90,7 @@ def test_mlflow_after_a_kill(results, tmp_path):
 def test_wandb_after_a_kill(results, tmp_path):
     import wandb
 
+    wandb.teardown()  # that of another test
     wandb.setup()  # a service of this process, as a notebook has: it outlives the exporter
     assert os.environ["WANDB_SERVICE"]
     run, out = lengthen(results / "1", tmp_path / "1", 2000), tmp_path / "out"
