@@ -13,6 +13,13 @@ from mpi_pgpe.base.inside import Inside
 from mpi_pgpe.training.rollout import Rollout
 
 
+@pytest.fixture(autouse=True)
+def closed():
+    """No environment outlives the folder that it is in."""
+    yield
+    envs.close_all()
+
+
 def test_an_environment_has_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     first, second = (envs.make("ending_envs:GoesElsewhere", {"assets": name}) for name in ("one", "two"))
